@@ -1,0 +1,155 @@
+//! SM2 with SM3 (GB/T 32918.2, GM/T 0009), by the `sm2` crate: constant time and safe Rust.
+//!
+//! Z is always computed with the default identity of GM/T 0009 §10; TLS 1.3 alone has another (RFC 8998 §3.2.1).
+
+use der::{Any, asn1::ObjectIdentifier};
+use signature::{Signer, Verifier};
+use sm2::{
+    SecretKey,
+    dsa::{Signature, SigningKey, VerifyingKey},
+    elliptic_curve::{Generate, sec1::ToSec1Point},
+    pkcs8::{DecodePrivateKey, EncodePrivateKey},
+};
+use spki::AlgorithmIdentifierOwned;
+
+use super::{Algorithm, PrivateKey, Secret, ecdsa};
+use crate::crypto::{Digest, Error, PublicKey};
+
+/// The identity in Z of everything but TLS (GM/T 0009 §10).
+const DEFAULT_IDENTITY: &str = "1234567812345678";
+/// The identity in Z of a TLS 1.3 CertificateVerify (RFC 8998 §3.2.1).
+pub const TLS13_IDENTITY: &str = "TLSv1.3+GM+Cipher+Suite";
+
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
+const SIGNATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.501");
+const WIDTH: usize = 32;
+
+#[derive(Debug)]
+pub struct Sm2;
+
+impl Algorithm for Sm2 {
+    fn name(&self) -> &'static str {
+        "sm2"
+    }
+
+    fn jose_name(&self) -> &'static str {
+        "SM2"
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::Sm3
+    }
+
+    fn spki_algorithm(&self) -> AlgorithmIdentifierOwned {
+        AlgorithmIdentifierOwned { oid: EC_PUBLIC_KEY, parameters: Some(Any::from(CURVE)) }
+    }
+
+    /// Also the form 301 + 301 that some tokens send; it is re-encoded as id-ecPublicKey.
+    fn accepts_spki_algorithm(&self, found: &AlgorithmIdentifierOwned) -> bool {
+        (found.oid == EC_PUBLIC_KEY || found.oid == CURVE) && found.parameters.as_ref() == Some(&Any::from(CURVE))
+    }
+
+    fn signature_algorithm(&self) -> AlgorithmIdentifierOwned {
+        AlgorithmIdentifierOwned { oid: SIGNATURE, parameters: None }
+    }
+
+    fn signature_algorithm_with_null(&self) -> AlgorithmIdentifierOwned {
+        AlgorithmIdentifierOwned { oid: SIGNATURE, parameters: Some(Any::from(der::asn1::Null)) }
+    }
+
+    fn tls_scheme(&self) -> Option<u16> {
+        Some(0x0708)
+    }
+
+    fn check_public_key(&self, octets: &[u8]) -> Result<(), Error> {
+        if octets.len() != 1 + 2 * WIDTH || octets[0] != 4 {
+            return Err(Error::PublicKey);
+        }
+        VerifyingKey::from_sec1_bytes(DEFAULT_IDENTITY, octets).map(drop).map_err(|_| Error::PublicKey)
+    }
+
+    fn verify(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        verify(DEFAULT_IDENTITY, public_key, message, signature)
+    }
+
+    fn verify_tls13(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        verify(TLS13_IDENTITY, public_key, message, signature)
+    }
+
+    fn signature_to_jose(&self, signature: &[u8]) -> Result<Vec<u8>, Error> {
+        ecdsa::to_fixed(signature, WIDTH)
+    }
+
+    fn signature_from_jose(&self, signature: &[u8]) -> Result<Vec<u8>, Error> {
+        ecdsa::from_fixed(signature, WIDTH)
+    }
+
+    fn generate(&self) -> Result<Secret, Error> {
+        // d = n-1 makes 1+d non-invertible (GM/T 0009 §6.1); SigningKey::new refuses it and we draw again.
+        loop {
+            let key = SecretKey::generate();
+            if SigningKey::new(DEFAULT_IDENTITY, &key).is_ok() {
+                return key.to_pkcs8_der().map(|document| Secret::new(document.as_bytes().to_vec())).map_err(|_| Error::PrivateKey);
+            }
+        }
+    }
+
+    fn load(&self, pkcs8: &[u8]) -> Result<Box<dyn PrivateKey>, Error> {
+        let secret = SecretKey::from_pkcs8_der(pkcs8).map_err(|_| Error::PrivateKey)?;
+        let public = PublicKey::new(&Self, secret.public_key().to_sec1_point(false).as_bytes())?;
+        let key = |identity| SigningKey::new(identity, &secret).map_err(|_| Error::PrivateKey);
+        Ok(Box::new(Key { default: key(DEFAULT_IDENTITY)?, tls13: key(TLS13_IDENTITY)?, public }))
+    }
+}
+
+fn verify(identity: &str, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Error> {
+    let key = VerifyingKey::from_sec1_bytes(identity, public_key).map_err(|_| Error::PublicKey)?;
+    // The crate reads BER-like forms too; a signature has one form only, so it must encode back to what was read.
+    let parsed = Signature::from_der(signature).map_err(|_| Error::Signature)?;
+    if parsed.to_der().as_bytes() != signature {
+        return Err(Error::Signature);
+    }
+    key.verify(message, &parsed).map_err(|_| Error::Signature)
+}
+
+struct Key {
+    default: SigningKey,
+    tls13: SigningKey,
+    public: PublicKey,
+}
+
+impl PrivateKey for Key {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        sign(&self.default, message)
+    }
+
+    fn sign_tls13(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        sign(&self.tls13, message)
+    }
+}
+
+fn sign(key: &SigningKey, message: &[u8]) -> Result<Vec<u8>, Error> {
+    let signature: Signature = key.try_sign(message).map_err(|_| Error::KeyUnavailable("signing failed".to_owned()))?;
+    Ok(signature.to_der().as_bytes().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use der::{Decode, Encode};
+
+    use super::*;
+
+    #[test]
+    fn the_national_form_of_a_signature_algorithm_carries_null_and_both_forms_are_accepted() {
+        let null = Sm2.signature_algorithm_with_null();
+        assert_eq!(hex::encode(null.to_der().unwrap()), "300c06082a811ccf550183750500");
+        assert_eq!(hex::encode(Sm2.signature_algorithm().to_der().unwrap()), "300a06082a811ccf55018375");
+        let other = AlgorithmIdentifierOwned::from_der(&hex::decode("300d06082a811ccf55018375020101").unwrap()).unwrap();
+        assert!(Sm2.accepts_signature_algorithm(&null) && !Sm2.accepts_signature_algorithm(&other));
+    }
+}

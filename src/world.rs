@@ -1,0 +1,60 @@
+//! The outside world as values: the clock and the source of randomness that everything else is handed.
+//!
+//! Pure functions take `now` and octets as arguments; services hold these two traits. Nothing else in the crate
+//! reads the ambient clock or the operating system's random source, so a test can move time and repeat a run.
+
+use time::OffsetDateTime;
+
+/// Tells the time in UTC. Two calls may return the same instant; a later call never returns an earlier one
+/// except when the operator sets the machine's clock back.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> OffsetDateTime;
+}
+
+/// Fills buffers with octets that nobody can predict.
+pub trait Entropy: Send + Sync {
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// `N` fresh octets.
+pub fn random<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
+    let mut octets = [0; N];
+    entropy.fill(&mut octets);
+    octets
+}
+
+/// The machine's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
+    }
+}
+
+/// The operating system's random source.
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the operating system for randomness")]
+    fn fill(&self, buffer: &mut [u8]) {
+        // A machine without randomness must not go on: every key and serial number would be guessable.
+        getrandom::fill(buffer).expect("the operating system has no random source");
+    }
+}
+
+/// Whole milliseconds since 1970, the form in which the store keeps instants.
+pub fn millis(instant: OffsetDateTime) -> i64 {
+    (instant.unix_timestamp_nanos() / 1_000_000) as i64
+}
+
+/// The instant `millis` stands for; instants outside the years 1 to 9999 are clamped to the epoch.
+pub fn from_millis(millis: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// Whole seconds since 1970; instants before 1970 count as 0. The form the ledger keeps.
+pub fn seconds(instant: OffsetDateTime) -> u64 {
+    instant.unix_timestamp().max(0) as u64
+}

@@ -1,0 +1,25 @@
+//! Certificates, requests, CRLs, OCSP, names, extensions and lints, as values (RFC 5280, RFC 2986, RFC 6960, GB/T 20518).
+//!
+//! Read `signed.rs` first: every object is "bytes to be signed, algorithm, signature", and its bytes are kept as received.
+//! Kept out on purpose: keys that sign, the clock, the database, and who may have what.
+
+pub mod serial;
+pub mod signed;
+
+pub use serial::SerialNumber;
+pub use signed::Signed;
+
+/// Why bytes are not the object they were taken for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("not a DER {what}: {why}")]
+    Malformed { what: &'static str, why: String },
+    #[error(transparent)]
+    Crypto(#[from] crate::crypto::Error),
+}
+
+impl Error {
+    pub(crate) fn malformed(what: &'static str, why: impl std::fmt::Display) -> Self {
+        Self::Malformed { what, why: why.to_string() }
+    }
+}
