@@ -7,6 +7,7 @@ pub mod algorithms;
 pub mod digest;
 pub mod keys;
 pub mod public_key;
+pub mod tls;
 
 pub use algorithms::{ALGORITHMS, Algorithm, PrivateKey, Secret};
 pub use digest::Digest;

@@ -60,7 +60,7 @@ impl Algorithm for Ed25519 {
             .map_err(|_| Error::PrivateKey)
     }
 
-    fn load(&self, pkcs8: &[u8]) -> Result<Box<dyn PrivateKey>, Error> {
+    fn load(&'static self, pkcs8: &[u8]) -> Result<Box<dyn PrivateKey>, Error> {
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(|_| Error::PrivateKey)?;
         let public = PublicKey::new(&Self, pair.public_key().as_ref())?;
         Ok(Box::new(Key { pair, public }))

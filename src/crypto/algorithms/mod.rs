@@ -1,12 +1,8 @@
-//! Signature algorithms, one file each. To add one, write its file and put it into `ALGORITHMS`: nothing else lists them.
+//! Signature algorithms, one file each. To add one, write its file and put it into the list below: nothing else lists them.
 //!
 //! Signatures cross this trait in the form that X.509 puts into its BIT STRING (for ECDSA and SM2 a DER SEQUENCE of r and s).
 
 mod ecdsa;
-mod ed25519;
-mod p256;
-mod p384;
-mod sm2;
 
 use std::fmt::Debug;
 
@@ -15,12 +11,24 @@ use zeroize::Zeroizing;
 
 use super::{Digest, Error, PublicKey};
 
-pub use self::ed25519::Ed25519;
-pub use self::p256::P256;
-pub use self::p384::P384;
-pub use self::sm2::{Sm2, TLS13_IDENTITY};
+/// Declares the file of each algorithm and the list of all: to add one is to add its line.
+macro_rules! algorithms {
+    ($($file:ident::$name:ident)*) => {
+        $(
+            mod $file;
+            pub use self::$file::$name;
+        )*
 
-pub static ALGORITHMS: &[&dyn Algorithm] = &[&P256, &P384, &Sm2, &Ed25519];
+        pub static ALGORITHMS: &[&dyn Algorithm] = &[$(&$name),*];
+    };
+}
+
+algorithms! {
+    p256::P256
+    p384::P384
+    sm2::Sm2
+    ed25519::Ed25519
+}
 
 /// An unencrypted DER PKCS#8 private key, wiped when dropped.
 pub type Secret = Zeroizing<Vec<u8>>;
@@ -80,7 +88,7 @@ pub trait Algorithm: Debug + Send + Sync {
     fn generate(&self) -> Result<Secret, Error>;
 
     /// Reads a private key and derives its public key.
-    fn load(&self, pkcs8: &[u8]) -> Result<Box<dyn PrivateKey>, Error>;
+    fn load(&'static self, pkcs8: &[u8]) -> Result<Box<dyn PrivateKey>, Error>;
 }
 
 /// A private key in this process. Wiped when dropped, never printed.

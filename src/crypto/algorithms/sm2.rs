@@ -95,7 +95,7 @@ impl Algorithm for Sm2 {
         }
     }
 
-    fn load(&self, pkcs8: &[u8]) -> Result<Box<dyn PrivateKey>, Error> {
+    fn load(&'static self, pkcs8: &[u8]) -> Result<Box<dyn PrivateKey>, Error> {
         let secret = SecretKey::from_pkcs8_der(pkcs8).map_err(|_| Error::PrivateKey)?;
         let public = PublicKey::new(&Self, secret.public_key().to_sec1_point(false).as_bytes())?;
         let key = |identity| SigningKey::new(identity, &secret).map_err(|_| Error::PrivateKey);

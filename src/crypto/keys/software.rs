@@ -82,6 +82,12 @@ impl KeyStore {
         SoftwareKey::from_pkcs8(&decrypt_pem(&pem, self.passphrase.expose_secret().as_bytes())?)
     }
 
+    /// The key itself, for the one use that cannot ask for signatures: TLS handshakes in this process.
+    pub fn export(&self, name: &str) -> Result<Secret, Error> {
+        let pem = std::fs::read_to_string(self.path(name)).map_err(|error| unavailable(name, &error))?;
+        decrypt_pem(&pem, self.passphrase.expose_secret().as_bytes())
+    }
+
     /// Deletes a key that no certificate needs any more.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
         std::fs::remove_file(self.path(name)).map_err(|error| unavailable(name, &error))
@@ -96,10 +102,14 @@ impl KeyStore {
     }
 
     fn write_new(&self, name: &str, contents: &[u8]) -> std::io::Result<()> {
-        let path = self.path(name);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let temporary = self.directory.join(format!("{name}.key.new"));
+        let _ = std::fs::remove_file(&temporary);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(contents)?;
         file.sync_all()?;
+        // A link refuses a name that is taken, and what has the name is whole, so a crash leaves a key or none.
+        std::fs::hard_link(&temporary, self.path(name))?;
+        std::fs::remove_file(&temporary)?;
         std::fs::File::open(&self.directory)?.sync_all()
     }
 }
@@ -125,8 +135,8 @@ pub fn decrypt_pem(pem: &str, passphrase: &[u8]) -> Result<Secret, Error> {
         "PRIVATE KEY" => Ok(der),
         "ENCRYPTED PRIVATE KEY" => {
             let info = EncryptedPrivateKeyInfoRef::from_der(&der).map_err(|_| Error::PrivateKey)?;
-            let document = info.decrypt(passphrase).map_err(|_| Error::PrivateKey)?;
-            Ok(Secret::new(document.as_bytes().to_vec()))
+            let scheme = info.encryption_algorithm;
+            scheme.decrypt(passphrase, info.encrypted_data.as_bytes()).map(Secret::new).map_err(|_| Error::PrivateKey)
         }
         _ => Err(Error::PrivateKey),
     }

@@ -1,0 +1,221 @@
+//! The configuration: one typed tree, filled from defaults, a TOML file, `HUFU_*` variables and the command line, in that
+//! order. A key nobody knows is refused, so a misspelt one is never silently a default.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The data directory: keys, policies, trust bundle and, without `database`, the SQLite database.
+    pub data: PathBuf,
+    /// `postgres://…` or `sqlite://…`; absent: `{data}/hufu.db`.
+    pub database: Option<String>,
+    /// Where the API listens.
+    pub https: SocketAddr,
+    /// Where certificates, CRLs, OCSP and the ledger are served.
+    pub http: SocketAddr,
+    /// The address of `http` as others reach it. Every URL inside certificates starts with it.
+    pub base_url: Option<Url>,
+    /// A file that holds the passphrase of the keys; otherwise `HUFU_PASSPHRASE`, or the systemd credential `hufu-passphrase`.
+    pub passphrase_file: Option<PathBuf>,
+    /// The O of the authorities' own names.
+    pub organization: String,
+    pub authority: AuthorityConfig,
+    pub limits: Limits,
+}
+
+/// What is fixed when an authority is made, and how it publishes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthorityConfig {
+    /// The number of CRL shards of a new authority; it stands in its certificates and never changes.
+    pub crl_shards: u16,
+    /// How long a CRL is valid, in hours; a new one is published after half of it.
+    pub crl_hours: u32,
+    /// How long an OCSP answer is valid, in minutes.
+    pub ocsp_minutes: u32,
+    /// The parameters of sm2sign-with-sm3 in new objects: `null` as the national root writes them, or `absent`.
+    pub sm2_parameters: Sm2Parameters,
+    /// The certificate policy of new authorities; absent: an arc under 2.25 made from a UUID.
+    pub policy: Option<String>,
+    /// The work factor of the passphrase over key files, in PBKDF2 iterations.
+    pub key_iterations: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sm2Parameters {
+    Null,
+    Absent,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest body of a request, in octets.
+    pub body: usize,
+    /// The longest a request may take, in seconds.
+    pub request_seconds: u64,
+    /// Commits that may wait for the journal; one more is answered with 503.
+    pub queue: usize,
+    /// The longest wait for a locked database, in milliseconds.
+    pub database_wait_millis: u64,
+    /// Connections to PostgreSQL.
+    pub database_connections: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("hufu-data"),
+            database: None,
+            https: SocketAddr::from(([127, 0, 0, 1], 8443)),
+            http: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            base_url: None,
+            passphrase_file: None,
+            organization: "Hufu Trial".to_owned(),
+            authority: AuthorityConfig::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for AuthorityConfig {
+    fn default() -> Self {
+        Self {
+            crl_shards: 16,
+            crl_hours: 24,
+            ocsp_minutes: 60,
+            sm2_parameters: Sm2Parameters::Null,
+            policy: None,
+            key_iterations: crate::crypto::keys::KeyStore::ITERATIONS,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: 256 * 1024, request_seconds: 30, queue: 4096, database_wait_millis: 5000, database_connections: 16 }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration cannot be read: {0}")]
+    Read(#[from] Box<figment::Error>),
+    #[error("base_url must be an http:// or https:// address without path, query or user: {0}")]
+    BaseUrl(String),
+    #[error("the passphrase file {path}: {error}")]
+    Passphrase { path: PathBuf, error: std::io::Error },
+    #[error("authority.crl_shards must be between 1 and 4096")]
+    Shards,
+}
+
+impl Config {
+    /// Reads the file, if one is named, then `HUFU_*` (`HUFU_LIMITS__BODY` for `limits.body`), then `overrides`.
+    pub fn load(file: Option<&Path>, overrides: impl Serialize) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        // Settings of the command-line client and of tests share the prefix and are not of this tree.
+        let others = ["PASSPHRASE", "SERVER", "IDENTITY", "TRUST", "KEY_PASSPHRASE", "LOG", "LOG_FORMAT", "CRASH_AT", "VECTORS", "CONFIG"];
+        let environment = Env::prefixed("HUFU_")
+            .filter(move |key| {
+                !others.iter().any(|other| key.as_str().eq_ignore_ascii_case(other))
+                    && !key.as_str().to_ascii_uppercase().starts_with("TEST_")
+            })
+            .split("__");
+        let config: Self = figment.merge(environment).merge(Serialized::defaults(overrides)).extract().map_err(Box::new)?;
+        config.checked()
+    }
+
+    fn checked(self) -> Result<Self, ConfigError> {
+        if let Some(url) = &self.base_url {
+            let plain = matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.username().is_empty();
+            if !plain || url.host_str().is_none() {
+                return Err(ConfigError::BaseUrl(url.to_string()));
+            }
+        }
+        if !(1..=4096).contains(&self.authority.crl_shards) {
+            return Err(ConfigError::Shards);
+        }
+        Ok(self)
+    }
+
+    /// The public address without a slash at its end.
+    pub fn base_url(&self) -> String {
+        match &self.base_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.http),
+        }
+    }
+
+    /// The address of the database.
+    pub fn database_url(&self) -> String {
+        self.database.clone().unwrap_or_else(|| format!("sqlite://{}", self.data.join("hufu.db").display()))
+    }
+
+    /// The passphrase from a file, the environment or systemd; `None` when none of them has one.
+    pub fn passphrase(&self) -> Result<Option<SecretString>, ConfigError> {
+        if let Some(path) = &self.passphrase_file {
+            return read_passphrase(path).map(Some);
+        }
+        if let Ok(passphrase) = std::env::var("HUFU_PASSPHRASE") {
+            return Ok(Some(passphrase.into()));
+        }
+        match std::env::var_os("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join("hufu-passphrase")) {
+            Some(path) if path.exists() => read_passphrase(&path).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The first line of a file, without its end.
+pub fn read_passphrase(path: &Path) -> Result<SecretString, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Passphrase { path: path.to_owned(), error })?;
+    let text = zeroize::Zeroizing::new(text);
+    Ok(text.lines().next().unwrap_or_default().to_owned().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("hufu.toml");
+        std::fs::write(&file, "htps = '127.0.0.1:1'\n").unwrap();
+        let error = Config::load(Some(&file), serde_json::json!({})).unwrap_err().to_string();
+        assert!(error.contains("htps"), "{error}");
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("hufu.toml");
+        std::fs::write(&file, "http = '127.0.0.1:1'\n[authority]\ncrl_shards = 3\n").unwrap();
+        let config = Config::load(Some(&file), serde_json::json!({"http": "127.0.0.1:2"})).unwrap();
+        assert_eq!((config.http.port(), config.authority.crl_shards), (2, 3));
+        assert_eq!(config.base_url(), "http://127.0.0.1:2");
+    }
+
+    #[test]
+    fn a_base_url_with_a_path_is_refused() {
+        for url in ["http://ca.example/path", "ftp://ca.example", "http://user@ca.example"] {
+            assert!(Config::load(None, serde_json::json!({"base_url": url})).is_err(), "{url}");
+        }
+    }
+}
