@@ -3,9 +3,26 @@
 //! Read `signed.rs` first: every object is "bytes to be signed, algorithm, signature", and its bytes are kept as received.
 //! Kept out on purpose: keys that sign, the clock, the database, and who may have what.
 
+pub mod certificate;
+pub mod crl;
+pub mod draft;
+mod extension_list;
+pub mod extensions;
+#[cfg(test)]
+mod fixtures;
+mod instant;
+pub mod linted;
+pub mod lints;
+pub mod name;
+pub mod ocsp;
+pub mod p7c;
+pub mod pkcs12;
+pub mod request;
 pub mod serial;
 pub mod signed;
 
+pub use certificate::{Certificate, CertificateId};
+pub use draft::Draft;
 pub use serial::SerialNumber;
 pub use signed::Signed;
 
