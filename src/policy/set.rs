@@ -1,0 +1,293 @@
+//! One version of `policies/`: its profiles, its digest, and its text, by which an auditor replays old decisions.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::{
+    jws::canonical,
+    profile::{Fault, Profile, ProfileName},
+    statement::Digest32,
+};
+use crate::crypto::digest::sha256;
+
+/// All profiles of one version, checked.
+#[derive(Debug, Clone)]
+pub struct PolicySet {
+    profiles: BTreeMap<ProfileName, Profile>,
+    text: String,
+}
+
+/// Why a file of `policies/` was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {message}")]
+pub struct PolicyError {
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    pub message: String,
+}
+
+impl PolicyError {
+    fn new(file: &str, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: 1, message: message.into() }
+    }
+}
+
+impl PolicySet {
+    /// From the files of the folder, each with its path below it (`profiles/staff.toml`) and its text.
+    pub fn parse(files: &[(impl AsRef<str>, impl AsRef<str>)]) -> Result<Self, PolicyError> {
+        let mut texts = BTreeMap::new();
+        let mut profiles = BTreeMap::new();
+        for (path, text) in files {
+            let (path, text) = (path.as_ref(), text.as_ref());
+            let profile = parse_profile(path, text)?;
+            if texts.insert(path, text).is_some() || profiles.insert(profile.name().clone(), profile).is_some() {
+                return Err(PolicyError::new(path, "this file is here twice"));
+            }
+        }
+        if profiles.is_empty() {
+            return Err(PolicyError::new("profiles", "there is no profile"));
+        }
+        // serde_json writes UTF-8 only.
+        let text = String::from_utf8(canonical(&texts)).expect("JSON is UTF-8");
+        Ok(Self { profiles, text })
+    }
+
+    /// From a stored `canonical_text`.
+    pub fn from_canonical_text(text: &str) -> Result<Self, PolicyError> {
+        let files: BTreeMap<String, String> =
+            serde_json::from_str(text).map_err(|_| PolicyError::new("policy", "not the stored form of a policy"))?;
+        let set = Self::parse(&files.into_iter().collect::<Vec<_>>())?;
+        if set.text == text { Ok(set) } else { Err(PolicyError::new("policy", "not the canonical form of a policy")) }
+    }
+
+    /// The canonical JSON (RFC 8785) of `{path: text…}`: what is stored and digested.
+    pub fn canonical_text(&self) -> &str {
+        &self.text
+    }
+
+    /// SHA-256 of `canonical_text`: the name of this version in statements, decisions and leaves.
+    pub fn digest(&self) -> Digest32 {
+        Digest32(sha256(self.text.as_bytes()))
+    }
+
+    pub fn profile(&self, name: &ProfileName) -> Option<&Profile> {
+        self.profiles.get(name)
+    }
+
+    /// All profiles, by name.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.profiles.values()
+    }
+}
+
+fn parse_profile(path: &str, text: &str) -> Result<Profile, PolicyError> {
+    let stem = path.strip_prefix("profiles/").and_then(|file| file.strip_suffix(".toml"));
+    let stem = stem.ok_or_else(|| PolicyError::new(path, "not a policy file; profiles are profiles/NAME.toml"))?;
+    let profile =
+        Profile::parse(text).map_err(|Fault { at, message }| PolicyError { file: path.to_owned(), line: line(text, at), message })?;
+    // A file found by its name is the profile of that name, and two files never define one profile.
+    if profile.name().as_str() == stem { Ok(profile) } else { Err(PolicyError::new(path, "a profile has the name of its file")) }
+}
+
+fn line(text: &str, at: Range<usize>) -> usize {
+    text.bytes().take(at.start).filter(|octet| *octet == b'\n').count() + 1
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use time::Duration;
+    use x509_cert::ext::pkix::KeyUsages;
+
+    use super::*;
+    use crate::{
+        crypto::ALGORITHMS,
+        policy::{
+            identity::Purpose,
+            profile::{Evidence, Extension, KEY_PURPOSES, Requester, SubjectKind},
+            rules::Role,
+        },
+    };
+
+    fn files() -> Vec<(String, String)> {
+        let folder = std::fs::read_dir("policies/profiles").unwrap().map(|entry| entry.unwrap());
+        folder
+            .map(|entry| {
+                let path = format!("profiles/{}", entry.file_name().to_str().unwrap());
+                (path, std::fs::read_to_string(entry.path()).unwrap())
+            })
+            .collect()
+    }
+
+    /// The policies that are shipped.
+    pub(in crate::policy) fn shipped() -> PolicySet {
+        PolicySet::parse(&files()).unwrap()
+    }
+
+    #[test]
+    fn the_shipped_profiles_say_what_the_design_says() {
+        let set = shipped();
+        let names: Vec<&str> = set.profiles().map(|profile| profile.name().as_str()).collect();
+        assert_eq!(names, ["citizen", "ocsp", "officer", "service", "staff"]);
+        let get = |name: &str| set.profile(&name.parse().unwrap()).unwrap();
+
+        for profile in set.profiles() {
+            let algorithms: Vec<&str> = profile.algorithms().iter().map(|algorithm| algorithm.name()).collect();
+            assert_eq!(algorithms, ["p256", "sm2"], "{}", profile.name());
+        }
+        let staff = get("staff");
+        assert_eq!(staff.authorities(), [Purpose::Department]);
+        assert_eq!(staff.key_usage().0, KeyUsages::DigitalSignature | KeyUsages::NonRepudiation);
+        assert_eq!(staff.extended_key_usage(), [KEY_PURPOSES[1].1, KEY_PURPOSES[3].1]);
+        assert_eq!(staff.validity().lifetime, Duration::days(365));
+        assert_eq!((staff.approvals().count, staff.approvals().roles.as_slice()), (1, [Role::Approver].as_slice()));
+
+        let citizen = get("citizen");
+        assert_eq!((citizen.authorities(), citizen.evidence()), ([Purpose::Citizen].as_slice(), Evidence::Required));
+        let attributes: Vec<&str> = citizen.subject_fields().iter().map(|field| field.attribute.name).collect();
+        assert_eq!(attributes, ["C", "CN", "serialNumber"]);
+
+        let ocsp = get("ocsp");
+        assert_eq!(ocsp.subject_kind(), SubjectKind::System);
+        assert!(ocsp.has(Extension::OcspNoCheck) && !staff.has(Extension::OcspNoCheck));
+        assert_eq!(ocsp.requesters(), [Requester::System]);
+        assert!(get("officer").requesters().contains(&Requester::Claim));
+        assert!(get("service").requesters().contains(&Requester::System));
+    }
+
+    #[test]
+    fn a_version_is_named_by_all_its_text_and_is_read_again_from_it() {
+        let set = shipped();
+        let mut reversed = files();
+        reversed.sort_by(|one, other| other.cmp(one));
+        assert_eq!(PolicySet::parse(&reversed).unwrap().digest(), set.digest());
+        assert_eq!(PolicySet::from_canonical_text(set.canonical_text()).unwrap().digest(), set.digest());
+
+        reversed[0].1.push_str("# a comment\n");
+        assert_ne!(PolicySet::parse(&reversed).unwrap().digest(), set.digest());
+        assert!(PolicySet::from_canonical_text(&format!(" {}", set.canonical_text())).is_err());
+        assert!(PolicySet::from_canonical_text("[]").is_err());
+    }
+
+    const GOOD: &str = r#"name = "clerk"
+title = { zh = "职员", en = "Clerk" }
+for = "person"
+authorities = ["department"]
+algorithms = ["p256"]
+validity = { lifetime = "2 days", backdate = "5 minutes", renewal_window = "12 hours" }
+key_usage = ["digitalSignature"]
+extended_key_usage = ["clientAuth"]
+requested_by = ["registration-officer"]
+approvals = { count = 1, roles = ["approver"] }
+evidence = "not-needed"
+
+[[subject]]
+attribute = "C"
+from = "fixed"
+value = "CN"
+
+[[subject]]
+attribute = "CN"
+from = "request"
+max = 20
+
+[[alternative_name]]
+kind = "mail"
+from = "request"
+max = 1
+"#;
+
+    #[test]
+    fn a_profile_that_is_wrong_is_refused_with_its_file_and_line() {
+        PolicySet::parse(&[("profiles/clerk.toml", GOOD)]).unwrap();
+        for (from, to, line, said) in [
+            ("\"clerk\"", "\"Clerk\"", 1, "name of a profile"),
+            ("title", "titel", 2, "unknown field"),
+            (", en = \"Clerk\"", "", 2, "missing field"),
+            ("\"person\"", "\"animal\"", 3, "unknown variant"),
+            ("\"person\"", "\"system\"", 9, "by the system alone"),
+            ("\"department\"", "\"town\"", 4, "\"town\" is no purpose"),
+            ("\"department\"", "\"root\"", 4, "a root certifies"),
+            ("\"p256\"", "\"rot13\"", 5, "\"rot13\" is no algorithm"),
+            ("\"p256\"", "\"p256\", \"p256\"", 5, "twice"),
+            ("[\"p256\"]", "[]", 5, "at least one algorithm"),
+            ("2 days", "0 days", 6, "more than nothing"),
+            ("2 days", "4000 days", 6, "at most"),
+            ("2 days", "2d", 6, "not a length of time"),
+            ("2 days", "-2 days", 6, "not a length of time"),
+            ("5 minutes", "25 hours", 6, "at most one day"),
+            ("12 hours", "48 hours", 6, "shorter than the lifetime"),
+            ("digitalSignature", "keyCertSign", 7, "\"keyCertSign\" is no key usage"),
+            ("clientAuth", "anyExtendedKeyUsage", 8, "is no extended key usage"),
+            ("\"clientAuth\"", "\"clientAuth\", \"OCSPSigning\"", 8, "stands alone"),
+            ("clientAuth", "serverAuth", 8, "dns or ip"),
+            ("\"registration-officer\"", "\"king\"", 9, "\"king\" is no role"),
+            ("\"registration-officer\"", "\"auditor\"", 9, "asks for nothing"),
+            ("\"registration-officer\"", "\"system\"", 9, "no certificate of a person"),
+            ("count = 1", "count = 0", 10, "decide alone"),
+            ("count = 1", "count = 10", 10, "at most"),
+            ("count = 1", "count = -1", 10, "invalid value"),
+            ("[\"approver\"]", "[]", 10, "at least one role"),
+            ("\"approver\"", "\"auditor\"", 10, "approves nothing"),
+            ("\"not-needed\"", "\"perhaps\"", 11, "unknown variant"),
+            ("\"not-needed\"", "\"not-needed\"\nextensions = [\"ocspNoCheck\"]", 12, "OCSPSigning"),
+            ("\"not-needed\"", "\"not-needed\"\nextensions = [\"magic\"]", 12, "\"magic\" is no extension"),
+            ("attribute = \"C\"", "attribute = \"X\"", 14, "\"X\" is no attribute"),
+            ("attribute = \"C\"", "attribute = \"CN\"", 19, "twice"),
+            ("\"fixed\"", "\"nowhere\"", 15, "unknown variant"),
+            ("\"fixed\"", "\"request\"", 16, "only a fixed field"),
+            ("value = \"CN\"", "", 15, "has a value"),
+            ("value = \"CN\"", "value = \"China\"", 16, "two capital letters"),
+            ("from = \"request\"\nmax = 20", "from = \"department\"", 20, "O values only"),
+            ("from = \"request\"\nmax = 20", "from = \"person\"", 20, "identifier of a person"),
+            ("max = 20", "max = 65", 21, "1 to 64"),
+            ("max = 20", "max = 0", 21, "1 to 64"),
+            ("\"mail\"", "\"uri\"", 24, "unknown variant"),
+            ("max = 1\n", "max = 0\n", 26, "1 to 100 names"),
+            ("max = 1\n", "max = 1\n[[alternative_name]]\nkind = \"mail\"\nfrom = \"csr\"\nmax = 1\n", 28, "twice"),
+            ("for = \"person\"", "for = \"person", 3, ""),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            assert_ne!(text, GOOD, "{from}");
+            let error = PolicySet::parse(&[("profiles/clerk.toml", text)]).map(drop).expect_err(to);
+            assert_eq!((error.file.as_str(), error.line), ("profiles/clerk.toml", line), "{from} → {to}: {error}");
+            assert!(error.message.contains(said), "{from} → {to}: {error}");
+        }
+    }
+
+    #[test]
+    fn nobody_who_asks_is_enough_to_approve_but_a_claim_and_the_system_were_decided_before() {
+        let asked_by = |who: &str, kind: &str| {
+            let text = GOOD.replace("[\"registration-officer\"]", who).replace("\"person\"", kind);
+            PolicySet::parse(&[("profiles/clerk.toml", text.replace("count = 1, roles = [\"approver\"]", "count = 0, roles = []"))])
+        };
+        asked_by("[\"claim\"]", "\"person\"").unwrap();
+        asked_by("[\"system\"]", "\"service\"").unwrap();
+        for people in ["[\"subject\"]", "[\"administrator\"]", "[\"claim\", \"registration-officer\"]"] {
+            assert!(asked_by(people, "\"person\"").unwrap_err().message.contains("decide alone"), "{people}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_profiles_or_have_another_name_are_refused() {
+        for (path, said) in [
+            ("profiles/writer.toml", "name of its file"),
+            ("profiles/clerk.yaml", "not a policy file"),
+            ("clerk.toml", "not a policy file"),
+            ("profiles/old/clerk.toml", "name of its file"),
+        ] {
+            let error = PolicySet::parse(&[(path, GOOD)]).unwrap_err();
+            assert!(error.file == path && error.message.contains(said), "{error}");
+        }
+        let twice = [("profiles/clerk.toml", GOOD), ("profiles/clerk.toml", GOOD)];
+        assert!(PolicySet::parse(&twice).unwrap_err().message.contains("twice"));
+        assert!(PolicySet::parse(&[] as &[(&str, &str)]).is_err());
+    }
+
+    #[test]
+    fn every_algorithm_can_stand_in_a_profile() {
+        for algorithm in ALGORITHMS {
+            let text = GOOD.replace("\"p256\"", &format!("\"{}\"", algorithm.name()));
+            PolicySet::parse(&[("profiles/clerk.toml", text)]).unwrap();
+        }
+    }
+}
