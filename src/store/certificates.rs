@@ -1,0 +1,241 @@
+//! Certificates, promised and complete, and those of the service itself.
+
+use sqlx::{Database, QueryBuilder};
+
+use super::{Connection, Error, expect_one, on};
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct CertificateRow {
+    /// Given by the database; 0 before.
+    pub seq: i64,
+    pub id: Vec<u8>,
+    pub serial: Vec<u8>,
+    pub authority: String,
+    pub profile: String,
+    pub person: String,
+    pub department: Option<String>,
+    pub enrolment: Option<String>,
+    pub key_fingerprint: Vec<u8>,
+    pub subject: String,
+    pub not_before: i64,
+    pub not_after: i64,
+    pub tbs: Vec<u8>,
+    pub signature: Option<Vec<u8>>,
+    pub fingerprint: Option<Vec<u8>>,
+    pub decision: Vec<u8>,
+    pub leaf_log: String,
+    pub leaf_idx: i64,
+    pub version: i64,
+    pub status: String,
+    pub created_at: i64,
+}
+
+/// What completes a promise.
+#[derive(Debug, Clone)]
+pub struct SignedRow {
+    pub id: Vec<u8>,
+    pub signature: Vec<u8>,
+    pub fingerprint: Vec<u8>,
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct SystemCertificateRow {
+    pub certificate: Vec<u8>,
+    pub purpose: String,
+    pub authority: Option<String>,
+    pub key_name: String,
+    pub active: i64,
+}
+
+/// Which certificates to list; absent fields do not filter.
+#[derive(Debug, Clone, Default)]
+pub struct CertificateFilter {
+    pub authority: Option<String>,
+    pub profile: Option<String>,
+    pub department: Option<String>,
+    pub person: Option<String>,
+    /// A part of the subject.
+    pub subject: Option<String>,
+    pub status: Option<String>,
+    pub expires_before: Option<i64>,
+    /// A person who signed a statement of the decision.
+    pub signer: Option<String>,
+    /// The `seq` of the last certificate of the page before.
+    pub after: Option<i64>,
+}
+
+macro_rules! columns {
+    () => {
+        "seq, id, serial, authority, profile, person, department, enrolment, key_fingerprint, subject, not_before, not_after, tbs, \
+         signature, fingerprint, decision, leaf_log, leaf_idx, version, status, created_at"
+    };
+}
+
+/// Claims the serial numbers and records the promises; `Taken` when a serial number or a certificate is there already.
+pub async fn insert_promised(connection: &mut Connection, rows: &[CertificateRow]) -> Result<(), Error> {
+    // SQLite takes 32,766 parameters and PostgreSQL 65,535; a row has 18.
+    for chunk in rows.chunks(500) {
+        on!(connection, c => promise_insert(chunk).build().execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+fn promise_insert<D: Database>(rows: &[CertificateRow]) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Option<String>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Vec<u8>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new(
+        "insert into certificate (id, serial, authority, profile, person, department, enrolment, key_fingerprint, subject, not_before, \
+         not_after, tbs, decision, leaf_log, leaf_idx, version, status, created_at) ",
+    );
+    query.push_values(rows, |mut values, row| {
+        values.push_bind(row.id.clone()).push_bind(row.serial.clone()).push_bind(row.authority.clone());
+        values.push_bind(row.profile.clone()).push_bind(row.person.clone()).push_bind(row.department.clone());
+        values.push_bind(row.enrolment.clone()).push_bind(row.key_fingerprint.clone()).push_bind(row.subject.clone());
+        values.push_bind(row.not_before).push_bind(row.not_after).push_bind(row.tbs.clone());
+        values.push_bind(row.decision.clone()).push_bind(row.leaf_log.clone()).push_bind(row.leaf_idx);
+        values.push_bind(row.version).push_bind(row.status.clone()).push_bind(row.created_at);
+    });
+    query
+}
+
+/// Records signatures. One that is there already stays: signing a promise twice changes nothing. A promise that was revoked
+/// meanwhile keeps its status, for its signature may be out all the same.
+pub async fn complete(connection: &mut Connection, rows: &[SignedRow]) -> Result<(), Error> {
+    const SQL: &str = "update certificate set signature = $1, fingerprint = $2, \
+         status = case when status = 'promised' then 'valid' else status end where id = $3 and signature is null";
+    for row in rows {
+        on!(connection, c => sqlx::query(SQL).bind(&row.signature).bind(&row.fingerprint).bind(&row.id).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+/// Changes the cached status of a certificate in the version that was seen; `Conflict` when it has changed since. A promise
+/// may be revoked like what is `valid`, and nothing else.
+pub async fn change_status(connection: &mut Connection, id: &[u8], version: i64, from: &str, to: &str) -> Result<(), Error> {
+    const SQL: &str = "update certificate set status = $1, version = version + 1 where id = $2 and version = $3 \
+         and (status = $4 or (status = 'promised' and $1 = 'revoked'))";
+    let rows = on!(connection, c => sqlx::query(SQL).bind(to).bind(id).bind(version).bind(from).execute(c).await.map(|done| done.rows_affected()))?;
+    expect_one(rows)
+}
+
+pub async fn find(connection: &mut Connection, id: &[u8]) -> Result<Option<CertificateRow>, Error> {
+    const SQL: &str = concat!("select ", columns!(), " from certificate where id = $1");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?)
+}
+
+pub async fn find_by_serial(connection: &mut Connection, serial: &[u8]) -> Result<Option<CertificateRow>, Error> {
+    const SQL: &str = concat!("select ", columns!(), " from certificate where serial = $1");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(serial).fetch_optional(c).await)?)
+}
+
+pub async fn find_by_fingerprint(connection: &mut Connection, fingerprint: &[u8]) -> Result<Option<CertificateRow>, Error> {
+    const SQL: &str = concat!("select ", columns!(), " from certificate where fingerprint = $1");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(fingerprint).fetch_optional(c).await)?)
+}
+
+/// The newest complete certificate of a key.
+pub async fn of_key(connection: &mut Connection, key_fingerprint: &[u8]) -> Result<Option<CertificateRow>, Error> {
+    const SQL: &str =
+        concat!("select ", columns!(), " from certificate where key_fingerprint = $1 and signature is not null order by seq desc limit 1");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(key_fingerprint).fetch_optional(c).await)?)
+}
+
+/// Promises that were never signed.
+pub async fn promised(connection: &mut Connection, authority: &str) -> Result<Vec<CertificateRow>, Error> {
+    const SQL: &str = concat!("select ", columns!(), " from certificate where authority = $1 and status = 'promised' order by seq");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(authority).fetch_all(c).await)?)
+}
+
+/// The certificates that a CRL may list; the ledger says which of them it does.
+pub async fn not_good(connection: &mut Connection, authority: &str) -> Result<Vec<CertificateRow>, Error> {
+    const SQL: &str =
+        concat!("select ", columns!(), " from certificate where authority = $1 and status in ('suspended', 'revoked') order by seq");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(authority).fetch_all(c).await)?)
+}
+
+/// All of an enrolment.
+pub async fn of_enrolment(connection: &mut Connection, enrolment: &str) -> Result<Vec<CertificateRow>, Error> {
+    const SQL: &str = concat!("select ", columns!(), " from certificate where enrolment = $1 order by seq");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(enrolment).fetch_all(c).await)?)
+}
+
+/// A page of certificates, oldest first.
+pub async fn page(connection: &mut Connection, filter: &CertificateFilter, limit: i64) -> Result<Vec<CertificateRow>, Error> {
+    on!(connection, c => Ok(page_query(filter, limit).build_query_as().fetch_all(c).await?))
+}
+
+fn page_query<D: Database>(filter: &CertificateFilter, limit: i64) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new(concat!("select ", columns!(), " from certificate where seq > "));
+    query.push_bind(filter.after.unwrap_or(0));
+    let equal = [
+        (" and authority = ", &filter.authority),
+        (" and profile = ", &filter.profile),
+        (" and department = ", &filter.department),
+        (" and person = ", &filter.person),
+        (" and status = ", &filter.status),
+    ];
+    for (condition, value) in equal {
+        if let Some(value) = value {
+            query.push(condition).push_bind(value.clone());
+        }
+    }
+    if let Some(part) = &filter.subject {
+        let escaped = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        query.push(" and subject like ").push_bind(format!("%{escaped}%")).push(" escape '\\'");
+    }
+    if let Some(instant) = filter.expires_before {
+        query.push(" and not_after < ").push_bind(instant);
+    }
+    if let Some(signer) = &filter.signer {
+        query.push(
+            " and exists (select 1 from decision_statement join statement on statement.digest = decision_statement.statement \
+             where decision_statement.decision = certificate.decision and statement.signer_person = ",
+        );
+        query.push_bind(signer.clone()).push(")");
+    }
+    query.push(" order by seq limit ").push_bind(limit);
+    query
+}
+
+/// Takes the place of the one that was active for that purpose and authority.
+pub async fn insert_system_certificate(connection: &mut Connection, row: &SystemCertificateRow) -> Result<(), Error> {
+    const RETIRE: &str = "update system_certificate set active = 0 where purpose = $1 and coalesce(authority, '') = $2 and active = 1";
+    const SQL: &str = "insert into system_certificate (certificate, purpose, authority, key_name, active) values ($1, $2, $3, $4, $5)";
+    let authority = row.authority.clone().unwrap_or_default();
+    on!(connection, c => sqlx::query(RETIRE).bind(&row.purpose).bind(&authority).execute(c).await.map(drop))?;
+    on!(connection, c => sqlx::query(SQL)
+        .bind(&row.certificate)
+        .bind(&row.purpose)
+        .bind(&row.authority)
+        .bind(&row.key_name)
+        .bind(row.active)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+pub async fn active_system_certificate(
+    connection: &mut Connection,
+    purpose: &str,
+    authority: Option<&str>,
+) -> Result<Option<SystemCertificateRow>, Error> {
+    const SQL: &str = "select certificate, purpose, authority, key_name, active from system_certificate \
+         where purpose = $1 and coalesce(authority, '') = $2 and active = 1";
+    let authority = authority.unwrap_or_default();
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(purpose).bind(authority).fetch_optional(c).await)?)
+}
+
+/// Every certificate of the service itself, for the audit.
+pub async fn system_certificates(connection: &mut Connection) -> Result<Vec<SystemCertificateRow>, Error> {
+    const SQL: &str = "select certificate, purpose, authority, key_name, active from system_certificate";
+    Ok(on!(connection, c => sqlx::query_as(SQL).fetch_all(c).await)?)
+}

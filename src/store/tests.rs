@@ -1,0 +1,505 @@
+//! Every statement runs here on SQLite in a temporary file and, when `HUFU_TEST_POSTGRES` names a server, on PostgreSQL in a
+//! schema of its own; `test.sh` always names one.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+
+use super::*;
+use crate::world::{SystemEntropy, random};
+
+const SHORT: Options = Options { busy_timeout: Duration::from_millis(200), max_connections: 2 };
+const USUAL: Options = Options { busy_timeout: Duration::from_secs(10), max_connections: 4 };
+
+async fn on_each_database(test: impl AsyncFn(&str, Db)) {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", directory.path().join("hufu.db").display());
+    test(&url, Db::open(&url, USUAL).await.unwrap()).await;
+
+    let Ok(server) = std::env::var("HUFU_TEST_POSTGRES") else { return };
+    let schema = format!("test_{}", hex::encode(random::<8>(&SystemEntropy)));
+    let mut admin = sqlx::PgConnection::connect(&server).await.unwrap();
+    admin.execute(AssertSqlSafe(format!("create schema {schema}"))).await.unwrap();
+    let separator = if server.contains('?') { '&' } else { '?' };
+    let url = format!("{server}{separator}options[search_path]={schema}");
+    test(&url, Db::open(&url, USUAL).await.unwrap()).await;
+    admin.execute(AssertSqlSafe(format!("drop schema {schema} cascade"))).await.unwrap();
+}
+
+async fn execute(connection: &mut Connection, sql: &'static str) {
+    on!(connection, c => sqlx::query(sql).execute(c).await.map(drop)).unwrap();
+}
+
+fn person(id: &str) -> PersonRow {
+    PersonRow { id: id.into(), kind: "person".into(), department: None, created_at: 1, sealed_profile: Some(vec![1]) }
+}
+
+fn department() -> DepartmentRow {
+    DepartmentRow {
+        id: "d".into(),
+        name: "Department".into(),
+        created_by: "p".into(),
+        created_at: 1,
+        idempotency_key: Some("key".into()),
+        request_digest: Some(vec![1; 32]),
+        successor: None,
+    }
+}
+
+fn certificate(mark: u8) -> CertificateRow {
+    CertificateRow {
+        seq: 0,
+        id: vec![mark; 32],
+        serial: vec![mark; 20],
+        authority: "a".into(),
+        profile: "staff".into(),
+        person: "p".into(),
+        department: Some("d".into()),
+        enrolment: Some("e".into()),
+        key_fingerprint: vec![mark; 32],
+        subject: "CN=100%_a\\b".into(),
+        not_before: 1,
+        not_after: 100,
+        tbs: vec![2; 40],
+        signature: None,
+        fingerprint: None,
+        decision: vec![3; 32],
+        leaf_log: "a".into(),
+        leaf_idx: i64::from(mark),
+        version: 1,
+        status: "promised".into(),
+        created_at: 1,
+    }
+}
+
+fn signed(mark: u8, signature: u8) -> SignedRow {
+    SignedRow { id: vec![mark; 32], signature: vec![signature; 64], fingerprint: vec![signature; 32] }
+}
+
+fn leaf(idx: u8) -> LeafRow {
+    LeafRow { idx: i64::from(idx), event_id: vec![idx; 32], leaf_hash: vec![1; 32], entry: vec![idx; 100] }
+}
+
+fn head(size: i64, fence: i64) -> HeadRow {
+    HeadRow { size, root: vec![1; 32], map_root: vec![2; 32], time: 5, fence }
+}
+
+/// A person, a department, statements, a policy, an authority with its log, an enrolment and ten leaves: what the rest needs.
+async fn seed(connection: &mut Connection) {
+    people::insert_person(connection, &person("p")).await.unwrap();
+    people::insert_department(connection, &department()).await.unwrap();
+    for mark in [1, 2] {
+        let row = StatementRow {
+            digest: vec![mark; 32],
+            jws: "a.b.c".into(),
+            act: "approve".into(),
+            about: "e".into(),
+            signer_person: Some("p".into()),
+            signer_certificate: None,
+            nonce: format!("n{mark}"),
+            recorded_at: 1,
+        };
+        statements::insert_statement(connection, &row).await.unwrap();
+    }
+    let decision = DecisionRow { digest: vec![3; 32], canonical: "{}".into(), recorded_at: 1 };
+    statements::insert_decision(connection, &decision, &[[1; 32], [2; 32]]).await.unwrap();
+    let policy = PolicyVersionRow {
+        digest: vec![4; 32],
+        text: "text".into(),
+        recorded_at: 1,
+        activated_at: Some(1),
+        activated_by: Some(vec![1; 32]),
+    };
+    statements::insert_policy_version(connection, &policy).await.unwrap();
+    let log = LogRow {
+        name: "a".into(),
+        origin: "hufu.example/a".into(),
+        map_depth: 16,
+        ed25519_spki: vec![1; 44],
+        sm2_spki: vec![2; 91],
+        created_at: 1,
+    };
+    ledger::insert_log(connection, &log).await.unwrap();
+    ledger::insert_head(connection, "a", &head(0, 0)).await.unwrap();
+    ledger::insert_leaves(connection, "a", &(0..10).map(leaf).collect::<Vec<_>>()).await.unwrap();
+    let authority = AuthorityRow {
+        name: "a".into(),
+        purpose: "department".into(),
+        algorithm: "p256".into(),
+        generation: 1,
+        issuer: None,
+        subject_der: vec![0x30, 0],
+        key_fingerprint: vec![5; 32],
+        key_name: "authority-a".into(),
+        crl_shards: 2,
+        null_parameters: 0,
+        policy_oid: "2.25.1".into(),
+        created_at: 1,
+    };
+    authorities::insert(connection, &authority).await.unwrap();
+    let enrolment = EnrolmentRow {
+        seq: 0,
+        id: "e".into(),
+        profile: "staff".into(),
+        department: Some("d".into()),
+        person: "p".into(),
+        submitted_by: "p".into(),
+        submitted_at: 1,
+        state: "submitted".into(),
+        sealed_subject: Some(vec![1]),
+        salt: Some(vec![2; 32]),
+        evidence_digest: None,
+        replaces: None,
+        policy: vec![4; 32],
+        decision: None,
+        idempotency_key: Some("key".into()),
+        request_digest: vec![1; 32],
+        updated_at: 1,
+    };
+    let request = EnrolmentRequestRow { ordinal: 0, csr: vec![1], key_fingerprint: vec![6; 32], algorithm: "sm2".into() };
+    enrolments::insert(connection, &enrolment, &[request]).await.unwrap();
+}
+
+async fn seeded(db: &Db) -> Tx {
+    db.migrate().await.unwrap();
+    let mut tx = db.begin_write().await.unwrap();
+    seed(tx.connection()).await;
+    tx
+}
+
+#[tokio::test]
+async fn installation_authorities_and_ledger_run_on_both() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let c = tx.connection();
+        assert!(installation::find(c).await.unwrap().is_none());
+        let row = InstallationRow { incarnation: "00112233".into(), mode: "trial".into(), created_at: 1 };
+        installation::insert(c, &row).await.unwrap();
+        assert_eq!(installation::find(c).await.unwrap().unwrap().mode, "trial");
+
+        assert_eq!(authorities::find(c, "a").await.unwrap().unwrap().crl_shards, 2);
+        assert_eq!(authorities::list(c).await.unwrap().len(), 1);
+
+        assert_eq!(ledger::logs(c).await.unwrap()[0].origin, "hufu.example/a");
+        assert_eq!(ledger::leaves(c, "a", 3, 5).await.unwrap().iter().map(|leaf| leaf.idx).collect::<Vec<_>>(), [3, 4]);
+        let fence = ledger::raise_fence(c, "a").await.unwrap();
+        assert!(matches!(ledger::advance_head(c, "a", 0, &head(10, fence - 1)).await, Err(Error::Conflict)));
+        ledger::advance_head(c, "a", 0, &head(10, fence)).await.unwrap();
+        assert!(matches!(ledger::advance_head(c, "a", 0, &head(11, fence)).await, Err(Error::Conflict)));
+        assert_eq!(ledger::find_head(c, "a").await.unwrap().unwrap().size, 10);
+        for hashes in [vec![1; 32], vec![1; 64]] {
+            ledger::upsert_tiles(c, "a", &[TileRow { level: 0, n: 0, hashes }]).await.unwrap();
+        }
+        assert_eq!(ledger::tiles(c, "a", &[(0, 0), (0, 1)]).await.unwrap()[0].hashes.len(), 64);
+        assert_eq!(ledger::all_tiles(c, "a").await.unwrap().len(), 1);
+        for note in ["first", "second"] {
+            ledger::insert_checkpoint(c, "a", 10, note).await.unwrap();
+        }
+        assert_eq!(ledger::checkpoints(c, "a").await.unwrap(), [(10, "first".to_owned())]);
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn people_and_statements_run_on_both() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let c = tx.connection();
+        assert_eq!(people::find_person(c, "p").await.unwrap().unwrap().kind, "person");
+        assert_eq!(people::officers(c, None, 10).await.unwrap().len(), 1);
+        people::insert_namespace(c, "d", "dns", "example.cn").await.unwrap();
+        assert_eq!(people::namespaces(c, "d").await.unwrap(), [("dns".to_owned(), "example.cn".to_owned())]);
+        assert_eq!(people::find_department(c, "d").await.unwrap().unwrap().name, "Department");
+        assert!(people::find_department_by_idempotency_key(c, "p", "key").await.unwrap().is_some());
+        assert_eq!(people::departments(c, Some("c"), 10).await.unwrap().len(), 1);
+
+        people::insert_person(c, &person("q")).await.unwrap();
+        assert_eq!(people::claim_key(c, &[7; 32], "p", 1).await.unwrap(), "p");
+        assert_eq!(people::claim_key(c, &[7; 32], "q", 2).await.unwrap(), "p");
+        assert_eq!(people::find_key_owner(c, &[8; 32]).await.unwrap(), None);
+
+        let grant = RoleGrantRow {
+            id: "g".into(),
+            person: "p".into(),
+            department: Some("d".into()),
+            role: "approver".into(),
+            statement: vec![1; 32],
+            granted_at: 1,
+            withdrawn_at: None,
+            withdrawn_statement: None,
+        };
+        people::insert_grant(c, &grant).await.unwrap();
+        assert_eq!(people::roles(c, "p").await.unwrap().len(), 1);
+        assert_eq!(people::withdraw_grants(c, "p", &[2; 32], 3).await.unwrap(), 1);
+        assert!(people::roles(c, "p").await.unwrap().is_empty());
+        assert_eq!(people::grants(c).await.unwrap()[0].withdrawn_at, Some(3));
+
+        let claim = ClaimRow {
+            code_hash: vec![9; 32],
+            person: "p".into(),
+            profile: "officer".into(),
+            department: None,
+            statement: vec![1; 32],
+            expires_at: 10,
+            used_at: None,
+            failures: 0,
+        };
+        people::insert_claim(c, &claim).await.unwrap();
+        people::count_claim_failure(c, &[9; 32]).await.unwrap();
+        assert!(matches!(people::use_claim(c, &[9; 32], 10).await, Err(Error::Conflict)), "it is over");
+        people::use_claim(c, &[9; 32], 9).await.unwrap();
+        assert!(matches!(people::use_claim(c, &[9; 32], 9).await, Err(Error::Conflict)), "it was used");
+        assert_eq!(people::find_claim(c, &[9; 32]).await.unwrap().map(|claim| (claim.failures, claim.used_at)), Some((1, Some(9))));
+
+        let nonce = NonceRow {
+            nonce: "n".into(),
+            person: "p".into(),
+            act: "approve".into(),
+            about: "e".into(),
+            issued_at: 1,
+            expires_at: 10,
+            used_at: None,
+        };
+        statements::insert_nonce(c, &nonce).await.unwrap();
+        assert!(matches!(statements::use_nonce(c, "n", 10).await, Err(Error::Conflict)), "it is over");
+        statements::use_nonce(c, "n", 9).await.unwrap();
+        assert!(matches!(statements::use_nonce(c, "n", 9).await, Err(Error::Conflict)), "it was used");
+        assert_eq!(statements::find_nonce(c, "n").await.unwrap().unwrap().used_at, Some(9));
+        assert_eq!(statements::statements(c).await.unwrap().len(), 2);
+        assert_eq!(statements::decisions(c).await.unwrap().len(), 1);
+        assert_eq!(statements::decision_statements(c).await.unwrap()[1], (vec![3; 32], 1, vec![2; 32]));
+        assert_eq!(statements::find_policy_version(c, &[4; 32]).await.unwrap().unwrap().text, "text");
+        assert_eq!(statements::policy_versions(c).await.unwrap().len(), 1);
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn enrolments_and_crls_run_on_both() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let c = tx.connection();
+        assert_eq!(enrolments::requests(c, "e").await.unwrap()[0].algorithm, "sm2");
+        assert!(enrolments::find_by_idempotency_key(c, "p", "key").await.unwrap().is_some());
+        enrolments::change_state(c, "e", "submitted", "approved", Some(&[3; 32]), 2).await.unwrap();
+        assert!(matches!(enrolments::change_state(c, "e", "submitted", "rejected", None, 3).await, Err(Error::Conflict)));
+        enrolments::change_state(c, "e", "approved", "issued", None, 4).await.unwrap();
+        let row = enrolments::find(c, "e").await.unwrap().unwrap();
+        assert_eq!((row.state.as_str(), row.decision, row.updated_at), ("issued", Some(vec![3; 32]), 4));
+        for (state, department, expected) in [(None, None, 1), (Some("issued"), Some("d"), 1), (Some("submitted"), None, 0)] {
+            assert_eq!(enrolments::page(c, state, department, None, 10).await.unwrap().len(), expected, "{state:?}");
+        }
+
+        assert_eq!(crls::next_number(c, "a").await.unwrap(), 1);
+        for (shard, number) in [(-1, 1), (0, 2), (-1, 3)] {
+            let row = CrlRow { authority: "a".into(), shard, number, this_update: 1, next_update: 2, der: vec![number as u8] };
+            crls::insert(c, &row).await.unwrap();
+        }
+        assert_eq!(crls::next_number(c, "a").await.unwrap(), 4);
+        assert_eq!(crls::latest(c, "a", -1).await.unwrap().unwrap().number, 3);
+        assert_eq!(crls::of_authority(c, "a").await.unwrap().len(), 3);
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn certificates_run_on_both() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let c = tx.connection();
+        certificates::insert_promised(c, &[certificate(1), certificate(2), certificate(3)]).await.unwrap();
+        assert_eq!(certificates::promised(c, "a").await.unwrap().len(), 3);
+        certificates::complete(c, &[signed(1, 11), signed(2, 12)]).await.unwrap();
+        certificates::complete(c, &[signed(1, 21)]).await.unwrap();
+        assert_eq!(certificates::find(c, &[1; 32]).await.unwrap().unwrap().signature, Some(vec![11; 64]), "the first signature stays");
+        assert!(certificates::find_by_serial(c, &[2; 20]).await.unwrap().is_some());
+        assert!(certificates::find_by_fingerprint(c, &[12; 32]).await.unwrap().is_some());
+        assert!(certificates::of_key(c, &[3; 32]).await.unwrap().is_none(), "it is only promised");
+        assert_eq!(certificates::of_enrolment(c, "e").await.unwrap().len(), 3);
+
+        certificates::change_status(c, &[1; 32], 1, "valid", "suspended").await.unwrap();
+        assert!(matches!(certificates::change_status(c, &[1; 32], 1, "suspended", "valid").await, Err(Error::Conflict)), "version 1");
+        assert!(matches!(certificates::change_status(c, &[1; 32], 2, "valid", "revoked").await, Err(Error::Conflict)), "suspended");
+        certificates::change_status(c, &[1; 32], 2, "suspended", "revoked").await.unwrap();
+        assert_eq!(certificates::not_good(c, "a").await.unwrap().len(), 1);
+
+        for (key, active) in [([1; 32], 1), ([2; 32], 1)] {
+            let row = SystemCertificateRow {
+                certificate: key.to_vec(),
+                purpose: "responder".into(),
+                authority: Some("a".into()),
+                key_name: "k".into(),
+                active,
+            };
+            certificates::insert_system_certificate(c, &row).await.unwrap();
+        }
+        let active = certificates::active_system_certificate(c, "responder", Some("a")).await.unwrap().unwrap();
+        assert_eq!(active.certificate, [2; 32]);
+        assert!(certificates::active_system_certificate(c, "listener", None).await.unwrap().is_none());
+        assert_eq!(certificates::system_certificates(c).await.unwrap().len(), 2);
+
+        let all = CertificateFilter::default();
+        let text = |text: &str| Some(text.to_owned());
+        for (filter, expected) in [
+            (all.clone(), 3),
+            (CertificateFilter { authority: text("a"), profile: text("staff"), ..all.clone() }, 3),
+            (CertificateFilter { department: text("d"), person: text("p"), ..all.clone() }, 3),
+            (CertificateFilter { status: text("revoked"), ..all.clone() }, 1),
+            (CertificateFilter { subject: text("100%_a\\"), ..all.clone() }, 3),
+            (CertificateFilter { subject: text("1%b"), ..all.clone() }, 0),
+            (CertificateFilter { expires_before: Some(100), ..all.clone() }, 0),
+            (CertificateFilter { signer: text("p"), ..all.clone() }, 3),
+            (CertificateFilter { signer: text("q"), ..all.clone() }, 0),
+            (CertificateFilter { after: Some(2), ..all.clone() }, 1),
+        ] {
+            assert_eq!(certificates::page(c, &filter, 10).await.unwrap().len(), expected, "{filter:?}");
+        }
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_promise_revoked_before_its_signature_stays_revoked_and_keeps_the_signature() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let c = tx.connection();
+        certificates::insert_promised(c, &[certificate(1)]).await.unwrap();
+        assert!(matches!(certificates::change_status(c, &[1; 32], 1, "valid", "suspended").await, Err(Error::Conflict)), "only promised");
+        certificates::change_status(c, &[1; 32], 1, "valid", "revoked").await.unwrap();
+        certificates::complete(c, &[signed(1, 11)]).await.unwrap();
+        let row = certificates::find(c, &[1; 32]).await.unwrap().unwrap();
+        assert_eq!((row.status.as_str(), row.signature), ("revoked", Some(vec![11; 64])));
+        assert!(certificates::promised(c, "a").await.unwrap().is_empty());
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_promised_without_its_leaf_and_no_serial_number_is_used_twice() {
+    on_each_database(async |_, db| {
+        seeded(&db).await.commit().await.unwrap();
+        let mut tx = db.begin_write().await.unwrap();
+        certificates::insert_promised(tx.connection(), &[CertificateRow { leaf_idx: 77, ..certificate(1) }]).await.unwrap();
+        assert!(tx.commit().await.is_err(), "leaf 77 is not there");
+
+        let mut tx = db.begin_write().await.unwrap();
+        let twice = [certificate(1), CertificateRow { serial: vec![1; 20], ..certificate(2) }];
+        match certificates::insert_promised(tx.connection(), &twice).await {
+            Err(Error::Taken { constraint }) => assert_eq!(constraint, "certificate.serial"),
+            other => panic!("{other:?}"),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_error_never_repeats_what_is_in_a_row() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let secret = PersonRow { kind: "王芳 110101".into(), ..person("r") };
+        let error = people::insert_person(tx.connection(), &secret).await.unwrap_err();
+        let told = format!("{error} {error:?} {:?}", std::error::Error::source(&error).map(ToString::to_string));
+        assert!(!told.contains("王芳") && !told.contains("110101"), "{told}");
+        assert!(told.contains("person.kind is known"), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    on_each_database(async |_, db| {
+        db.migrate().await.unwrap();
+        let mut tx = db.begin_write().await.unwrap();
+        execute(
+            tx.connection(),
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (10001, 'later', true, '', 0)",
+        )
+        .await;
+        tx.commit().await.unwrap();
+        // Twice: a refusal must not keep the migration lock.
+        for _ in 0..2 {
+            assert!(matches!(db.migrate().await, Err(Error::NewerSchema { step: 10_001 })));
+        }
+        let mut tx = db.begin_write().await.unwrap();
+        execute(tx.connection(), "delete from _sqlx_migrations where version = 10001").await;
+        execute(tx.connection(), "update _sqlx_migrations set checksum = '' where version = 1").await;
+        tx.commit().await.unwrap();
+        assert!(matches!(db.migrate().await, Err(Error::Corrupt(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_second_of_two_writers_is_told_that_the_database_is_busy() {
+    on_each_database(async |url, db| {
+        seeded(&db).await.commit().await.unwrap();
+        // Two nodes, as it were: each has connections of its own.
+        let other = Db::open(url, SHORT).await.unwrap();
+        let mut first = db.begin_write().await.unwrap();
+        ledger::advance_head(first.connection(), "a", 0, &head(1, 0)).await.unwrap();
+        let second = async || {
+            let mut tx = other.begin_write().await?;
+            ledger::raise_fence(tx.connection(), "a").await?;
+            tx.commit().await
+        };
+        assert!(matches!(second().await, Err(Error::Busy(_))));
+        first.commit().await.unwrap();
+        second().await.unwrap();
+        other.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn writers_of_one_process_queue_and_the_last_is_told_that_the_database_is_busy() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Db::open(&format!("sqlite://{}", directory.path().join("hufu.db").display()), SHORT).await.unwrap();
+    let held = db.begin_write().await.unwrap();
+    assert!(matches!(db.begin_write().await, Err(Error::Busy(_))));
+    drop(held);
+    assert!(db.begin_write().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_full_database_says_so_and_goes_on_when_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Db::open(&format!("sqlite://{}", directory.path().join("hufu.db").display()), USUAL).await.unwrap();
+    seeded(&db).await.commit().await.unwrap();
+    let leaves: Vec<LeafRow> = (10..20).map(|idx| LeafRow { entry: vec![2; 60_000], ..leaf(idx) }).collect();
+
+    let mut tx = db.begin_write().await.unwrap();
+    // Less than there is means: no page more.
+    execute(tx.connection(), "pragma max_page_count = 1").await;
+    assert!(matches!(ledger::insert_leaves(tx.connection(), "a", &leaves).await, Err(Error::Full(_))));
+    drop(tx);
+    let mut reader = db.read().await.unwrap();
+    assert_eq!(ledger::leaves(&mut reader, "a", 0, 100).await.unwrap().len(), 10);
+
+    let mut tx = db.begin_write().await.unwrap();
+    execute(tx.connection(), "pragma max_page_count = 1000000").await;
+    ledger::insert_leaves(tx.connection(), "a", &leaves).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_unavailable() {
+    let directory = tempfile::tempdir().unwrap();
+    let nowhere = format!("sqlite://{}", directory.path().join("missing/hufu.db").display());
+    // Nobody listens on port 1.
+    for url in [nowhere.as_str(), "postgres://hufu@127.0.0.1:1/hufu"] {
+        assert!(matches!(Db::open(url, SHORT).await, Err(Error::Unavailable(_))), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_corrupt() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hufu.db");
+    std::fs::write(&path, [b'x'; 8192]).unwrap();
+    assert!(matches!(Db::open(&format!("sqlite://{}", path.display()), SHORT).await, Err(Error::Corrupt(_))));
+}
