@@ -1,0 +1,254 @@
+//! The audit: recomputes tree and map from the entries and compares them with every row that claims to come from them.
+//!
+//! It reads the database in one transaction and writes nothing, needs no private key and opens nothing that is sealed. Where
+//! the chain of evidence starts is the trust bundle, which the caller should have from elsewhere than the machine under
+//! audit. `docs/audit.md` lists what is compared with what, and the columns that nothing protects, with the reasons; a test
+//! changes every column of a real installation and holds that list to the truth.
+
+mod books;
+mod certificates;
+mod crls;
+mod enrolments;
+mod people;
+mod statements;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::{error::Error, install::system_person, trust::TrustBundle};
+use crate::{
+    policy::AuthorityName,
+    store::{self, Connection, Db},
+    x509::Certificate,
+};
+use books::Book;
+
+/// A row that is not what the ledger, a signature or another row says it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub table: &'static str,
+    /// The row's key.
+    pub row: String,
+    pub column: &'static str,
+    /// What is wrong with it. Repeats no personal data.
+    pub what: String,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}.{} [{}]: {}", self.table, self.column, self.row, self.what)
+    }
+}
+
+/// Compares every row with what it claims to come from. An empty list: nothing was found.
+pub async fn audit(db: &Db, bundle: &TrustBundle) -> Result<Vec<Finding>, Error> {
+    let mut tx = db.begin_read().await?;
+    let connection = tx.connection();
+    let mut findings = Findings::default();
+    let system_person = check_installation(connection, &mut findings).await?;
+    let books = books::check(connection, bundle, &mut findings).await?;
+    let records = Records::load(connection, bundle, books, system_person).await?;
+
+    let facts = certificates::check(connection, &records, &mut findings).await?;
+    crls::check(connection, &records, &facts, &mut findings).await?;
+    statements::check(connection, &records, &facts, &mut findings).await?;
+    enrolments::check(&records, &facts, &mut findings);
+    people::check(&records, &mut findings);
+    Ok(findings.0)
+}
+
+/// Answers the identity of the service as a person, which follows from the incarnation.
+async fn check_installation(connection: &mut Connection, findings: &mut Findings) -> Result<String, Error> {
+    let rows = store::installation::all(connection).await?;
+    let logs = store::ledger::logs(connection).await?;
+    let mut row = findings.row("installation", "1");
+    row.check("id", rows.len() == 1 && rows[0].0 == 1, || "there must be one row, 1".to_owned());
+    let Some((_, incarnation, mode)) = rows.into_iter().next() else { return Ok(String::new()) };
+    let own = |log: &store::LogRow| log.origin.rsplit_once('/').is_some_and(|(_, last)| last == incarnation);
+    row.check("incarnation", logs.iter().all(own), || "the origins of the logs end in another".to_owned());
+    row.check("mode", mode == "trial", || "this release makes trial installations only".to_owned());
+    Ok(system_person(&incarnation).to_string())
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn row(&mut self, table: &'static str, row: impl Into<String>) -> Row<'_> {
+        Row { findings: self, table, row: row.into() }
+    }
+
+    /// Two columns that must agree do not, and nothing says which of them was changed.
+    fn disagree(&mut self, one: (&'static str, &str, &'static str), other: (&'static str, &str, &'static str)) {
+        for ((table, row, column), (other_table, other_row, other_column)) in [(one, other), (other, one)] {
+            let what = format!("does not agree with {other_table}.{other_column} of {other_row}");
+            self.0.push(Finding { table, row: row.to_owned(), column, what });
+        }
+    }
+
+    /// The same, only when they differ.
+    fn compare<T: PartialEq>(&mut self, one: (&'static str, &str, &'static str, T), other: (&'static str, &str, &'static str, T)) {
+        if one.3 != other.3 {
+            self.disagree((one.0, one.1, one.2), (other.0, other.1, other.2));
+        }
+    }
+}
+
+/// One row under audit.
+struct Row<'a> {
+    findings: &'a mut Findings,
+    table: &'static str,
+    row: String,
+}
+
+impl Row<'_> {
+    fn add(&mut self, column: &'static str, what: impl Into<String>) {
+        self.findings.0.push(Finding { table: self.table, row: self.row.clone(), column, what: what.into() });
+    }
+
+    /// Adds a finding unless the condition holds.
+    fn check(&mut self, column: &'static str, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.add(column, what());
+        }
+    }
+}
+
+/// Everything but the rows that come in millions and are read page by page.
+struct Records {
+    books: BTreeMap<String, Book>,
+    system_person: String,
+    system_key: Option<crate::crypto::PublicKey>,
+    authorities: BTreeMap<String, AuthorityRecord>,
+    /// Certificates of authorities in the bundle that no row claims.
+    unclaimed: Vec<String>,
+    policies: BTreeMap<Vec<u8>, store::PolicyVersionRow>,
+    statements: HashMap<Vec<u8>, store::StatementRow>,
+    decisions: HashMap<Vec<u8>, DecisionRecord>,
+    enrolments: Vec<store::EnrolmentRow>,
+    /// By enrolment.
+    requests: BTreeMap<String, Vec<store::EnrolmentRequestRow>>,
+    persons: BTreeMap<String, store::PersonRow>,
+    departments: BTreeMap<String, store::DepartmentRow>,
+    namespaces: Vec<(String, String, String)>,
+    key_owners: BTreeMap<Vec<u8>, (String, i64)>,
+    grants: Vec<store::RoleGrantRow>,
+    claims: Vec<store::ClaimRow>,
+}
+
+/// An authority with its own certificate, as the bundle has it.
+struct AuthorityRecord {
+    row: store::AuthorityRow,
+    name: Option<AuthorityName>,
+    certificate: Option<Certificate>,
+}
+
+/// A decision as its canonical text has it.
+struct DecisionRecord {
+    row: store::DecisionRow,
+    parsed: Option<statements::Canonical>,
+}
+
+impl Records {
+    async fn load(
+        connection: &mut Connection,
+        bundle: &TrustBundle,
+        books: BTreeMap<String, Book>,
+        system_person: String,
+    ) -> Result<Self, Error> {
+        let mut certificates = bundle.roots()?;
+        certificates.extend(bundle.authorities()?);
+        let mut unclaimed: BTreeMap<[u8; 32], Certificate> =
+            certificates.into_iter().map(|certificate| (certificate.public_key().fingerprint(), certificate)).collect();
+        let mut authorities = BTreeMap::new();
+        for row in store::authorities::list(connection).await? {
+            let certificate = <[u8; 32]>::try_from(row.key_fingerprint.as_slice()).ok().and_then(|key| unclaimed.remove(&key));
+            authorities.insert(row.name.clone(), AuthorityRecord { name: row.name.parse().ok(), certificate, row });
+        }
+        let mut requests: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for (enrolment, request) in store::enrolments::all_requests(connection).await? {
+            requests.entry(enrolment).or_default().push(request);
+        }
+        let decision = |row: store::DecisionRow| (row.digest.clone(), DecisionRecord { parsed: statements::parse(&row.canonical), row });
+        Ok(Self {
+            books,
+            system_person,
+            system_key: bundle.system_key(),
+            authorities,
+            unclaimed: unclaimed.into_values().map(|certificate| certificate.subject_text()).collect(),
+            policies: store::statements::policy_versions(connection).await?.into_iter().map(|row| (row.digest.clone(), row)).collect(),
+            statements: store::statements::statements(connection).await?.into_iter().map(|row| (row.digest.clone(), row)).collect(),
+            decisions: store::statements::decisions(connection).await?.into_iter().map(decision).collect(),
+            enrolments: store::enrolments::all(connection).await?,
+            requests,
+            persons: store::people::all_persons(connection).await?.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            departments: store::people::all_departments(connection).await?.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            namespaces: store::people::all_namespaces(connection).await?,
+            key_owners: store::people::key_owners(connection).await?.into_iter().map(|(key, person, at)| (key, (person, at))).collect(),
+            grants: store::people::grants(connection).await?,
+            claims: store::people::claims(connection).await?,
+        })
+    }
+
+    /// A column that names a person names one that there is.
+    fn check_person(&self, findings: &mut Findings, table: &'static str, row: &str, column: &'static str, person: &str) {
+        if !self.persons.contains_key(person) {
+            findings.disagree((table, row, column), ("person", person, "id"));
+        }
+    }
+
+    fn check_department(&self, findings: &mut Findings, table: &'static str, row: &str, column: &'static str, department: Option<&str>) {
+        if let Some(department) = department.filter(|department| !self.departments.contains_key(*department)) {
+            findings.disagree((table, row, column), ("department", department, "id"));
+        }
+    }
+
+    fn check_policy(&self, findings: &mut Findings, table: &'static str, row: &str, column: &'static str, policy: &[u8]) {
+        if !self.policies.contains_key(policy) {
+            findings.disagree((table, row, column), ("policy_version", &hex::encode(policy), "digest"));
+        }
+    }
+}
+
+/// What is learnt from the certificates and asked by the checks that follow.
+#[derive(Default)]
+struct Facts {
+    /// By SHA-256 of the DER, for certificates that signed a statement.
+    signers: HashMap<[u8; 32], Signer>,
+    /// By enrolment.
+    issued: HashMap<String, Vec<Issued>>,
+    /// Certificates that were ever suspended or revoked.
+    stopped: Vec<Stopped>,
+    /// Decisions that an enrolment, a leaf or a certificate rests on.
+    decisions: HashSet<Vec<u8>>,
+}
+
+struct Signer {
+    id: [u8; 32],
+    person: String,
+    authority: String,
+    key: crate::crypto::PublicKey,
+}
+
+/// A certificate that answers an enrolment.
+struct Issued {
+    id: String,
+    profile: String,
+    person: String,
+    department: Option<String>,
+    decision: Vec<u8>,
+    key_fingerprint: Vec<u8>,
+    subject_der: Vec<u8>,
+    commitment: [u8; 32],
+}
+
+struct Stopped {
+    authority: String,
+    serial: crate::x509::SerialNumber,
+    key: crate::ledger::StatusKey,
+}

@@ -1,0 +1,190 @@
+//! Persons, departments, roles and claim codes against the leaves that bind them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Findings, Records};
+use crate::{
+    ledger::EventType,
+    policy::{Act, PersonId, PolicySet, Role, profile::SubjectKind},
+    services::{
+        logs::OPERATIONS,
+        register::{department_commitment, dismissal_commitment, grant_commitment},
+    },
+    store,
+};
+
+pub(super) fn check(records: &Records, findings: &mut Findings) {
+    check_persons(records, findings);
+    check_departments(records, findings);
+    check_grants(records, findings);
+    check_claims(records, findings);
+}
+
+fn check_persons(records: &Records, findings: &mut Findings) {
+    let mut first: HashMap<&str, &store::EnrolmentRow> = HashMap::new();
+    for enrolment in &records.enrolments {
+        first.entry(&enrolment.person).or_insert(enrolment);
+    }
+    for (id, person) in &records.persons {
+        records.check_department(findings, "person", id, "department", person.department.as_deref());
+        let mut finding = findings.row("person", id);
+        finding.check("id", id.parse::<PersonId>().is_ok(), || "not the identifier of a person".to_owned());
+        let enrolment = first.get(id.as_str()).copied();
+        let kind = match enrolment {
+            _ if *id == records.system_person => "system",
+            // An officer was proposed as a person before anything was asked for.
+            Some(enrolment) if person.sealed_profile.is_none() => kind_of(enrolment, records),
+            _ => "person",
+        };
+        finding.check("kind", person.kind == kind, || format!("it is a {kind}"));
+        match enrolment {
+            _ if *id == records.system_person => {
+                finding.check("department", person.department.is_none(), || "the service belongs to no department".to_owned());
+            }
+            // An officer's department stands in the grant.
+            Some(enrolment) if person.sealed_profile.is_none() => {
+                let (person, row) = (&person.department, enrolment.id.as_str());
+                findings.compare(("person", id, "department", person), ("enrolment", row, "department", &enrolment.department));
+            }
+            _ => {}
+        }
+    }
+    if !records.persons.contains_key(&records.system_person) {
+        findings.row("person", &records.system_person).add("id", "missing: the service itself");
+    }
+}
+
+/// The kind of person that an enrolment makes when its subject is new.
+fn kind_of(enrolment: &store::EnrolmentRow, records: &Records) -> &'static str {
+    let policy = records.policies.get(&enrolment.policy).and_then(|row| PolicySet::from_canonical_text(&row.text).ok());
+    let name = enrolment.profile.parse().ok();
+    match policy.as_ref().zip(name).and_then(|(policy, name)| policy.profile(&name)).map(|profile| profile.subject_kind()) {
+        Some(SubjectKind::Service) => "service",
+        _ => "person",
+    }
+}
+
+fn check_departments(records: &Records, findings: &mut Findings) {
+    let mut names: BTreeMap<&str, Vec<(&str, String)>> = BTreeMap::new();
+    for (kind, value, department) in &records.namespaces {
+        if !records.departments.contains_key(department) {
+            findings.row("department_namespace", format!("{kind}/{value}")).add("department", "there is no such department");
+        }
+        names.entry(department).or_default().push((kind, value.clone()));
+    }
+    let mut recorded = bodies(records, EventType::CA_EVENT);
+    for (id, row) in &records.departments {
+        let commitment = department_commitment(row, names.get(id.as_str()).map(Vec::as_slice).unwrap_or_default());
+        if recorded.remove(&commitment[..]).is_none() {
+            // One digest binds the row and the names: nothing says which of them was changed.
+            findings.disagree(("department", id, "name"), ("department_namespace", id, "value"));
+        }
+        records.check_person(findings, "department", id, "created_by", &row.created_by);
+        findings.row("department", id).check("successor", row.successor.is_none(), || "this release merges no departments".to_owned());
+    }
+    for (_, index) in recorded {
+        let what = format!("missing or changed: leaf {index} of {OPERATIONS} made a department that no row is");
+        findings.row("department", "?").add("id", what.clone());
+        findings.row("department_namespace", "?").add("value", what);
+    }
+}
+
+/// The leaf of each body of that type in the operations log.
+fn bodies(records: &Records, event_type: EventType) -> BTreeMap<&[u8], u64> {
+    let notices = records.books.get(OPERATIONS).into_iter().flat_map(|book| book.notices(event_type));
+    notices.map(|notice| (notice.body.as_slice(), notice.index)).collect()
+}
+
+fn check_grants(records: &Records, findings: &mut Findings) {
+    let mut by_statement: BTreeMap<&[u8], (Vec<&store::RoleGrantRow>, Vec<&store::ClaimRow>)> = BTreeMap::new();
+    for row in &records.grants {
+        by_statement.entry(&row.statement).or_default().0.push(row);
+    }
+    for row in &records.claims {
+        by_statement.entry(&row.statement).or_default().1.push(row);
+    }
+    // Each leaf names its decision, and the decision its statement: a body counts for its own statement only.
+    let mut recorded = recorded_roles(records);
+    for row in &records.grants {
+        if let (Some(statement), Some(at)) = (&row.withdrawn_statement, row.withdrawn_at) {
+            let bound = recorded.get(statement).is_some_and(|body| *body == dismissal_commitment(&row.person, at));
+            findings.row("role_grant", &row.id).check("withdrawn_at", bound, || "the ledger has no such dismissal".to_owned());
+        }
+    }
+    let withdrawn: BTreeSet<&Vec<u8>> = records.grants.iter().filter_map(|row| row.withdrawn_statement.as_ref()).collect();
+    recorded.retain(|statement, _| !withdrawn.contains(statement));
+    for (statement, (grants, claims)) in &by_statement {
+        let commitment = grant_commitment(grants, claims);
+        if recorded.remove(*statement).is_none_or(|body| body != commitment) {
+            let id = hex::encode(statement);
+            // One digest binds the roles and the claim code: nothing says which of them was changed.
+            findings.disagree(("role_grant", &id, "role"), ("claim", &id, "code_hash"));
+        }
+    }
+    for statement in recorded.keys() {
+        let what = "missing or changed: the ledger has a grant or a dismissal on this statement";
+        findings.row("role_grant", hex::encode(statement)).add("statement", what);
+        findings.row("claim", hex::encode(statement)).add("statement", what);
+    }
+    for row in &records.grants {
+        check_grant(row, records, findings);
+    }
+}
+
+/// The bodies of the leaves about roles, by statement.
+fn recorded_roles(records: &Records) -> BTreeMap<Vec<u8>, &[u8]> {
+    let mut roles = BTreeMap::new();
+    for notice in records.books.get(OPERATIONS).into_iter().flat_map(|book| book.notices(EventType::ROLE)) {
+        let decision = records.decisions.get(&notice.digests.decision[..]).and_then(|decision| decision.parsed.as_ref());
+        let statement = decision.and_then(|decision| hex::decode(decision.statements.first()?).ok());
+        roles.extend(statement.map(|statement| (statement, notice.body.as_slice())));
+    }
+    roles
+}
+
+fn check_grant(row: &store::RoleGrantRow, records: &Records, findings: &mut Findings) {
+    records.check_person(findings, "role_grant", &row.id, "person", &row.person);
+    records.check_department(findings, "role_grant", &row.id, "department", row.department.as_deref());
+    if let Some(person) = records.persons.get(&row.person) {
+        findings.compare(("role_grant", &row.id, "department", &row.department), ("person", &person.id, "department", &person.department));
+    }
+    let about = |statement: &[u8], act: Act| {
+        records.statements.get(statement).is_some_and(|found| found.act == act.as_str() && found.about == row.person)
+    };
+    let mut finding = findings.row("role_grant", &row.id);
+    finding.check("role", row.role.parse::<Role>().is_ok(), || "not a role".to_owned());
+    finding.check("statement", about(&row.statement, Act::Grant), || "no statement grants this person a role".to_owned());
+    let withdrawn = row.withdrawn_statement.as_ref().map(|statement| about(statement, Act::Dismiss));
+    finding.check("withdrawn_statement", withdrawn != Some(false), || "no statement dismisses this person".to_owned());
+    finding.check("withdrawn_at", row.withdrawn_at.is_some() == withdrawn.is_some(), || "not with its statement".to_owned());
+    let dismissed = records
+        .statements
+        .values()
+        .any(|found| found.act == Act::Dismiss.as_str() && found.about == row.person && found.recorded_at >= row.granted_at);
+    finding.check("withdrawn_at", row.withdrawn_at.is_some() || !dismissed, || "a statement dismissed this person".to_owned());
+}
+
+fn check_claims(records: &Records, findings: &mut Findings) {
+    // A claim was used when an enrolment was decided on its grant.
+    let mut used: BTreeMap<Vec<u8>, &store::EnrolmentRow> = BTreeMap::new();
+    for enrolment in &records.enrolments {
+        let decision = enrolment.decision.as_ref().and_then(|digest| records.decisions.get(digest)?.parsed.as_ref());
+        let claimed = decision.filter(|decision| decision.decision.act == Act::Claim);
+        for statement in claimed.into_iter().flat_map(|decision| &decision.statements) {
+            used.extend(hex::decode(statement).ok().map(|statement| (statement, enrolment)));
+        }
+    }
+    let mut persons = BTreeSet::new();
+    for row in &records.claims {
+        let id = hex::encode(&row.code_hash);
+        records.check_person(findings, "claim", &id, "person", &row.person);
+        records.check_department(findings, "claim", &id, "department", row.department.as_deref());
+        let mut finding = findings.row("claim", &id);
+        finding.check("person", persons.insert((&row.person, &row.statement)), || "a second claim on one grant".to_owned());
+        let enrolment = used.get(&row.statement);
+        let at = enrolment.map(|enrolment| enrolment.updated_at);
+        finding.check("used_at", row.used_at == at, || "the enrolment that it made says otherwise".to_owned());
+        let own = enrolment.is_none_or(|enrolment| enrolment.person == row.person && enrolment.profile == row.profile);
+        finding.check("person", own, || "the enrolment that it made is another's".to_owned());
+    }
+}

@@ -1,0 +1,206 @@
+//! Statements against their signatures, decisions against their statements and the leaves that name them, policies, nonces.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::Deserialize;
+
+use super::{Error, Facts, Findings, Records};
+use crate::{
+    crypto::digest::sha256,
+    ledger::{EventType, State, StatusKey},
+    policy::{Act, Decision, PolicySet, SignerReference, Statement, jws::canonical},
+    services::logs::OPERATIONS,
+    store::{self, Connection},
+};
+
+/// How long a request may take from the check of its signer to its commit (seconds).
+const IN_FLIGHT: u64 = 60;
+
+/// The text that a decision hash is the hash of.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Canonical {
+    pub decision: Decision,
+    pub statements: Vec<String>,
+}
+
+/// `None` for text that is not the canonical form of a decision.
+pub(super) fn parse(text: &str) -> Option<Canonical> {
+    let parsed: Canonical = serde_json::from_str(text).ok()?;
+    let again = canonical(&serde_json::json!({"decision": parsed.decision, "statements": parsed.statements}));
+    (again == text.as_bytes()).then_some(parsed)
+}
+
+pub(super) async fn check(connection: &mut Connection, records: &Records, facts: &Facts, findings: &mut Findings) -> Result<(), Error> {
+    for row in records.statements.values() {
+        check_statement(row, records, facts, findings);
+    }
+    check_decisions(store::statements::decision_statements(connection).await?, records, facts, findings);
+    check_policies(records, findings);
+    for (log, book) in &records.books {
+        for (digest, index) in book.decisions.iter().filter(|(digest, _)| !records.decisions.contains_key(&digest[..])) {
+            findings.row("decision", hex::encode(digest)).add("digest", format!("missing: leaf {index} of {log} rests on it"));
+        }
+        for (digest, index) in book.policies.iter().filter(|(digest, _)| !records.policies.contains_key(&digest[..])) {
+            findings.row("policy_version", hex::encode(digest)).add("digest", format!("missing: leaf {index} of {log} was made under it"));
+        }
+    }
+    check_nonces(store::statements::nonces(connection).await?, records, findings);
+    Ok(())
+}
+
+fn check_statement(row: &store::StatementRow, records: &Records, facts: &Facts, findings: &mut Findings) {
+    let id = hex::encode(&row.digest);
+    if let Some(person) = &row.signer_person {
+        records.check_person(findings, "statement", &id, "signer_person", person);
+    }
+    let mut finding = findings.row("statement", &id);
+    finding.check("digest", row.digest == sha256(row.jws.as_bytes()), || "not the SHA-256 of the JWS".to_owned());
+    let statement = match Statement::parse(&row.jws) {
+        Ok(statement) => statement,
+        Err(error) => return finding.add("jws", error.to_string()),
+    };
+    let payload = statement.payload();
+    let other = || "the payload has another".to_owned();
+    finding.check("act", row.act == payload.act.as_str(), other);
+    finding.check("about", row.about == payload.about.to_string(), other);
+    finding.check("nonce", row.nonce == payload.nonce.to_string(), other);
+    let known = |book: &super::Book| book.origin == payload.log.origin && payload.log.size <= book.map.next_index();
+    finding.check("jws", records.books.values().any(known), || "it names a state that no log had".to_owned());
+    match statement.signer() {
+        SignerReference::Key(_) => {
+            finding.check("signer_person", row.signer_person.is_none(), || "the service itself signed it".to_owned());
+            finding.check("signer_certificate", row.signer_certificate.is_none(), || "the service itself signed it".to_owned());
+            let genuine = records.system_key.as_ref().is_some_and(|key| statement.verify(key).is_ok());
+            finding.check("jws", genuine, || "not signed with the system key of the trust bundle".to_owned());
+        }
+        SignerReference::Certificate(fingerprint) => match facts.signers.get(&fingerprint) {
+            None => finding.add("jws", "no certificate is the one that it names as its signer's"),
+            Some(signer) => {
+                finding.check("signer_certificate", row.signer_certificate.as_deref() == Some(&signer.id), || {
+                    "the statement names another certificate".to_owned()
+                });
+                finding.check("jws", statement.verify(&signer.key).is_ok(), || "the signature does not verify".to_owned());
+                let good = records.books.get(&signer.authority).is_some_and(|book| {
+                    was_good(book.map.history(&StatusKey::from_tbs_digest(&signer.id)), row.recorded_at.div_euclid(1000) as u64)
+                });
+                finding.check("recorded_at", good, || "the signer's certificate was not good then".to_owned());
+                if row.signer_person.as_ref() != Some(&signer.person) {
+                    findings.disagree(("statement", &id, "signer_person"), ("certificate", &hex::encode(signer.id), "person"));
+                }
+            }
+        },
+    }
+    records.check_policy(findings, "statement", &id, "jws", &payload.policy.0);
+}
+
+/// Whether a certificate was good at a time or became so or ceased to be so while a request was under way.
+fn was_good(history: &[crate::ledger::Change], at: u64) -> bool {
+    let settled = history.iter().rposition(|change| change.time + IN_FLIGHT < at).unwrap_or(0);
+    history[settled..].iter().any(|change| change.state == State::Good && change.time <= at + 1)
+}
+
+fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts: &Facts, findings: &mut Findings) {
+    let mut named: HashMap<Vec<u8>, BTreeMap<i64, Vec<u8>>> = HashMap::new();
+    for (decision, ordinal, statement) in links {
+        if !records.decisions.contains_key(&decision) {
+            findings.row("decision_statement", hex::encode(&decision)).add("decision", "there is no such decision");
+        }
+        named.entry(decision).or_default().insert(ordinal, statement);
+    }
+    let rests: HashSet<&[u8]> = (records.books.values().flat_map(|book| book.decisions.keys().map(|digest| &digest[..])))
+        .chain(records.enrolments.iter().filter_map(|row| row.decision.as_deref()))
+        .chain(facts.decisions.iter().map(Vec::as_slice))
+        .collect();
+    let mut used: HashSet<Vec<u8>> = HashSet::new();
+    for (digest, decision) in &records.decisions {
+        let id = hex::encode(digest);
+        let mut finding = findings.row("decision", &id);
+        finding.check("digest", *digest == sha256(decision.row.canonical.as_bytes()), || "not the SHA-256 of the text".to_owned());
+        finding.check("digest", rests.contains(digest.as_slice()), || "no leaf and no enrolment rests on it".to_owned());
+        let Some(parsed) = &decision.parsed else {
+            finding.add("canonical", "not the canonical form of a decision");
+            continue;
+        };
+        let listed: Vec<String> = named.remove(digest).unwrap_or_default().into_iter().enumerate().map(place).collect();
+        if listed != parsed.statements {
+            findings.row("decision_statement", &id).add("statement", "not the list in the text of the decision");
+        }
+        check_reasons(&id, parsed, records, findings);
+        used.extend(parsed.statements.iter().filter_map(|statement| hex::decode(statement).ok()));
+        records.check_policy(findings, "decision", &id, "canonical", &parsed.decision.policy.0);
+    }
+    for digest in records.statements.keys().filter(|digest| !used.contains(*digest)) {
+        findings.row("statement", hex::encode(digest)).add("digest", "no decision rests on it");
+    }
+}
+
+/// A statement in hexadecimal, or what cannot be in a list when it stands at another place than the list gives it.
+fn place((expected, (ordinal, statement)): (usize, (i64, Vec<u8>))) -> String {
+    if usize::try_from(ordinal) == Ok(expected) { hex::encode(statement) } else { format!("at {ordinal}") }
+}
+
+/// The statements of a decision are about what it is about; a claim rests on the grant of its person, too.
+fn check_reasons(id: &str, decision: &Canonical, records: &Records, findings: &mut Findings) {
+    for digest in &decision.statements {
+        let found = hex::decode(digest).ok().and_then(|digest| records.statements.get(&digest));
+        let Some(statement) = found else {
+            findings.row("statement", digest).add("digest", format!("missing: the decision {id} rests on it"));
+            continue;
+        };
+        let own = statement.act == decision.decision.act.as_str() && statement.about == decision.decision.about.to_string();
+        let grant = decision.decision.act == Act::Claim && statement.act == Act::Grant.as_str();
+        if !own && !grant {
+            findings.disagree(("decision", id, "canonical"), ("statement", digest, "about"));
+        }
+    }
+}
+
+fn check_policies(records: &Records, findings: &mut Findings) {
+    let recorded: HashSet<&[u8]> = records
+        .books
+        .get(OPERATIONS)
+        .into_iter()
+        .flat_map(|book| book.notices(EventType::POLICY))
+        .map(|notice| notice.body.as_slice())
+        .collect();
+    for digest in recorded.iter().filter(|digest| !records.policies.contains_key(**digest)) {
+        findings.row("policy_version", hex::encode(digest)).add("digest", "missing: the ledger says that it was put in force");
+    }
+    for (digest, row) in &records.policies {
+        let mut finding = findings.row("policy_version", hex::encode(digest));
+        finding.check("digest", *digest == sha256(row.text.as_bytes()), || "not the SHA-256 of the text".to_owned());
+        finding.check("text", PolicySet::from_canonical_text(&row.text).is_ok(), || "not the canonical form of a policy".to_owned());
+        let in_force = recorded.contains(digest.as_slice());
+        finding.check("activated_at", row.activated_at.is_some() == in_force, || format!("the ledger says in force: {in_force}"));
+        if let Some(by) = &row.activated_by {
+            let fits = records
+                .statements
+                .get(by)
+                .is_some_and(|statement| statement.act == Act::ActivatePolicy.as_str() && statement.about == hex::encode(digest));
+            finding.check("activated_by", fits, || "no statement that puts it in force".to_owned());
+        }
+    }
+}
+
+/// Nonces may be forgotten; those that are there agree with the statements that used them.
+fn check_nonces(rows: Vec<store::NonceRow>, records: &Records, findings: &mut Findings) {
+    let statements: HashMap<&str, &store::StatementRow> = records.statements.values().map(|row| (row.nonce.as_str(), row)).collect();
+    for row in rows {
+        records.check_person(findings, "nonce", &row.nonce, "person", &row.person);
+        let mut finding = findings.row("nonce", &row.nonce);
+        match (statements.get(row.nonce.as_str()), row.used_at) {
+            (None, None) => {}
+            (None, Some(_)) => finding.add("used_at", "no statement used it"),
+            (Some(_), None) => finding.add("used_at", "a statement used it"),
+            (Some(statement), Some(used_at)) => {
+                finding.check("person", statement.signer_person.as_ref() == Some(&row.person), || "another person signed".to_owned());
+                finding.check("act", statement.act == row.act, || "the statement has another".to_owned());
+                finding.check("about", statement.about == row.about, || "the statement is about something else".to_owned());
+                finding.check("used_at", statement.recorded_at == used_at, || "the statement was recorded at another time".to_owned());
+                finding.check("issued_at", row.issued_at <= used_at, || "it was used before".to_owned());
+                finding.check("expires_at", row.expires_at > used_at, || "it was used afterwards".to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Who is calling: a person whose certificate this CA issued and whose status is good in the ledger now.
+
+use super::{Services, enrol::OFFICER, error::Error, statements::Caller};
+use crate::{
+    ledger::{State, StatusKey},
+    policy::{self, Actor, PersonId},
+    store,
+    x509::Certificate,
+};
+
+impl Services {
+    /// The person behind a client certificate that TLS has checked. Roles are read anew each time: a role that was
+    /// withdrawn, or a certificate that was revoked, counts from the next request on.
+    pub async fn caller(&self, der: &[u8]) -> Result<Caller, Error> {
+        let certificate = Certificate::parse(der).map_err(|_| Error::CallerNotGood("it cannot be read"))?;
+        let row = {
+            let mut connection = self.db.read().await?;
+            store::certificates::find(&mut connection, &certificate.id().0).await?
+        };
+        let row = row.ok_or(Error::CallerNotGood("this CA did not issue it"))?;
+        let key = StatusKey::from_tbs_digest(&certificate.id().0);
+        let status = self.logs.status(&row.authority, &key).and_then(|status| status.changes.last().copied());
+        match status.map(|change| change.state) {
+            Some(State::Good) => {}
+            Some(State::Hold) => return Err(Error::CallerNotGood("it is suspended")),
+            Some(State::Revoked) => return Err(Error::CallerNotGood("it is revoked")),
+            Some(State::Absent) | None => return Err(Error::CallerNotGood("the ledger does not know it")),
+        }
+        if certificate.not_after() < self.clock.now() {
+            return Err(Error::CallerNotGood("it has expired"));
+        }
+        let person: PersonId = row.person.parse().map_err(|_| Error::Corrupt("a certificate's person".to_owned()))?;
+        // Roles are exercised with an officer's certificate alone: one that a department enrols for staff never carries them.
+        let roles = if row.profile == OFFICER { self.roles(person).await? } else { Vec::new() };
+        Ok(Caller { actor: Actor { person, roles }, certificate })
+    }
+
+    /// Whether the caller may read what belongs to a department or is about a person.
+    pub fn check_read(&self, caller: &Caller, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
+        let corrupt = |_| Error::Corrupt("an identifier in a row".to_owned());
+        let department = department.map(str::parse).transpose().map_err(corrupt)?;
+        let subject = subject.map(str::parse).transpose().map_err(corrupt)?;
+        Ok(policy::rules::may_read(&caller.actor, department, subject)?)
+    }
+
+    /// The department that a caller means who names none: the only one they work for. `None` for those of the whole
+    /// installation, and for those of several departments, who must say which.
+    pub fn usual_department(&self, caller: &Caller) -> Option<String> {
+        let mut departments: Vec<_> = caller.actor.roles.iter().map(|grant| grant.department).collect();
+        departments.dedup();
+        match departments[..] {
+            [Some(only)] => Some(only.to_string()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,576 @@
+//! Enrolments: requests for certificates of one profile for one subject, from submission to decision.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    Services,
+    authorities::Authority,
+    error::Error,
+    issue::{Contents, Issued, Order, Serves, profile_extensions},
+    journal::{Commit, Kind},
+    rows::Row,
+    statements::{Caller, Checked, Subject, allowed, decided},
+};
+use crate::{
+    crypto::digest::sha256,
+    policy::{
+        self, About, Act, DepartmentFacts, DepartmentId, EnrolmentId, NameKind, Object, PersonId, Profile, ProfileName, Timestamp,
+        profile::{Evidence, SubjectKind},
+        rules,
+        subject::{AlternativeName, SubjectData},
+    },
+    store,
+    world::{from_millis, millis, random},
+    x509::{self, extensions, lints, name, request::CertificationRequest},
+};
+
+/// The profile whose certificates carry roles.
+pub const OFFICER: &str = "officer";
+
+/// The most certification requests in one enrolment: one a family, and room for more families.
+const MOST_REQUESTS: usize = 8;
+
+/// What an officer, a holder or the service itself asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Application {
+    pub profile: String,
+    pub department: Option<String>,
+    /// An existing person; absent: a new one.
+    pub person: Option<String>,
+    pub subject: BTreeMap<String, String>,
+    pub alternative_names: BTreeMap<NameKind, Vec<String>>,
+    /// PEM or DER, one a family.
+    pub requests: Vec<Vec<u8>>,
+    pub evidence: Option<[u8; 32]>,
+    pub idempotency_key: Option<String>,
+    /// SHA-256 of the request as it came in.
+    pub request_digest: [u8; 32],
+}
+
+/// The personal part of an enrolment, as it is sealed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct SubjectRecord {
+    subject: BTreeMap<String, String>,
+    alternative_names: BTreeMap<String, Vec<String>>,
+}
+
+/// An enrolment as the service knows it.
+pub struct Enrolment {
+    pub id: EnrolmentId,
+    pub profile: Profile,
+    pub department: Option<DepartmentId>,
+    pub department_facts: DepartmentFacts,
+    pub person: PersonId,
+    pub submitted_by: PersonId,
+    pub state: String,
+    pub salt: [u8; 32],
+    record: SubjectRecord,
+    pub requests: Vec<CertificationRequest>,
+    row: store::EnrolmentRow,
+}
+
+impl Services {
+    /// Checks a request and records it, to be decided by another person.
+    pub async fn enrol(&self, caller: &Caller, application: Application) -> Result<Enrolment, Error> {
+        let (key, digest) = (application.idempotency_key.clone(), application.request_digest);
+        if let Some(earlier) = self.repeated(caller, key.as_deref(), &digest).await? {
+            return Ok(earlier);
+        }
+        match self.enrol_once(caller, application).await {
+            Ok(enrolment) => Ok(enrolment),
+            // The same request may have come twice at one time, and the other was first.
+            Err(error) => self.repeated(caller, key.as_deref(), &digest).await?.ok_or(error),
+        }
+    }
+
+    async fn enrol_once(&self, caller: &Caller, application: Application) -> Result<Enrolment, Error> {
+        let profile = self.profile(&application.profile)?;
+        let department = self.department_id(application.department.as_deref()).await?;
+        let person = self.subject_person(&profile, &application).await?;
+        let about =
+            rules::Enrolment { profile: &profile, department, submitted_by: caller.person(), subject: person.id, approved_by: Vec::new() };
+        policy::decide(&caller.actor, Act::Submit, &Object::Enrolment(about))?;
+
+        let prepared = self.prepare(profile, department, person, caller.person(), application).await?;
+        self.journal.commit(Commit { kind: Kind::Other, rows: prepared.rows, entries: Vec::new() }).await?;
+        Ok(prepared.enrolment)
+    }
+
+    /// The same request again, under its Idempotency-Key: its first answer.
+    async fn repeated(&self, caller: &Caller, key: Option<&str>, digest: &[u8; 32]) -> Result<Option<Enrolment>, Error> {
+        let Some(key) = key else { return Ok(None) };
+        let found = {
+            let mut connection = self.db.read().await?;
+            store::enrolments::find_by_idempotency_key(&mut connection, &caller.person().to_string(), key).await?
+        };
+        match found {
+            Some(row) if row.request_digest != digest => Err(Error::IdempotencyKeyReused),
+            Some(row) => self.load_enrolment(row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The person an enrolment is about. A certificate speaks for its person, so nobody enrols a second certificate for
+    /// somebody of another department, for one who holds roles, or for the service itself.
+    async fn subject_person(&self, profile: &Profile, application: &Application) -> Result<Person, Error> {
+        let Some(text) = &application.person else {
+            return Ok(Person { id: PersonId::generate(&*self.entropy), is_new: New::Yes });
+        };
+        let id: PersonId = text.parse().map_err(|error| Error::malformed("person", error))?;
+        let row = {
+            let mut connection = self.db.read().await?;
+            store::people::find_person(&mut connection, text).await?.ok_or_else(|| Error::unknown("person", text))?
+        };
+        let kind = if profile.subject_kind() == SubjectKind::Service { "service" } else { "person" };
+        let fits = row.kind == kind && row.department == application.department;
+        if !fits || (!self.roles(id).await?.is_empty() && profile.name().as_str() != OFFICER) {
+            return Err(Error::unknown("person of this department and kind", text));
+        }
+        Ok(Person { id, is_new: New::No })
+    }
+
+    /// Everything about a request but who may make it: proof of possession, keys, names.
+    pub(super) async fn prepare(
+        &self,
+        profile: Profile,
+        department: Option<DepartmentId>,
+        person: Person,
+        submitted_by: PersonId,
+        application: Application,
+    ) -> Result<Prepared, Error> {
+        let requests = read_requests(&profile, &application.requests)?;
+        if profile.evidence() == Evidence::Required && application.evidence.is_none() {
+            return Err(Error::FieldRefused {
+                profile: profile.name().to_string(),
+                field: policy::FieldError { field: "evidence", rule: policy::FieldRule::Missing },
+            });
+        }
+        let mut department_facts = self.department_facts(department).await?;
+        if profile.subject_kind() == SubjectKind::System || submitted_by == self.system_person {
+            department_facts = self.own_facts();
+        }
+        for request in &requests {
+            self.check_key_owner(&request.public_key().fingerprint(), person.id).await?;
+        }
+
+        let now = millis(self.clock.now());
+        let id = EnrolmentId::generate(&*self.entropy);
+        let salt: [u8; 32] = random(&*self.entropy);
+        let names = application.alternative_names.iter().map(|(kind, names)| (kind.to_string(), names.clone())).collect();
+        let record = SubjectRecord { subject: application.subject, alternative_names: names };
+        // Maps of text always serialise.
+        let sealed = serde_json::to_vec(&record).expect("a subject record serialises");
+        let row = store::EnrolmentRow {
+            seq: 0,
+            id: id.to_string(),
+            profile: profile.name().to_string(),
+            department: department.map(|department| department.to_string()),
+            person: person.id.to_string(),
+            submitted_by: submitted_by.to_string(),
+            submitted_at: now,
+            state: "submitted".to_owned(),
+            sealed_subject: Some(self.sealer.seal(&format!("enrolment/{id}"), &sealed, &*self.entropy)),
+            salt: Some(salt.to_vec()),
+            evidence_digest: application.evidence.map(|digest| digest.to_vec()),
+            replaces: None,
+            policy: self.policy.digest().0.to_vec(),
+            decision: None,
+            idempotency_key: application.idempotency_key,
+            request_digest: application.request_digest.to_vec(),
+            updated_at: now,
+        };
+        let request_rows = requests.iter().enumerate().map(|(ordinal, request)| store::EnrolmentRequestRow {
+            ordinal: ordinal as i64,
+            csr: request.der().to_vec(),
+            key_fingerprint: request.public_key().fingerprint().to_vec(),
+            algorithm: request.public_key().algorithm().name().to_owned(),
+        });
+        let mut rows = Vec::new();
+        if person.is_new == New::Yes {
+            rows.push(Row::Person(store::PersonRow {
+                id: person.id.to_string(),
+                kind: if profile.subject_kind() == SubjectKind::Service { "service" } else { "person" }.to_owned(),
+                department: department.map(|department| department.to_string()),
+                created_at: now,
+                sealed_profile: None,
+            }));
+        }
+        rows.extend(requests.iter().map(|request| Row::KeyOwner {
+            key_fingerprint: request.public_key().fingerprint(),
+            person: person.id,
+            at: now,
+        }));
+        rows.push(Row::Enrolment(row.clone(), request_rows.collect()));
+        let enrolment = Enrolment {
+            id,
+            profile,
+            department,
+            department_facts,
+            person: person.id,
+            submitted_by,
+            state: row.state.clone(),
+            salt,
+            record,
+            requests,
+            row,
+        };
+        enrolment.names()?;
+        Ok(Prepared { enrolment, rows })
+    }
+
+    async fn check_key_owner(&self, fingerprint: &[u8; 32], person: PersonId) -> Result<(), Error> {
+        let mut connection = self.db.read().await?;
+        match store::people::find_key_owner(&mut connection, fingerprint).await? {
+            Some(owner) if owner != person.to_string() => Err(Error::KeyUsedByAnother),
+            _ => Ok(()),
+        }
+    }
+
+    pub async fn find_enrolment(&self, id: &str) -> Result<Enrolment, Error> {
+        let parsed: EnrolmentId = id.parse().map_err(|_| Error::unknown("enrolment", id))?;
+        let row = {
+            let mut connection = self.db.read().await?;
+            store::enrolments::find(&mut connection, &parsed.to_string()).await?
+        };
+        self.load_enrolment(row.ok_or_else(|| Error::unknown("enrolment", id))?).await
+    }
+
+    pub(super) async fn load_enrolment(&self, row: store::EnrolmentRow) -> Result<Enrolment, Error> {
+        let corrupt = |what: &str| Error::Corrupt(format!("enrolment {}: {what}", row.id));
+        let id: EnrolmentId = row.id.parse().map_err(|_| corrupt("its id"))?;
+        let department = row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt("its department"))?;
+        let submitted_by: PersonId = row.submitted_by.parse().map_err(|_| corrupt("who submitted it"))?;
+        let sealed = row.sealed_subject.as_deref().ok_or_else(|| corrupt("its subject was erased"))?;
+        let opened = self.sealer.open(&format!("enrolment/{id}"), sealed)?;
+        let request_rows = {
+            let mut connection = self.db.read().await?;
+            store::enrolments::requests(&mut connection, &row.id).await?
+        };
+        let own = submitted_by == self.system_person;
+        Ok(Enrolment {
+            id,
+            profile: self.profile(&row.profile)?,
+            department,
+            department_facts: if own { self.own_facts() } else { self.department_facts(department).await? },
+            person: row.person.parse().map_err(|_| corrupt("its person"))?,
+            submitted_by,
+            state: row.state.clone(),
+            salt: row.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or_else(|| corrupt("its salt was erased"))?,
+            record: serde_json::from_slice(&opened).map_err(|_| corrupt("its subject"))?,
+            requests: request_rows
+                .iter()
+                .map(|request| CertificationRequest::parse(&request.csr))
+                .collect::<Result<_, _>>()
+                .map_err(|_| corrupt("a certification request"))?,
+            row,
+        })
+    }
+
+    pub async fn list_enrolments(
+        &self,
+        state: Option<&str>,
+        department: Option<&str>,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<store::EnrolmentRow>, Error> {
+        let mut connection = self.db.read().await?;
+        Ok(store::enrolments::page(&mut connection, state, department, after, limit).await?)
+    }
+
+    /// Approves on a signed statement and issues. The approval, the promise and the leaves are one commit.
+    pub async fn approve(&self, caller: &Caller, id: &str, statement: &str) -> Result<Vec<Issued>, Error> {
+        let enrolment = self.find_enrolment(id).await?;
+        if enrolment.profile.approvals().count > 1 {
+            // Counting approvals comes with the next widening; until then such a profile issues nothing.
+            return Err(Error::WrongState {
+                what: "profile",
+                found: "one that needs several approvals".to_owned(),
+                expected: "one approval",
+            });
+        }
+        let checked = self.check_decision(caller, &enrolment, Act::Approve, statement).await?;
+        self.issue_enrolment(&enrolment, Act::Approve, checked).await
+    }
+
+    /// Rejects on a signed statement.
+    pub async fn reject(&self, caller: &Caller, id: &str, statement: &str) -> Result<(), Error> {
+        self.close(caller, id, Act::Reject, "rejected", statement).await
+    }
+
+    /// Takes a request back, on a statement of whoever made it.
+    pub async fn withdraw(&self, caller: &Caller, id: &str, statement: &str) -> Result<(), Error> {
+        self.close(caller, id, Act::Withdraw, "withdrawn", statement).await
+    }
+
+    async fn close(&self, caller: &Caller, id: &str, act: Act, state: &'static str, statement: &str) -> Result<(), Error> {
+        let enrolment = self.find_enrolment(id).await?;
+        let checked = self.check_decision(caller, &enrolment, act, statement).await?;
+        let now = millis(self.clock.now());
+        let decided = self.decide_on(&enrolment, act, &checked);
+        let mut rows = checked.rows;
+        rows.extend(decided.rows);
+        rows.push(Row::EnrolmentState { id: enrolment.id, from: "submitted", to: state, decision: Some(decided.hash), at: now });
+        self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
+        Ok(())
+    }
+
+    async fn check_decision(&self, caller: &Caller, enrolment: &Enrolment, act: Act, statement: &str) -> Result<Checked, Error> {
+        policy::decide(&caller.actor, act, &enrolment.object())?;
+        let checked = self.check_statement(caller, statement, act, &self.enrolment_subject(enrolment)?).await?;
+        if enrolment.state != "submitted" {
+            return Err(Error::WrongState { what: "enrolment", found: enrolment.state.clone(), expected: "submitted" });
+        }
+        Ok(checked)
+    }
+
+    fn decide_on(&self, enrolment: &Enrolment, act: Act, checked: &Checked) -> super::statements::Decided {
+        let payload = checked.statement.payload();
+        let decision = allowed(
+            About::from(enrolment.id),
+            act,
+            Timestamp::new(self.clock.now()),
+            payload.policy,
+            Some(enrolment.profile.name().clone()),
+        );
+        decided(&decision, &[checked.statement.digest()], millis(self.clock.now()))
+    }
+
+    /// Issues one certificate for each certification request of a decided enrolment.
+    pub(super) async fn issue_enrolment(&self, enrolment: &Enrolment, act: Act, checked: Checked) -> Result<Vec<Issued>, Error> {
+        let (rows, decision) = self.approval_rows(enrolment, act, checked);
+        let order = |request| self.order(enrolment, request, decision);
+        let orders = enrolment.requests.iter().map(order).collect::<Result<_, _>>()?;
+        self.issue(rows, orders).await
+    }
+
+    /// Records, decides and issues an enrolment of the service's own, all in one commit: under the authority that a
+    /// responder answers for, otherwise under the newest one.
+    pub(super) async fn issue_own_enrolment(
+        &self,
+        authority: Option<&Arc<Authority>>,
+        prepared: Prepared,
+        checked: Checked,
+        serves: Serves,
+    ) -> Result<Vec<Issued>, Error> {
+        let enrolment = &prepared.enrolment;
+        let (approval, decision) = self.approval_rows(enrolment, Act::Issue, checked);
+        let mut rows = prepared.rows;
+        rows.extend(approval);
+        let order = |request| {
+            let order = match authority {
+                Some(authority) => self.order_from(authority.clone(), enrolment, request, decision),
+                None => self.order(enrolment, request, decision),
+            };
+            order.map(|order| Order { serves: Some(serves.clone()), ..order })
+        };
+        let orders = enrolment.requests.iter().map(order).collect::<Result<_, _>>()?;
+        self.issue(rows, orders).await
+    }
+
+    /// What records that an enrolment was decided and will be issued, and the decision's hash.
+    fn approval_rows(&self, enrolment: &Enrolment, act: Act, checked: Checked) -> (Vec<Row>, [u8; 32]) {
+        let decided = self.decide_on(enrolment, act, &checked);
+        let now = millis(self.clock.now());
+        let mut rows = checked.rows;
+        rows.extend(decided.rows);
+        let state = |from, to| Row::EnrolmentState { id: enrolment.id, from, to, decision: Some(decided.hash), at: now };
+        rows.extend([state("submitted", "approved"), state("approved", "issued")]);
+        (rows, decided.hash)
+    }
+
+    pub(super) fn order(&self, enrolment: &Enrolment, request: &CertificationRequest, decision: [u8; 32]) -> Result<Order, Error> {
+        let family = request.public_key().algorithm().name();
+        // The parser of profiles refuses one without authorities.
+        let purpose = enrolment.profile.authorities()[0];
+        let authority =
+            self.authorities.newest(purpose, family).ok_or_else(|| Error::unknown("authority", format!("{purpose}-{family}")))?;
+        self.order_from(authority, enrolment, request, decision)
+    }
+
+    pub(super) fn order_from(
+        &self,
+        authority: Arc<Authority>,
+        enrolment: &Enrolment,
+        request: &CertificationRequest,
+        decision: [u8; 32],
+    ) -> Result<Order, Error> {
+        let now = self.clock.now();
+        let validity = enrolment.profile.validity();
+        let (subject, names) = enrolment.names()?;
+        let subject = name::to_der(&subject)?;
+        let commitment = hmac_sha256(&enrolment.salt, &subject);
+        let role = match enrolment.profile.subject_kind() {
+            SubjectKind::System => lints::Role::OcspResponder,
+            SubjectKind::Person | SubjectKind::Service => lints::Role::EndEntity,
+        };
+        Ok(Order {
+            profile: enrolment.profile.name().to_string(),
+            person: enrolment.person,
+            department: enrolment.department,
+            enrolment: Some(enrolment.id),
+            contents: Contents {
+                subject,
+                key: request.public_key().clone(),
+                not_before: (now - validity.backdate).max(authority.certificate()?.not_before()),
+                not_after: (now + validity.lifetime).min(authority.certificate()?.not_after()),
+                role,
+                extensions: profile_extensions(&enrolment.profile, names)?,
+            },
+            decision,
+            commitment,
+            authority,
+            serves: None,
+        })
+    }
+
+    /// What whoever decides on an enrolment is shown, and what binds their statement to it.
+    pub fn enrolment_subject(&self, enrolment: &Enrolment) -> Result<Subject, Error> {
+        // The first certificate's log is the one whose state the signer is told.
+        let family = enrolment.requests.first().map_or("p256", |request| request.public_key().algorithm().name());
+        let log = self.authorities.newest(enrolment.profile.authorities()[0], family).map(|authority| authority.log());
+        Ok(Subject {
+            about: About::from(enrolment.id),
+            shown: enrolment.shown()?,
+            salt: enrolment.salt,
+            log: log.unwrap_or_else(|| super::logs::OPERATIONS.to_owned()),
+        })
+    }
+
+    pub(super) fn profile(&self, name: &str) -> Result<Profile, Error> {
+        let parsed: Option<ProfileName> = name.parse().ok();
+        parsed.and_then(|name| self.policy.profile(&name).cloned()).ok_or_else(|| Error::ProfileUnknown(name.to_owned()))
+    }
+}
+
+/// Whose certificate it will be.
+pub struct Person {
+    pub id: PersonId,
+    pub is_new: New,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum New {
+    Yes,
+    No,
+}
+
+/// An enrolment that passed every check, and the rows that record it.
+pub struct Prepared {
+    pub enrolment: Enrolment,
+    pub rows: Vec<Row>,
+}
+
+impl Enrolment {
+    pub fn object(&self) -> Object<'_> {
+        Object::Enrolment(rules::Enrolment {
+            profile: &self.profile,
+            department: self.department,
+            submitted_by: self.submitted_by,
+            subject: self.person,
+            approved_by: Vec::new(),
+        })
+    }
+
+    /// The subject and the alternative names that the certificates will have, by the profile's rules.
+    fn names(&self) -> Result<(x509_cert::name::Name, Vec<x509_cert::ext::pkix::name::GeneralName>), Error> {
+        let refused = |field| Error::FieldRefused { profile: self.profile.name().to_string(), field };
+        let csr_subject = self.requests.first().map(|request| name::attributes(request.subject())).unwrap_or_default();
+        let data = SubjectData {
+            fields: &self.record.subject,
+            department: &self.department_facts,
+            person: self.person,
+            csr_subject: &csr_subject,
+        };
+        let subject = name::build(&self.profile.subject(&data).map_err(refused)?)?;
+        let mut requested = Vec::new();
+        for (kind, names) in &self.record.alternative_names {
+            let kind: NameKind = serde_json::from_value(json!(kind)).map_err(|_| Error::malformed("alternative_names", "unknown kind"))?;
+            requested.extend(names.iter().map(|name| (kind, name.clone())));
+        }
+        let names = self.profile.alternative_names(&requested, &[], &self.department_facts).map_err(refused)?;
+        let general = names
+            .iter()
+            .map(|name| match name {
+                AlternativeName::Dns(text) => extensions::general_name("dns", text),
+                AlternativeName::Mail(text) => extensions::general_name("mail", text),
+                AlternativeName::Ip(address) => extensions::general_name("ip", &address.to_string()),
+            })
+            .collect::<Result<_, x509::Error>>()?;
+        Ok((subject, general))
+    }
+
+    /// What is shown to whoever decides, and to nobody else: it names a person.
+    pub fn shown(&self) -> Result<Value, Error> {
+        let (subject, _) = self.names()?;
+        let keys: Vec<Value> = self
+            .requests
+            .iter()
+            .map(|request| {
+                let key = request.public_key();
+                json!({"algorithm": key.algorithm().name(), "fingerprint": hex::encode(key.fingerprint())})
+            })
+            .collect();
+        Ok(json!({
+            "enrolment": self.id.to_string(),
+            "profile": self.profile.name().as_str(),
+            "department": self.department.map(|department| department.to_string()),
+            "person": self.person.to_string(),
+            "submitted_by": self.submitted_by.to_string(),
+            "submitted_at": Timestamp::new(from_millis(self.row.submitted_at)).to_string(),
+            "subject": name::text(&subject),
+            "fields": self.record.subject,
+            "alternative_names": self.record.alternative_names,
+            "keys": keys,
+            "evidence": self.row.evidence_digest.as_ref().map(hex::encode),
+            "replaces": self.row.replaces.as_ref().map(hex::encode),
+        }))
+    }
+}
+
+/// Reads certification requests, checks proof of possession at once, and that each key is of a family the profile allows.
+fn read_requests(profile: &Profile, requests: &[Vec<u8>]) -> Result<Vec<CertificationRequest>, Error> {
+    if requests.is_empty() {
+        return Err(Error::NoRequests);
+    }
+    if requests.len() > MOST_REQUESTS {
+        return Err(Error::malformed("requests", format!("at most {MOST_REQUESTS}")));
+    }
+    let mut read: Vec<CertificationRequest> = Vec::with_capacity(requests.len());
+    for bytes in requests {
+        let request = read_request(profile, bytes)?;
+        if read.iter().any(|other| other.public_key().algorithm().name() == request.public_key().algorithm().name()) {
+            return Err(Error::malformed("requests", "one certification request a family"));
+        }
+        read.push(request);
+    }
+    Ok(read)
+}
+
+fn read_request(profile: &Profile, bytes: &[u8]) -> Result<CertificationRequest, Error> {
+    let allowed = || profile.algorithms().iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
+    let request = CertificationRequest::parse(bytes).map_err(|error| match error {
+        x509::Error::Crypto(crate::crypto::Error::UnknownAlgorithm(found)) => Error::KeyAlgorithm { found, allowed: allowed() },
+        other => Error::RequestMalformed(other.to_string()),
+    })?;
+    let found = request.public_key().algorithm().name();
+    if !profile.algorithms().iter().any(|algorithm| algorithm.name() == found) {
+        return Err(Error::KeyAlgorithm { found: found.to_owned(), allowed: allowed() });
+    }
+    request.verify_possession().map_err(|_| Error::ProofOfPossession)?;
+    Ok(request)
+}
+
+pub(super) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
+    let mut tag = [0; 32];
+    tag.copy_from_slice(aws_lc_rs::hmac::sign(&key, message).as_ref());
+    tag
+}
+
+/// The digest that ties a repeated request to its first.
+pub fn request_digest(body: &[u8]) -> [u8; 32] {
+    sha256(body)
+}

@@ -1,0 +1,105 @@
+//! Why the service did not do what it was asked. Refusals carry data; `http/problem.rs` words them.
+
+use crate::{crypto, policy, store, x509, x509::lints::Finding};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    // What came in cannot be read.
+    #[error("{field}: {why}")]
+    Malformed { field: &'static str, why: String },
+    #[error("the certification request cannot be read: {0}")]
+    RequestMalformed(String),
+    #[error("the request's signature does not verify with its own key")]
+    ProofOfPossession,
+    #[error("keys of {found} are not allowed here, only {allowed}")]
+    KeyAlgorithm { found: String, allowed: String },
+    #[error("this key belongs to another person")]
+    KeyUsedByAnother,
+    #[error("the request has no key for any family of the profile")]
+    NoRequests,
+
+    // Who asks.
+    #[error("this needs a client certificate")]
+    Unauthenticated,
+    #[error("the client certificate is not good: {0}")]
+    CallerNotGood(&'static str),
+    #[error(transparent)]
+    Refused(#[from] policy::Refusal),
+    #[error("the claim code is unknown, used or expired")]
+    ClaimRefused,
+
+    // What is asked about.
+    #[error("there is no {what} {id}")]
+    Unknown { what: &'static str, id: String },
+    #[error("there is no profile {0}")]
+    ProfileUnknown(String),
+    #[error("the profile {profile} does not allow this: {field}")]
+    FieldRefused { profile: String, field: policy::FieldError },
+    #[error("the {what} is {found}, not {expected}")]
+    WrongState { what: &'static str, found: String, expected: &'static str },
+    #[error("this Idempotency-Key was used for another request")]
+    IdempotencyKeyReused,
+
+    // The statement.
+    #[error("the statement cannot be read: {0}")]
+    StatementMalformed(#[from] policy::StatementError),
+    #[error("the statement's signature does not verify")]
+    StatementSignature,
+    #[error("the statement was signed by {0}")]
+    StatementSigner(&'static str),
+    #[error("the statement's {field} is not what this request is about")]
+    StatementTarget { field: &'static str },
+    #[error("the nonce is unknown, expired or of another person or act")]
+    NonceUnknown,
+    #[error("the nonce was used before")]
+    NonceReplayed,
+    #[error("the record changed after it was shown to the signer")]
+    SeenStale,
+    #[error("another policy is in force now")]
+    PolicyStale,
+    #[error("the statement's log position is not one of this ledger")]
+    LogPosition,
+    #[error("the statement's time is outside the life of its nonce")]
+    StatementTime,
+
+    // What went wrong here.
+    #[error("the draft breaks a rule: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Lint(Vec<Finding>),
+    #[error("too many requests are waiting")]
+    Busy,
+    #[error("the service is stopping")]
+    Stopping,
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("the signing key did not answer")]
+    Key(#[source] crypto::Error),
+    #[error("an object could not be encoded")]
+    Encoding(#[from] x509::Error),
+    #[error("the ledger refused: {0}")]
+    Ledger(String),
+    #[error("log {0} was advanced by another writer")]
+    HeadLost(String),
+    #[error("sealed data cannot be opened")]
+    Unsealable(#[from] super::sealing::Unsealable),
+    #[error("{0}")]
+    Corrupt(String),
+}
+
+impl From<x509::linted::Failure> for Error {
+    fn from(failure: x509::linted::Failure) -> Self {
+        match failure {
+            x509::linted::Failure::Encoding(error) => Self::Encoding(error),
+            x509::linted::Failure::Findings(findings) => Self::Lint(findings),
+        }
+    }
+}
+
+impl Error {
+    pub fn unknown(what: &'static str, id: impl std::fmt::Display) -> Self {
+        Self::Unknown { what, id: id.to_string() }
+    }
+
+    pub fn malformed(field: &'static str, why: impl std::fmt::Display) -> Self {
+        Self::Malformed { field, why: why.to_string() }
+    }
+}

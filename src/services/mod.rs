@@ -1,0 +1,93 @@
+//! What the CA does, one file a thing: enrol, issue, revoke, publish, answer, verify. They know neither HTTP nor SQL text.
+//!
+//! Read `issue.rs` first, then `journal.rs`, which commits whatever the ledger records, and `statements.rs`, which is how
+//! people decide. Kept out on purpose: status codes and bodies (`http/`), SQL (`store/`), and who may do what (`policy/`).
+
+pub mod answer_ocsp;
+pub mod audit;
+pub mod authorities;
+pub mod callers;
+pub mod crash;
+pub mod enrol;
+pub mod error;
+#[cfg(test)]
+pub mod fixture;
+pub mod install;
+pub mod issue;
+pub mod journal;
+pub mod logs;
+pub mod own_certificates;
+pub mod publish_crl;
+pub mod read_ledger;
+pub mod register;
+pub mod revoke;
+pub mod rows;
+pub mod sealing;
+pub mod start;
+pub mod statements;
+pub mod trust;
+pub mod upkeep;
+pub mod verify;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use time::Duration;
+
+use crate::{
+    config::Sm2Parameters,
+    crypto::keys::{KeyStore, SigningKey},
+    policy::{PersonId, PolicySet},
+    store::Db,
+    world::{Clock, Entropy},
+};
+
+pub use error::Error;
+
+/// Everything the CA does, over one database, one set of keys and one policy.
+pub struct Services {
+    pub(crate) db: Db,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) keys: KeyStore,
+    pub(crate) sealer: sealing::Sealer,
+    pub(crate) journal: journal::Journal,
+    pub(crate) logs: Arc<logs::Logs>,
+    pub(crate) authorities: authorities::Authorities,
+    pub(crate) policy: PolicySet,
+    pub(crate) system_key: Arc<dyn SigningKey>,
+    pub(crate) system_person: PersonId,
+    pub(crate) incarnation: String,
+    pub(crate) responders: ArcSwap<BTreeMap<String, answer_ocsp::Responder>>,
+    pub(crate) crl_rounds: tokio::sync::Mutex<()>,
+    /// The public address that every URL in a certificate starts with.
+    pub base_url: String,
+    pub(crate) organization: String,
+    pub(crate) crl_life: Duration,
+    pub(crate) ocsp_life: Duration,
+    pub(crate) new_crl_shards: u16,
+    pub(crate) new_policy: Option<String>,
+    pub(crate) sm2_parameters: Sm2Parameters,
+}
+
+impl Services {
+    /// The origin line of a log.
+    pub fn origin(&self, log: &str) -> Result<String, Error> {
+        self.logs.read().get(log).map(|log| log.origin.clone()).ok_or_else(|| Error::unknown("log", log))
+    }
+
+    pub fn authorities(&self) -> &authorities::Authorities {
+        &self.authorities
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> Result<(), Error> {
+        let mut connection = self.db.read().await?;
+        crate::store::installation::find(&mut connection).await?;
+        Ok(())
+    }
+
+    pub fn policy(&self) -> &PolicySet {
+        &self.policy
+    }
+}

@@ -1,0 +1,551 @@
+//! Departments, officers and claims: who may act, and how they come to their first certificate.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    Services,
+    enrol::{Application, New, Person},
+    error::Error,
+    issue::Issued,
+    journal::{Commit, Kind},
+    logs::OPERATIONS,
+    rows::Row,
+    statements::{Caller, Checked, Subject, allowed, decided},
+};
+use crate::{
+    crypto::digest::sha256,
+    ledger::EventType,
+    policy::{self, About, Act, Actor, DepartmentFacts, DepartmentId, Object, PersonId, Role, RoleGrant, Timestamp, jws::canonical},
+    store,
+    world::{millis, random},
+    x509::{Certificate, request::CertificationRequest},
+};
+
+/// How long a claim code can be used.
+const CLAIM_LIFE: time::Duration = time::Duration::days(7);
+/// How often a code may be presented with a request that is refused.
+const MOST_CLAIM_FAILURES: i64 = 10;
+/// The profile of an officer's certificate.
+const OFFICER: &str = "officer";
+
+/// A department to be made.
+#[derive(Debug, Clone)]
+pub struct NewDepartment {
+    pub name: String,
+    pub organizations: Vec<String>,
+    pub dns: Vec<String>,
+    pub mail: Vec<String>,
+    pub idempotency_key: Option<String>,
+    pub request_digest: [u8; 32],
+}
+
+/// What is kept, sealed, about a person who holds or will hold roles.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct OfficerRecord {
+    pub name: String,
+    /// The roles that the administrator proposes; they count once a signed grant says so.
+    pub proposed: Vec<String>,
+    /// Hexadecimal: binds statements to this record and is erased with it.
+    pub salt: String,
+}
+
+/// An officer as others see them.
+#[derive(Debug, Clone)]
+pub struct Officer {
+    pub id: PersonId,
+    pub name: String,
+    pub department: Option<DepartmentId>,
+    pub proposed: Vec<Role>,
+    pub roles: Vec<RoleGrant>,
+    pub salt: [u8; 32],
+}
+
+/// A claim code, shown once: its first half opens the claim, its second names the root to trust.
+#[derive(Debug, Clone)]
+pub struct ClaimCode {
+    secret: [u8; 16],
+    pin: [u8; 16],
+}
+
+impl ClaimCode {
+    pub fn hash(&self) -> [u8; 32] {
+        sha256(&self.secret)
+    }
+
+    fn parse_hash(text: &str) -> Result<[u8; 32], Error> {
+        let (secret, _) = text.split_once('-').ok_or(Error::ClaimRefused)?;
+        let secret: [u8; 16] = hex::decode(secret).ok().and_then(|octets| octets.try_into().ok()).ok_or(Error::ClaimRefused)?;
+        Ok(sha256(&secret))
+    }
+
+    /// Reads a code that was written to a file before.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (secret, pin) = text.split_once('-')?;
+        Some(Self { secret: hex::decode(secret).ok()?.try_into().ok()?, pin: hex::decode(pin).ok()?.try_into().ok()? })
+    }
+}
+
+impl std::fmt::Display for ClaimCode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}-{}", hex::encode(self.secret), hex::encode(self.pin))
+    }
+}
+
+/// What a claim answers: the certificate with everything its holder needs.
+pub struct Claimed {
+    pub issued: Issued,
+    pub name: String,
+    pub person: PersonId,
+    /// Leaf first, root last.
+    pub chain: Vec<Certificate>,
+    pub roots: Vec<Certificate>,
+}
+
+impl Services {
+    /// Makes a department with the names it may certify.
+    pub async fn add_department(&self, caller: &Caller, new: NewDepartment) -> Result<store::DepartmentRow, Error> {
+        policy::decide(&caller.actor, Act::DefineDepartment, &Object::Installation)?;
+        let (key, digest) = (new.idempotency_key.clone(), new.request_digest);
+        if let Some(earlier) = self.repeated_department(caller, key.as_deref(), &digest).await? {
+            return Ok(earlier);
+        }
+        match self.add_department_once(caller, new).await {
+            Ok(row) => Ok(row),
+            // The same request may have come twice at one time, and the other was first.
+            Err(error) => self.repeated_department(caller, key.as_deref(), &digest).await?.ok_or(error),
+        }
+    }
+
+    /// The same request again, under its Idempotency-Key: its first answer.
+    async fn repeated_department(
+        &self,
+        caller: &Caller,
+        key: Option<&str>,
+        digest: &[u8; 32],
+    ) -> Result<Option<store::DepartmentRow>, Error> {
+        let Some(key) = key else { return Ok(None) };
+        let mut connection = self.db.read().await?;
+        match store::people::find_department_by_idempotency_key(&mut connection, &caller.person().to_string(), key).await? {
+            Some(row) if row.request_digest.as_deref() != Some(&digest[..]) => Err(Error::IdempotencyKeyReused),
+            found => Ok(found),
+        }
+    }
+
+    async fn add_department_once(&self, caller: &Caller, new: NewDepartment) -> Result<store::DepartmentRow, Error> {
+        check_text("name", &new.name)?;
+        let mut namespaces = Vec::new();
+        for (kind, values) in [("organization", &new.organizations), ("dns", &new.dns), ("mail", &new.mail)] {
+            for value in values {
+                check_text(kind, value)?;
+                namespaces.push((kind, if kind == "organization" { value.clone() } else { value.to_ascii_lowercase() }));
+            }
+        }
+        if new.organizations.is_empty() {
+            return Err(Error::malformed("organizations", "a department certifies at least one O value"));
+        }
+        let row = store::DepartmentRow {
+            id: DepartmentId::generate(&*self.entropy).to_string(),
+            name: new.name,
+            created_by: caller.person().to_string(),
+            created_at: millis(self.clock.now()),
+            idempotency_key: new.idempotency_key,
+            request_digest: Some(new.request_digest.to_vec()),
+            successor: None,
+        };
+        let commitment = department_commitment(&row, &namespaces);
+        let entry = self.operation(EventType::CA_EVENT, &commitment, [0; 32], commitment.to_vec())?;
+        let rows = vec![Row::Department(row.clone(), namespaces)];
+        match self.journal.commit(Commit { kind: Kind::Other, rows, entries: vec![(OPERATIONS.to_owned(), entry)] }).await {
+            Err(Error::Store(store::Error::Taken { constraint })) if constraint.starts_with("department_namespace") => {
+                Err(Error::WrongState { what: "name", found: "another department's".to_owned(), expected: "free" })
+            }
+            other => other.map(|_| row),
+        }
+    }
+
+    pub async fn departments(&self, after: Option<&str>, limit: i64) -> Result<Vec<store::DepartmentRow>, Error> {
+        let mut connection = self.db.read().await?;
+        Ok(store::people::departments(&mut connection, after, limit).await?)
+    }
+
+    pub async fn find_department(&self, id: &str) -> Result<store::DepartmentRow, Error> {
+        let mut connection = self.db.read().await?;
+        store::people::find_department(&mut connection, id).await?.ok_or_else(|| Error::unknown("department", id))
+    }
+
+    pub(super) async fn department_id(&self, id: Option<&str>) -> Result<Option<DepartmentId>, Error> {
+        let Some(id) = id else { return Ok(None) };
+        let row = self.find_department(id).await?;
+        row.id.parse().map(Some).map_err(|_| Error::Corrupt(format!("department {}", row.id)))
+    }
+
+    /// The names that a department may certify.
+    pub async fn department_facts(&self, department: Option<DepartmentId>) -> Result<DepartmentFacts, Error> {
+        let Some(department) = department else {
+            // Who belongs to no department is of the installation itself.
+            return Ok(DepartmentFacts { organizations: vec![self.organization.clone()], ..DepartmentFacts::default() });
+        };
+        let mut connection = self.db.read().await?;
+        let namespaces = store::people::namespaces(&mut connection, &department.to_string()).await?;
+        let of = |kind: &str| namespaces.iter().filter(|(found, _)| found == kind).map(|(_, value)| value.clone()).collect();
+        Ok(DepartmentFacts { organizations: of("organization"), dns_suffixes: of("dns"), mail_domains: of("mail"), addresses: Vec::new() })
+    }
+
+    /// Proposes an officer; the roles count once `grant` has a signed statement.
+    pub async fn propose_officer(&self, caller: &Caller, name: &str, department: Option<&str>, roles: &[String]) -> Result<Officer, Error> {
+        check_text("name", name)?;
+        let department = self.department_id(department).await?;
+        if roles.is_empty() {
+            return Err(Error::malformed("roles", "an officer has at least one role"));
+        }
+        let proposed: Vec<Role> =
+            roles.iter().map(|role| role.parse().map_err(|error| Error::malformed("roles", error))).collect::<Result<_, _>>()?;
+        let officer = Officer {
+            id: PersonId::generate(&*self.entropy),
+            name: name.to_owned(),
+            department,
+            proposed,
+            roles: Vec::new(),
+            salt: random(&*self.entropy),
+        };
+        self.check_grant(caller, &officer)?;
+        self.journal.commit(Commit { kind: Kind::Other, rows: vec![self.officer_row(&officer)], entries: Vec::new() }).await?;
+        Ok(officer)
+    }
+
+    /// The policy of a grant: each proposed role by itself, and all of them together.
+    pub fn check_grant(&self, caller: &Caller, officer: &Officer) -> Result<(), Error> {
+        let mut of = Actor { person: officer.id, roles: officer.roles.clone() };
+        for grant in officer.grants() {
+            policy::decide(&caller.actor, Act::Grant, &Object::Role { of: &of, grant })?;
+            of.roles.push(grant);
+        }
+        Ok(())
+    }
+
+    pub(super) fn officer_row(&self, officer: &Officer) -> Row {
+        let record = OfficerRecord {
+            name: officer.name.clone(),
+            proposed: officer.proposed.iter().map(ToString::to_string).collect(),
+            salt: hex::encode(officer.salt),
+        };
+        // A record of text always serialises.
+        let json = serde_json::to_vec(&record).expect("an officer record serialises");
+        Row::Person(store::PersonRow {
+            id: officer.id.to_string(),
+            kind: "person".to_owned(),
+            department: officer.department.map(|department| department.to_string()),
+            created_at: millis(self.clock.now()),
+            sealed_profile: Some(self.sealer.seal(&format!("person/{}", officer.id), &json, &*self.entropy)),
+        })
+    }
+
+    pub async fn find_officer(&self, id: &str) -> Result<Officer, Error> {
+        let unknown = || Error::unknown("officer", id);
+        let row = {
+            let mut connection = self.db.read().await?;
+            store::people::find_person(&mut connection, id).await?.ok_or_else(unknown)?
+        };
+        self.load_officer(&row).await?.ok_or_else(unknown)
+    }
+
+    async fn load_officer(&self, row: &store::PersonRow) -> Result<Option<Officer>, Error> {
+        let Some(sealed) = &row.sealed_profile else { return Ok(None) };
+        let corrupt = || Error::Corrupt(format!("person {}", row.id));
+        let id: PersonId = row.id.parse().map_err(|_| corrupt())?;
+        let record: OfficerRecord = serde_json::from_slice(&self.sealer.open(&format!("person/{id}"), sealed)?).map_err(|_| corrupt())?;
+        Ok(Some(Officer {
+            id,
+            name: record.name,
+            department: row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt())?,
+            proposed: record.proposed.iter().map(|role| role.parse().map_err(|_| corrupt())).collect::<Result<_, _>>()?,
+            roles: self.roles(id).await?,
+            salt: hex::decode(&record.salt).ok().and_then(|salt| salt.try_into().ok()).ok_or_else(corrupt)?,
+        }))
+    }
+
+    pub async fn officers(&self, after: Option<&str>, limit: i64) -> Result<Vec<Officer>, Error> {
+        let rows = {
+            let mut connection = self.db.read().await?;
+            store::people::officers(&mut connection, after, limit).await?
+        };
+        let mut officers = Vec::new();
+        for row in &rows {
+            officers.extend(self.load_officer(row).await?);
+        }
+        Ok(officers)
+    }
+
+    /// The roles a person holds now, by signed grants that were not withdrawn.
+    pub async fn roles(&self, person: PersonId) -> Result<Vec<RoleGrant>, Error> {
+        let rows = {
+            let mut connection = self.db.read().await?;
+            store::people::roles(&mut connection, &person.to_string()).await?
+        };
+        let corrupt = || Error::Corrupt(format!("a role of person {person}"));
+        rows.iter()
+            .map(|row| {
+                Ok(RoleGrant {
+                    role: row.role.parse().map_err(|_| corrupt())?,
+                    department: row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt())?,
+                })
+            })
+            .collect()
+    }
+
+    /// What whoever grants roles is shown.
+    pub fn officer_subject(&self, officer: &Officer) -> Subject {
+        Subject {
+            about: About::from(officer.id),
+            shown: json!({
+                "person": officer.id.to_string(),
+                "name": officer.name,
+                "department": officer.department.map(|department| department.to_string()),
+                "roles": officer.proposed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }),
+            salt: officer.salt,
+            log: OPERATIONS.to_owned(),
+        }
+    }
+
+    /// Grants the proposed roles on a signed statement and makes the claim code for the officer's first certificate.
+    pub async fn grant(&self, caller: &Caller, id: &str, statement: &str) -> Result<(Officer, ClaimCode), Error> {
+        let officer = self.find_officer(id).await?;
+        self.check_grant(caller, &officer)?;
+        let checked = self.check_statement(caller, statement, Act::Grant, &self.officer_subject(&officer)).await?;
+        if !officer.roles.is_empty() {
+            return Err(Error::WrongState { what: "officer", found: "appointed".to_owned(), expected: "proposed" });
+        }
+        let code = self.claim_code()?;
+        let commit = self.grant_commit(&officer, checked, &code)?;
+        match self.journal.commit(commit).await {
+            Err(Error::Store(store::Error::Taken { constraint })) if constraint.contains("role_grant_standing") => {
+                return Err(Error::WrongState { what: "officer", found: "appointed".to_owned(), expected: "proposed" });
+            }
+            other => other?,
+        };
+        Ok((self.find_officer(id).await?, code))
+    }
+
+    /// Ends all roles of an officer on a signed statement.
+    pub async fn dismiss(&self, caller: &Caller, id: &str, statement: &str) -> Result<(), Error> {
+        let officer = self.find_officer(id).await?;
+        let of = Actor { person: officer.id, roles: officer.roles.clone() };
+        for grant in &officer.roles {
+            policy::decide(&caller.actor, Act::Dismiss, &Object::Role { of: &of, grant: *grant })?;
+        }
+        let checked = self.check_statement(caller, statement, Act::Dismiss, &self.officer_subject(&officer)).await?;
+        if officer.roles.is_empty() {
+            return Err(Error::WrongState { what: "officer", found: "without a role".to_owned(), expected: "appointed" });
+        }
+        let now = millis(self.clock.now());
+        let digest = checked.statement.digest();
+        let payload = checked.statement.payload();
+        let decision = allowed(payload.about, Act::Dismiss, Timestamp::new(self.clock.now()), payload.policy, None);
+        let decided = decided(&decision, &[digest], now);
+        let commitment = dismissal_commitment(&officer.id.to_string(), now);
+        let entry = self.operation(EventType::ROLE, &digest, decided.hash, commitment.to_vec())?;
+        let mut rows = checked.rows;
+        rows.extend(decided.rows);
+        rows.push(Row::WithdrawGrants { person: officer.id, statement: digest, at: now });
+        self.journal.commit(Commit { kind: Kind::Other, rows, entries: vec![(OPERATIONS.to_owned(), entry)] }).await?;
+        Ok(())
+    }
+
+    /// The rows and the leaf of a grant with its claim.
+    pub(super) fn grant_commit(&self, officer: &Officer, checked: Checked, code: &ClaimCode) -> Result<Commit, Error> {
+        let now = self.clock.now();
+        let digest = checked.statement.digest();
+        let payload = checked.statement.payload();
+        let decision = allowed(payload.about, payload.act, Timestamp::new(now), payload.policy, None);
+        let decided = decided(&decision, &[digest], millis(now));
+        let grant_row = |grant: RoleGrant| store::RoleGrantRow {
+            id: hex::encode(random::<16>(&*self.entropy)),
+            person: officer.id.to_string(),
+            department: grant.department.map(|department| department.to_string()),
+            role: grant.role.to_string(),
+            statement: digest.to_vec(),
+            granted_at: millis(now),
+            withdrawn_at: None,
+            withdrawn_statement: None,
+        };
+        let grants: Vec<store::RoleGrantRow> = officer.grants().map(grant_row).collect();
+        let claim = store::ClaimRow {
+            code_hash: code.hash().to_vec(),
+            person: officer.id.to_string(),
+            profile: OFFICER.to_owned(),
+            department: officer.department.map(|department| department.to_string()),
+            statement: digest.to_vec(),
+            expires_at: millis(now + CLAIM_LIFE),
+            used_at: None,
+            failures: 0,
+        };
+        let commitment = grant_commitment(&grants.iter().collect::<Vec<_>>(), &[&claim]);
+        let entry = self.operation(EventType::ROLE, &digest, decided.hash, commitment.to_vec())?;
+        let mut rows = checked.rows;
+        rows.extend(decided.rows);
+        rows.extend(grants.into_iter().map(Row::Grant));
+        rows.push(Row::Claim(claim));
+        Ok(Commit { kind: Kind::Other, rows, entries: vec![(OPERATIONS.to_owned(), entry)] })
+    }
+
+    pub(super) fn claim_code(&self) -> Result<ClaimCode, Error> {
+        let listener = self.authorities.newest(policy::Purpose::Root, "p256").ok_or_else(|| Error::unknown("authority", "root-p256"))?;
+        let fingerprint = listener.certificate()?.fingerprint();
+        let mut pin = [0; 16];
+        pin.copy_from_slice(&fingerprint[..16]);
+        Ok(ClaimCode { secret: random(&*self.entropy), pin })
+    }
+
+    /// Issues the certificate that a claim code stands for. The grant decided it; the request proves possession of the key.
+    pub async fn claim(&self, code: &str, csr: &[u8]) -> Result<Claimed, Error> {
+        let hash = ClaimCode::parse_hash(code)?;
+        let row = {
+            let mut connection = self.db.read().await?;
+            store::people::find_claim(&mut connection, &hash).await?.ok_or(Error::ClaimRefused)?
+        };
+        if row.used_at.is_some() {
+            // The answer may have been lost on its way: whoever has the code and the very key gets it once more.
+            return self.claimed_before(&row, csr).await;
+        }
+        let usable = row.expires_at > millis(self.clock.now()) && row.failures < MOST_CLAIM_FAILURES;
+        if !usable {
+            return Err(Error::ClaimRefused);
+        }
+        match self.claim_once(&row, hash, csr).await {
+            Ok(claimed) => Ok(claimed),
+            Err(error) => {
+                if matches!(
+                    error,
+                    Error::RequestMalformed(_) | Error::ProofOfPossession | Error::KeyAlgorithm { .. } | Error::KeyUsedByAnother
+                ) {
+                    let mut tx = self.db.begin_write().await?;
+                    store::people::count_claim_failure(tx.connection(), &hash).await?;
+                    tx.commit().await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The certificate that a used code was exchanged for, to the holder of its key alone.
+    async fn claimed_before(&self, row: &store::ClaimRow, csr: &[u8]) -> Result<Claimed, Error> {
+        let request = CertificationRequest::parse(csr).map_err(|_| Error::ClaimRefused)?;
+        request.verify_possession().map_err(|_| Error::ClaimRefused)?;
+        let found = {
+            let mut connection = self.db.read().await?;
+            store::certificates::of_key(&mut connection, &request.public_key().fingerprint()).await?
+        };
+        let found = found.filter(|found| found.person == row.person).ok_or(Error::ClaimRefused)?;
+        let issued = Issued {
+            certificate: self.assemble_certificate(&found)?,
+            authority: found.authority.as_str().into(),
+            position: super::journal::Position { log: found.leaf_log, index: found.leaf_idx as u64 },
+        };
+        self.claimed(self.find_officer(&row.person).await?, issued)
+    }
+
+    /// What the holder of a claimed certificate needs: it, its chain and the roots.
+    fn claimed(&self, officer: Officer, issued: Issued) -> Result<Claimed, Error> {
+        let authority = self.authorities.load(&issued.authority)?;
+        let mut chain = vec![issued.certificate.clone()];
+        chain.extend(self.authorities.chain(&authority)?.iter().map(|certificate| (**certificate).clone()));
+        let roots = self.authorities.roots()?.iter().map(|certificate| (**certificate).clone()).collect();
+        Ok(Claimed { issued, name: officer.name, person: officer.id, chain, roots })
+    }
+
+    async fn claim_once(&self, row: &store::ClaimRow, hash: [u8; 32], csr: &[u8]) -> Result<Claimed, Error> {
+        let officer = self.find_officer(&row.person).await?;
+        if officer.roles.is_empty() {
+            // Dismissed before the code was used.
+            return Err(Error::ClaimRefused);
+        }
+        let profile = self.profile(&row.profile)?;
+        let application = Application {
+            profile: row.profile.clone(),
+            subject: BTreeMap::from([("CN".to_owned(), officer.name.clone())]),
+            requests: vec![csr.to_vec()],
+            request_digest: sha256(csr),
+            ..Application::default()
+        };
+        let person = Person { id: officer.id, is_new: New::No };
+        let prepared = self.prepare(profile, officer.department, person, officer.id, application).await?;
+        let enrolment = prepared.enrolment;
+
+        let subject = self.enrolment_subject(&enrolment)?;
+        let own = self.system_statement(Act::Claim, subject.about, &subject.shown, &subject.salt, &subject.log).await?;
+        let now = millis(self.clock.now());
+        let grant = super::revoke::digest(&row.statement)?;
+        let decision = allowed(
+            subject.about,
+            Act::Claim,
+            Timestamp::new(self.clock.now()),
+            self.policy.digest(),
+            Some(enrolment.profile.name().clone()),
+        );
+        let decided = decided(&decision, &[grant, own.statement.digest()], now);
+
+        let mut rows = prepared.rows;
+        rows.push(Row::UseClaim { code_hash: hash, at: now });
+        rows.extend(own.rows);
+        rows.extend(decided.rows);
+        let state = |from, to| Row::EnrolmentState { id: enrolment.id, from, to, decision: Some(decided.hash), at: now };
+        rows.extend([state("submitted", "approved"), state("approved", "issued")]);
+        let orders = enrolment.requests.iter().map(|request| self.order(&enrolment, request, decided.hash)).collect::<Result<_, _>>()?;
+        let issued = self.issue(rows, orders).await?.into_iter().next().ok_or(Error::NoRequests)?;
+
+        self.claimed(officer, issued)
+    }
+}
+
+impl Officer {
+    /// The grants that the proposal asks for.
+    pub fn grants(&self) -> impl Iterator<Item = RoleGrant> {
+        self.proposed.iter().map(|role| RoleGrant { role: *role, department: self.department })
+    }
+}
+
+/// The body of a grant's leaf: binds the roles and the claim codes that came of one statement, whose own `seen` can only be
+/// checked by who may open the sealed name. A code is random, so its hash gives nothing away.
+pub(super) fn grant_commitment(grants: &[&store::RoleGrantRow], claims: &[&store::ClaimRow]) -> [u8; 32] {
+    let mut grants: Vec<Value> = grants
+        .iter()
+        .map(|row| json!([row.id, row.person, row.department, row.role, row.granted_at.to_string(), hex::encode(&row.statement)]))
+        .collect();
+    let mut claims: Vec<Value> = claims
+        .iter()
+        .map(|row| json!([hex::encode(&row.code_hash), row.person, row.profile, row.department, row.expires_at.to_string()]))
+        .collect();
+    grants.sort_by_cached_key(Value::to_string);
+    claims.sort_by_cached_key(Value::to_string);
+    sha256(&canonical(&json!({"claims": claims, "grants": grants})))
+}
+
+/// The body of a dismissal's leaf.
+pub(super) fn dismissal_commitment(person: &str, at: i64) -> [u8; 32] {
+    sha256(&canonical(&json!({"person": person, "withdrawn_at": at.to_string()})))
+}
+
+/// The body of a department's leaf: binds the department and the names it may certify.
+pub(super) fn department_commitment(row: &store::DepartmentRow, namespaces: &[(&str, String)]) -> [u8; 32] {
+    let mut names: Vec<Value> = namespaces.iter().map(|(kind, value)| json!([kind, value])).collect();
+    names.sort_by_cached_key(Value::to_string);
+    sha256(&canonical(&json!({
+        "id": row.id,
+        "name": row.name,
+        "created_by": row.created_by,
+        "created_at": row.created_at.to_string(),
+        "idempotency_key": row.idempotency_key,
+        "request": row.request_digest.as_ref().map(hex::encode),
+        "names": names,
+    })))
+}
+
+/// Text that people will read: present, not too long, nothing invisible in it.
+fn check_text(field: &'static str, text: &str) -> Result<(), Error> {
+    let plain = !text.trim().is_empty() && text.trim() == text && text.chars().count() <= 128 && !text.chars().any(char::is_control);
+    if plain { Ok(()) } else { Err(Error::malformed(field, "1 to 128 characters, no control characters, no space around it")) }
+}

@@ -1,0 +1,162 @@
+//! The rows that are committed together with leaves: what a use case wants written, as values.
+
+use super::{error::Error, journal::Position};
+use crate::{
+    policy::{EnrolmentId, PersonId},
+    store::{self, Connection},
+};
+
+/// One change of a table. Where it says what it expects (`from`), finding something else refuses the whole commit.
+pub enum Row {
+    Policy(store::PolicyVersionRow),
+    Person(store::PersonRow),
+    Department(store::DepartmentRow, Vec<(&'static str, String)>),
+    KeyOwner {
+        key_fingerprint: [u8; 32],
+        person: PersonId,
+        at: i64,
+    },
+    UseNonce {
+        nonce: String,
+        at: i64,
+    },
+    Statement(store::StatementRow),
+    Decision(store::DecisionRow, Vec<[u8; 32]>),
+    Grant(store::RoleGrantRow),
+    WithdrawGrants {
+        person: PersonId,
+        statement: [u8; 32],
+        at: i64,
+    },
+    Claim(store::ClaimRow),
+    UseClaim {
+        code_hash: [u8; 32],
+        at: i64,
+    },
+    Enrolment(store::EnrolmentRow, Vec<store::EnrolmentRequestRow>),
+    EnrolmentState {
+        id: EnrolmentId,
+        from: &'static str,
+        to: &'static str,
+        decision: Option<[u8; 32]>,
+        at: i64,
+    },
+    Authority(store::AuthorityRow),
+    /// A promise; its leaf is the entry at `entry` of the same commit.
+    Certificate {
+        row: store::CertificateRow,
+        entry: usize,
+    },
+    Signed {
+        id: [u8; 32],
+        signature: Vec<u8>,
+        fingerprint: [u8; 32],
+    },
+    Status {
+        id: [u8; 32],
+        version: i64,
+        from: &'static str,
+        to: &'static str,
+    },
+    SystemCertificate(store::SystemCertificateRow),
+    Crl(store::CrlRow),
+}
+
+/// Writes the rows of several commits in order. Promises and signatures of one run are written many at a time.
+pub async fn write<'a>(connection: &mut Connection, commits: impl Iterator<Item = (&'a [Row], &'a [Position])>) -> Result<(), Error> {
+    let mut hot = Hot::default();
+    for (rows, positions) in commits {
+        for row in rows {
+            match row {
+                Row::Certificate { row, entry } => {
+                    let position = positions.get(*entry).ok_or_else(|| Error::Corrupt("a promise without its leaf".to_owned()))?;
+                    let mut row = row.clone();
+                    row.leaf_log.clone_from(&position.log);
+                    row.leaf_idx = position.index as i64;
+                    hot.promised.push(row);
+                }
+                Row::Signed { id, signature, fingerprint } => {
+                    hot.signed.push(store::SignedRow { id: id.to_vec(), signature: signature.clone(), fingerprint: fingerprint.to_vec() })
+                }
+                other => {
+                    hot.flush(connection).await?;
+                    write_one(connection, other).await?;
+                }
+            }
+        }
+    }
+    hot.flush(connection).await
+}
+
+/// Rows that come in crowds.
+#[derive(Default)]
+struct Hot {
+    promised: Vec<store::CertificateRow>,
+    signed: Vec<store::SignedRow>,
+}
+
+impl Hot {
+    async fn flush(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        if !self.promised.is_empty() {
+            store::certificates::insert_promised(connection, &std::mem::take(&mut self.promised)).await?;
+        }
+        if !self.signed.is_empty() {
+            store::certificates::complete(connection, &std::mem::take(&mut self.signed)).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> {
+    match row {
+        Row::Policy(row) => store::statements::insert_policy_version(connection, row).await?,
+        Row::Person(row) => store::people::insert_person(connection, row).await?,
+        Row::Department(row, namespaces) => {
+            store::people::insert_department(connection, row).await?;
+            for (kind, value) in namespaces {
+                store::people::insert_namespace(connection, &row.id, kind, value).await?;
+            }
+        }
+        Row::KeyOwner { key_fingerprint, person, at } => {
+            match store::people::claim_key(connection, key_fingerprint, &person.to_string(), *at).await? {
+                owner if owner == person.to_string() => {}
+                _ => return Err(Error::KeyUsedByAnother),
+            }
+        }
+        Row::UseNonce { nonce, at } => match store::statements::use_nonce(connection, nonce, *at).await {
+            Err(store::Error::Conflict) => return Err(Error::NonceReplayed),
+            other => other?,
+        },
+        Row::Statement(row) => store::statements::insert_statement(connection, row).await?,
+        Row::Decision(row, statements) => store::statements::insert_decision(connection, row, statements).await?,
+        Row::Grant(row) => store::people::insert_grant(connection, row).await?,
+        Row::WithdrawGrants { person, statement, at } => {
+            store::people::withdraw_grants(connection, &person.to_string(), statement, *at).await?;
+        }
+        Row::Claim(row) => store::people::insert_claim(connection, row).await?,
+        Row::UseClaim { code_hash, at } => match store::people::use_claim(connection, code_hash, *at).await {
+            Err(store::Error::Conflict) => return Err(Error::ClaimRefused),
+            other => other?,
+        },
+        Row::Enrolment(row, requests) => store::enrolments::insert(connection, row, requests).await?,
+        Row::EnrolmentState { id, from, to, decision, at } => {
+            match store::enrolments::change_state(connection, &id.to_string(), from, to, decision.as_ref().map(|d| &d[..]), *at).await {
+                Err(store::Error::Conflict) => {
+                    return Err(Error::WrongState { what: "enrolment", found: "decided already".to_owned(), expected: from });
+                }
+                other => other?,
+            }
+        }
+        Row::Authority(row) => store::authorities::insert(connection, row).await?,
+        Row::Status { id, version, from, to } => match store::certificates::change_status(connection, id, *version, from, to).await {
+            Err(store::Error::Conflict) => {
+                return Err(Error::WrongState { what: "certificate", found: "changed meanwhile".to_owned(), expected: from });
+            }
+            other => other?,
+        },
+        Row::SystemCertificate(row) => store::certificates::insert_system_certificate(connection, row).await?,
+        Row::Crl(row) => store::crls::insert(connection, row).await?,
+        Row::Certificate { .. } | Row::Signed { .. } => unreachable!("written many at a time"),
+    }
+    Ok(())
+}

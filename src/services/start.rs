@@ -1,0 +1,279 @@
+//! From a configuration to running services: passphrase, database, keys, logs, authorities; on an empty directory a trial
+//! installation.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, bail};
+use arc_swap::ArcSwap;
+use include_dir::{Dir, include_dir};
+use secrecy::ExposeSecret;
+use tokio::task::JoinHandle;
+
+use super::{
+    Services,
+    authorities::{Authorities, Authority},
+    crash,
+    error::Error,
+    install::{system_person, trial_passphrase},
+    journal::{Heads, Journal},
+    logs::{self, LogKeys, Logs},
+    publish_crl,
+    sealing::Sealer,
+};
+use crate::{
+    config::Config,
+    crypto::{
+        algorithms,
+        keys::{KeyStore, SigningKey, software},
+    },
+    files,
+    ledger::{TileId, tiles},
+    policy::PolicySet,
+    store::{self, Db},
+    world::{Clock, Entropy, millis, random, seconds},
+};
+
+/// The policies that a trial installation starts with; from then on those in its data directory count.
+static SHIPPED_POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
+
+/// The clock and the randomness that everything is handed.
+#[derive(Clone)]
+pub struct World {
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Running services, and the writer that must end before the process does.
+pub struct Started {
+    pub services: Arc<Services>,
+    pub journal: JoinHandle<()>,
+}
+
+impl Services {
+    /// Opens an installation, makes one where there is none, and finishes what an earlier run promised.
+    pub async fn start(config: &Config, base_url: String, world: World) -> anyhow::Result<Started> {
+        std::fs::create_dir_all(&config.data).with_context(|| format!("making {}", config.data.display()))?;
+        let passphrase = match config.passphrase()? {
+            Some(passphrase) => passphrase,
+            None => trial_passphrase(&config.data, &*world.entropy)?,
+        };
+        let keys = KeyStore::open(&config.data.join("keys"), passphrase.clone(), config.authority.key_iterations)?;
+        let sealer = open_sealer(&config.data, passphrase.expose_secret(), config.authority.key_iterations, &world)?;
+        let policy = load_policies(&config.data)?;
+
+        let options = store::Options {
+            busy_timeout: std::time::Duration::from_millis(config.limits.database_wait_millis),
+            max_connections: config.limits.database_connections,
+        };
+        let db = Db::open(&config.database_url(), options).await.context("opening the database")?;
+        db.migrate().await.context("migrating the database")?;
+        let installation = open_installation(&db, &world).await?;
+        if installation.mode != "trial" {
+            bail!("this release runs trial installations only; the key ceremony of a production installation is not part of it");
+        }
+        tracing::warn!("trial installation: roots beside the service, passphrase beside the keys; see `hufu check --production`");
+
+        let heads = Heads::open(&config.data.join("heads.json"))?;
+        if heads.is_new() && !store::authorities::list(&mut db.read().await?).await?.is_empty() {
+            bail!(
+                "{} is missing: without it nobody can tell whether this database is the newest; put it back, or restore from a mirror",
+                config.data.join("heads.json").display()
+            );
+        }
+        let logs = Arc::new(open_logs(&db, &keys, &heads, &world).await?);
+        crash::point("start-logs-loaded");
+        let (journal, writer) = Journal::start(db.clone(), logs.clone(), heads, world.clock.clone(), config.limits.queue);
+        let system_key: Arc<dyn SigningKey> = Arc::new(if keys.exists("system") {
+            keys.load("system")?
+        } else {
+            keys.generate("system", &algorithms::P256, &*world.entropy)?
+        });
+        let services = Services {
+            authorities: Authorities::default(),
+            responders: ArcSwap::default(),
+            crl_rounds: tokio::sync::Mutex::new(()),
+            system_person: system_person(&installation.incarnation),
+            incarnation: installation.incarnation,
+            organization: config.organization.clone(),
+            crl_life: publish_crl::life(config.authority.crl_hours),
+            ocsp_life: time::Duration::minutes(i64::from(config.authority.ocsp_minutes.max(1))),
+            new_crl_shards: config.authority.crl_shards,
+            new_policy: config.authority.policy.clone(),
+            sm2_parameters: config.authority.sm2_parameters,
+            clock: world.clock,
+            entropy: world.entropy,
+            db,
+            keys,
+            sealer,
+            journal,
+            logs,
+            policy,
+            system_key,
+            base_url,
+        };
+        services.open_authorities().await?;
+        services.install(&config.data).await?;
+        services.upkeep().await;
+        Ok(Started { services: Arc::new(services), journal: writer })
+    }
+
+    /// The authorities of the database with their keys and certificates.
+    async fn open_authorities(&self) -> Result<(), Error> {
+        let rows = {
+            let mut connection = self.db.read().await?;
+            store::authorities::list(&mut connection).await?
+        };
+        for row in &rows {
+            let corrupt = |what: &str| Error::Corrupt(format!("authority {}: {what}", row.name));
+            let key: Arc<dyn SigningKey> = Arc::new(self.keys.load(&row.key_name).map_err(Error::Key)?);
+            if key.public_key().fingerprint() != row.key_fingerprint[..] {
+                return Err(corrupt("its key file holds another key"));
+            }
+            self.authorities.add(Authority::new(
+                row.name.parse().map_err(|_| corrupt("its name"))?,
+                row.issuer.as_deref().map(str::parse).transpose().map_err(|_| corrupt("its issuer"))?,
+                row.subject_der.clone(),
+                key,
+                u16::try_from(row.crl_shards).map_err(|_| corrupt("its shards"))?,
+                row.null_parameters != 0,
+                row.policy_oid.parse().map_err(|_| corrupt("its policy"))?,
+            ));
+        }
+        self.finish_promises(time::Duration::ZERO).await?;
+        for authority in self.authorities.all() {
+            let row = {
+                let mut connection = self.db.read().await?;
+                store::certificates::of_key(&mut connection, &authority.key.public_key().fingerprint()).await?
+            };
+            if let Some(row) = row {
+                authority.set_certificate(self.assemble_certificate(&row)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The data key, made once, encrypted under the passphrase of the keys.
+fn open_sealer(data: &Path, passphrase: &str, iterations: u32, world: &World) -> anyhow::Result<Sealer> {
+    let path = data.join("keys").join("data.key");
+    if !path.exists() {
+        let key = zeroize::Zeroizing::new(random::<32>(&*world.entropy).to_vec());
+        let pem = software::encrypt_pem(&key, passphrase.as_bytes(), iterations, &*world.entropy)?;
+        files::write_private(&path, pem.as_bytes())?;
+    }
+    let pem = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let key = software::decrypt_pem(&pem, passphrase.as_bytes()).with_context(|| format!("reading {}", path.display()))?;
+    let key: &[u8; 32] = key.as_slice().try_into().context("the data key has not 32 octets")?;
+    Ok(Sealer::new(key))
+}
+
+/// `{data}/policies`, filled from what this binary ships when it is not there.
+pub fn load_policies(data: &Path) -> anyhow::Result<PolicySet> {
+    let directory = data.join("policies");
+    if !directory.exists() {
+        // All of them or none: a crash among them would leave an installation with fewer profiles than were shipped.
+        let copies = data.join("policies.new");
+        if copies.exists() {
+            std::fs::remove_dir_all(&copies).with_context(|| format!("removing {}", copies.display()))?;
+        }
+        for file in shipped_files(&SHIPPED_POLICIES) {
+            files::write(&copies.join(file.0), file.1.as_bytes())?;
+            crash::point("install-policy-copied");
+        }
+        std::fs::rename(&copies, &directory).with_context(|| format!("making {}", directory.display()))?;
+    }
+    Ok(PolicySet::parse(&read_policies(&directory)?)?)
+}
+
+fn shipped_files(directory: &Dir<'static>) -> Vec<(String, &'static str)> {
+    let mut files = Vec::new();
+    for entry in directory.entries() {
+        match entry {
+            include_dir::DirEntry::Dir(directory) => files.extend(shipped_files(directory)),
+            include_dir::DirEntry::File(file) => {
+                files.extend(file.contents_utf8().map(|text| (file.path().display().to_string(), text)));
+            }
+        }
+    }
+    files
+}
+
+fn read_policies(directory: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    let profiles = directory.join("profiles");
+    for entry in std::fs::read_dir(&profiles).with_context(|| format!("reading {}", profiles.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            files.push((format!("profiles/{name}"), std::fs::read_to_string(&path)?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+async fn open_installation(db: &Db, world: &World) -> Result<store::InstallationRow, Error> {
+    let mut tx = db.begin_write().await?;
+    if let Some(row) = store::installation::find(tx.connection()).await? {
+        return Ok(row);
+    }
+    let row = store::InstallationRow {
+        incarnation: hex::encode(random::<4>(&*world.entropy)),
+        mode: "trial".to_owned(),
+        created_at: millis(world.clock.now()),
+    };
+    store::installation::insert(tx.connection(), &row).await?;
+    tx.commit().await?;
+    Ok(row)
+}
+
+/// Every log with its keys, rebuilt from its leaves, compared with the heads that were published, and signed anew.
+async fn open_logs(db: &Db, keys: &KeyStore, heads: &Heads, world: &World) -> Result<Logs, Error> {
+    let rows = {
+        let mut connection = db.read().await?;
+        store::ledger::logs(&mut connection).await?
+    };
+    let mut logs = std::collections::BTreeMap::new();
+    for row in rows {
+        let key = |kind: &str| -> Result<Arc<dyn SigningKey>, Error> {
+            Ok(Arc::new(keys.load(&format!("log-{}-{kind}", row.name)).map_err(Error::Key)?))
+        };
+        let log_keys = LogKeys { ed25519: key("ed25519")?, sm2: key("sm2")? };
+        // First nobody else may write, then it is read.
+        let fence = take_over(db, &row.name).await?;
+        let mut log = logs::open(db, &row, log_keys).await?;
+        let root = match heads.known(&row.name) {
+            Some(size) if size <= log.tree.size() => root_at(db, &row.name, size).await?,
+            _ => None,
+        };
+        heads.check(&row.name, log.tree.size(), root)?;
+        log.fence = fence;
+        if log.tree.size() > 0 {
+            heads.advance(std::iter::once((row.name.clone(), log.tree.size(), log.tree.root())))?;
+            let now = seconds(world.clock.now()).max(log.time);
+            log.checkpoint = Some(logs::sign(&log.origin, &log.keys, log.tree.size(), log.tree.root(), now).await?);
+        }
+        logs.insert(row.name, log);
+    }
+    heads.check_all_are_there(|name| logs.contains_key(name))?;
+    Ok(Logs::new(logs))
+}
+
+/// From now on whoever wrote this log before cannot set its head any more.
+async fn take_over(db: &Db, log: &str) -> Result<i64, Error> {
+    let mut tx = db.begin_write().await?;
+    let fence = store::ledger::raise_fence(tx.connection(), log).await?;
+    tx.commit().await?;
+    Ok(fence)
+}
+
+/// The root that a log had at an earlier size, from its tiles.
+async fn root_at(db: &Db, log: &str, size: u64) -> Result<Option<[u8; 32]>, Error> {
+    let ids = tiles::root_tiles(size);
+    let rows = {
+        let mut connection = db.read().await?;
+        store::ledger::tiles(&mut connection, log, &ids.iter().map(|id| (i64::from(id.level), id.n as i64)).collect::<Vec<_>>()).await?
+    };
+    let find = |id: TileId| rows.iter().find(|row| row.level == i64::from(id.level) && row.n == id.n as i64).map(|row| &row.hashes);
+    Ok(tiles::root_at(size, &find).ok())
+}

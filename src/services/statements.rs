@@ -1,0 +1,222 @@
+//! Statements: what a person is asked to sign, and whether what came back is that.
+
+use serde_json::Value;
+use time::Duration;
+
+use super::{Services, error::Error, rows::Row};
+use crate::{
+    policy::{
+        self, About, Act, Actor, Decision, Digest32, EnrolmentId, Header, Nonce, Outcome, Payload, PersonId, ProfileName, ReasonCode,
+        SignerReference, Statement, Timestamp, statement,
+    },
+    store,
+    world::{from_millis, millis},
+    x509::{Certificate, CertificateId},
+};
+
+/// How long a nonce lives: long enough to read ten pages, short enough that a stolen draft is worthless.
+const NONCE_LIFE: Duration = Duration::minutes(30);
+/// How far a signer's clock may be off.
+const CLOCK_SKEW: Duration = Duration::minutes(5);
+
+/// Who is calling: a person whose certificate the ledger calls good.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub actor: Actor,
+    pub certificate: Certificate,
+}
+
+impl Caller {
+    pub fn person(&self) -> PersonId {
+        self.actor.person
+    }
+}
+
+/// What there is to sign, and what it is about.
+pub struct Drafted {
+    pub payload: Payload,
+    pub shown: Value,
+    pub salt: [u8; 32],
+}
+
+/// The record that an act is about, as the signer sees it.
+pub struct Subject {
+    pub about: About,
+    pub shown: Value,
+    pub salt: [u8; 32],
+    /// The log whose state the signer is told.
+    pub log: String,
+}
+
+/// A statement that is genuine, unused and about what is true now. The rows record it; writing them uses its nonce up.
+pub struct Checked {
+    pub statement: Statement,
+    pub rows: Vec<Row>,
+}
+
+impl Services {
+    /// Makes a draft with a fresh nonce that only this caller can use, for this act on this subject.
+    pub async fn draft_statement(
+        &self,
+        caller: &Caller,
+        act: Act,
+        subject: Subject,
+        reason: Option<ReasonCode>,
+        since: Option<Timestamp>,
+    ) -> Result<Drafted, Error> {
+        let now = self.clock.now();
+        let nonce = Nonce::generate(&*self.entropy);
+        let row = store::NonceRow {
+            nonce: nonce.to_string(),
+            person: caller.person().to_string(),
+            act: act.to_string(),
+            about: subject.about.to_string(),
+            issued_at: millis(now),
+            expires_at: millis(now + NONCE_LIFE),
+            used_at: None,
+        };
+        let mut tx = self.db.begin_write().await?;
+        store::statements::insert_nonce(tx.connection(), &row).await?;
+        tx.commit().await?;
+        let payload = Payload {
+            about: subject.about,
+            act,
+            at: Timestamp::new(now),
+            log: self.position(&subject.log)?,
+            nonce,
+            policy: self.policy.digest(),
+            reason,
+            seen: statement::seen(&subject.salt, &subject.shown),
+            since,
+            v: statement::Version,
+        };
+        Ok(Drafted { payload, shown: subject.shown, salt: subject.salt })
+    }
+
+    /// Checks everything about a statement but whether its signer may do this: form, signer, signature, target, nonce, what
+    /// was seen, policy, ledger position, time.
+    pub async fn check_statement(&self, caller: &Caller, compact: &str, act: Act, subject: &Subject) -> Result<Checked, Error> {
+        let statement = Statement::parse(compact)?;
+        let expected = SignerReference::certificate(caller.certificate.der());
+        if statement.signer() != expected {
+            return Err(Error::StatementSigner("another certificate than the caller's"));
+        }
+        statement.verify(caller.certificate.public_key()).map_err(|_| Error::StatementSignature)?;
+
+        let payload = statement.payload();
+        if payload.act != act {
+            return Err(Error::StatementTarget { field: "act" });
+        }
+        if payload.about != subject.about {
+            return Err(Error::StatementTarget { field: "about" });
+        }
+        self.check_nonce(caller, payload).await?;
+        if payload.policy != self.policy.digest() {
+            return Err(Error::PolicyStale);
+        }
+        if payload.seen != statement::seen(&subject.salt, &subject.shown) {
+            return Err(Error::SeenStale);
+        }
+        if !self.logs.knows(&payload.log.origin, payload.log.size) {
+            return Err(Error::LogPosition);
+        }
+
+        let now = millis(self.clock.now());
+        let row = statement_row(&statement, Some((caller.person(), caller.certificate.id())), now);
+        let rows = vec![Row::UseNonce { nonce: payload.nonce.to_string(), at: now }, Row::Statement(row)];
+        Ok(Checked { statement, rows })
+    }
+
+    async fn check_nonce(&self, caller: &Caller, payload: &Payload) -> Result<(), Error> {
+        let mut connection = self.db.read().await?;
+        let row = store::statements::find_nonce(&mut connection, &payload.nonce.to_string()).await?.ok_or(Error::NonceUnknown)?;
+        let own = row.person == caller.person().to_string() && row.act == payload.act.as_str() && row.about == payload.about.to_string();
+        if !own {
+            return Err(Error::NonceUnknown);
+        }
+        if row.used_at.is_some() {
+            return Err(Error::NonceReplayed);
+        }
+        if row.expires_at <= millis(self.clock.now()) {
+            return Err(Error::NonceUnknown);
+        }
+        // The claimed time decides nothing; one outside the life of the nonce is a lie or a broken clock.
+        let at = payload.at.instant();
+        if at < from_millis(row.issued_at) - CLOCK_SKEW || at > self.clock.now() + CLOCK_SKEW {
+            return Err(Error::StatementTime);
+        }
+        Ok(())
+    }
+
+    /// A statement of the service's own, by the system key, about what no person decides.
+    pub async fn system_statement(&self, act: Act, about: About, shown: &Value, salt: &[u8; 32], log: &str) -> Result<Checked, Error> {
+        let now = self.clock.now();
+        let payload = Payload {
+            about,
+            act,
+            at: Timestamp::new(now),
+            log: self.position(log)?,
+            nonce: Nonce::generate(&*self.entropy),
+            policy: self.policy.digest(),
+            reason: None,
+            seen: statement::seen(salt, shown),
+            since: None,
+            v: statement::Version,
+        };
+        let key = self.system_key.public_key();
+        let input = policy::signing_input(&Header { algorithm: key.algorithm(), signer: SignerReference::key(key) }, &payload);
+        let signature = self.system_key.sign(input.clone().into_bytes()).await.map_err(Error::Key)?;
+        let compact = policy::assemble(&input, key.algorithm(), &signature).map_err(Error::Key)?;
+        let statement = Statement::parse(&compact)?;
+        let row = statement_row(&statement, None, millis(now));
+        Ok(Checked { statement, rows: vec![Row::Statement(row)] })
+    }
+
+    fn position(&self, log: &str) -> Result<statement::LogPosition, Error> {
+        let logs = self.logs.read();
+        let found = logs.get(log).ok_or_else(|| Error::unknown("log", log))?;
+        Ok(statement::LogPosition { origin: found.origin.clone(), size: found.tree.size() })
+    }
+}
+
+/// What was decided on which statements, ready to be recorded and to be named by leaves.
+pub struct Decided {
+    pub hash: [u8; 32],
+    pub rows: Vec<Row>,
+}
+
+/// The decision that these statements led to, under the policy in force.
+pub fn decided(decision: &Decision, statements: &[[u8; 32]], now: i64) -> Decided {
+    let hash = policy::decision_hash(statements, &decision.value());
+    let mut sorted: Vec<[u8; 32]> = statements.to_vec();
+    sorted.sort_unstable();
+    let row = store::DecisionRow {
+        digest: hash.to_vec(),
+        canonical: policy::decision::hashed_text(statements, &decision.value()),
+        recorded_at: now,
+    };
+    Decided { hash, rows: vec![Row::Decision(row, sorted)] }
+}
+
+pub fn allowed(about: About, act: Act, at: Timestamp, policy: Digest32, profile: Option<ProfileName>) -> Decision {
+    Decision { about, act, at, outcome: Outcome::Allowed, policy, profile }
+}
+
+fn statement_row(statement: &Statement, signer: Option<(PersonId, CertificateId)>, now: i64) -> store::StatementRow {
+    let payload = statement.payload();
+    store::StatementRow {
+        digest: statement.digest().to_vec(),
+        jws: statement.as_str().to_owned(),
+        act: payload.act.to_string(),
+        about: payload.about.to_string(),
+        signer_person: signer.map(|(person, _)| person.to_string()),
+        signer_certificate: signer.map(|(_, certificate)| certificate.0.to_vec()),
+        nonce: payload.nonce.to_string(),
+        recorded_at: now,
+    }
+}
+
+/// What an enrolment's statements are about.
+pub fn about_enrolment(id: EnrolmentId) -> About {
+    About::from(id)
+}

@@ -1,0 +1,31 @@
+//! What the service does by itself, at start and every minute: finish promises, renew its own certificates, publish CRLs.
+
+use super::{Services, error::Error};
+
+/// How often.
+pub const INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A promise that is younger is being kept by whoever made it.
+const PROMISE_AGE: time::Duration = time::Duration::minutes(1);
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round {
+    pub promises_finished: usize,
+    pub crls_published: usize,
+    pub listener_is_new: bool,
+}
+
+impl Services {
+    /// Each thing by itself: one that fails is reported and keeps nothing else from being done.
+    pub async fn upkeep(&self) -> Round {
+        let promises_finished = report("promises", self.finish_promises(PROMISE_AGE).await).unwrap_or(0);
+        let listener_is_new = report("own certificates", self.renew_own_certificates().await).unwrap_or(false);
+        let crls_published = report("CRLs", self.publish_due_crls().await).unwrap_or(0);
+        Round { promises_finished, crls_published, listener_is_new }
+    }
+}
+
+fn report<T>(what: &str, outcome: Result<T, Error>) -> Option<T> {
+    outcome.inspect_err(|error| tracing::error!(%error, what, "upkeep failed; the next round is in a minute")).ok()
+}
