@@ -1,0 +1,49 @@
+//! HTTP: one module a protocol. Parses what comes in, calls one service, words the answer. The only place with status codes.
+//!
+//! `api` is the HTTPS side, for people and machines with certificates; `public` is the HTTP side, for whoever verifies.
+
+pub mod ca;
+pub mod crl;
+pub mod health;
+pub mod ledger;
+pub mod limits;
+pub mod ocsp;
+pub mod problem;
+pub mod rest;
+pub mod tls;
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+
+use crate::{config::Limits, services::Services};
+
+use limits::with_limits;
+
+/// What every handler is given.
+#[derive(Clone)]
+pub struct App {
+    pub services: Arc<Services>,
+}
+
+/// The HTTPS side.
+pub fn api(services: Arc<Services>, limits: &Limits) -> Router {
+    let router = Router::new().nest("/api/v1", rest::router()).merge(health::router());
+    with_limits(router.with_state(App { services }), limits)
+}
+
+/// The HTTP side: what certificates point to, and the ledger.
+pub fn public(services: Arc<Services>, limits: &Limits) -> Router {
+    let router = Router::new()
+        .merge(ca::router())
+        .merge(crl::router())
+        .merge(ocsp::router())
+        .merge(ledger::router())
+        .merge(health::router())
+        .route("/", get(index));
+    with_limits(router.with_state(App { services }), limits)
+}
+
+async fn index() -> &'static str {
+    "Hufu\n\n/ca/{authority}.cer\n/crl/{authority}.crl\n/crl/{authority}/{shard}.crl\n/ocsp\n/ledger/{log}/checkpoint\n"
+}

@@ -1,0 +1,45 @@
+//! `/claims`: a one-time code and a certification request become a certificate. Needs no client certificate: this is how
+//! the first one is had.
+
+use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use serde::{Deserialize, Serialize};
+
+use super::Body;
+use crate::http::{App, problem::Problem};
+
+pub fn router() -> Router<App> {
+    Router::new().route("/claims", post(claim))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    code: String,
+    /// PEM.
+    csr: String,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    /// What the files are called.
+    name: String,
+    person: String,
+    id: String,
+    /// PEM: the certificate and its authorities, the root last.
+    chain: String,
+    /// PEM.
+    roots: String,
+}
+
+async fn claim(State(app): State<App>, Body { value: request, .. }: Body<Request>) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let claimed = app.services.claim(&request.code, request.csr.as_bytes()).await?;
+    let pem = |certificates: &[crate::x509::Certificate]| certificates.iter().map(|certificate| certificate.to_pem()).collect();
+    let answer = Answer {
+        name: claimed.name.replace(' ', "-"),
+        person: claimed.person.to_string(),
+        id: claimed.issued.certificate.id().to_string(),
+        chain: pem(&claimed.chain),
+        roots: pem(&claimed.roots),
+    };
+    Ok((StatusCode::CREATED, Json(answer)))
+}

@@ -1,0 +1,183 @@
+//! `/enrolments`: asked for by one person, decided by another.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Authenticated, Body, Page, Paging, Query, certificates, officers::Signed, page};
+use crate::{
+    http::{App, problem::Problem},
+    policy::{DepartmentId, NameKind},
+    services::{
+        Error,
+        enrol::{Application, Enrolment},
+    },
+};
+
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/enrolments", get(list).post(submit))
+        .route("/enrolments/{id}", get(one))
+        .route("/enrolments/{id}/approvals", post(approve))
+        .route("/enrolments/{id}/rejection", post(reject))
+        .route("/enrolments/{id}/withdrawal", post(withdraw))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    profile: String,
+    department: Option<String>,
+    /// An existing person; absent: a new one.
+    person: Option<String>,
+    #[serde(default)]
+    subject: BTreeMap<String, String>,
+    #[serde(default)]
+    alternative_names: BTreeMap<NameKind, Vec<String>>,
+    /// PEM certification requests, one a family.
+    requests: Vec<String>,
+    /// SHA-256 of the evidence of identity proofing, in hexadecimal.
+    evidence: Option<String>,
+}
+
+#[derive(Serialize)]
+struct View {
+    id: String,
+    profile: String,
+    department: Option<String>,
+    person: String,
+    submitted_by: String,
+    state: String,
+    /// What whoever decides is shown; only for those who may read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shown: Option<Value>,
+}
+
+impl View {
+    fn of(enrolment: &Enrolment) -> Result<Self, Error> {
+        Ok(Self {
+            id: enrolment.id.to_string(),
+            profile: enrolment.profile.name().to_string(),
+            department: enrolment.department.map(|department| department.to_string()),
+            person: enrolment.person.to_string(),
+            submitted_by: enrolment.submitted_by.to_string(),
+            state: enrolment.state.clone(),
+            shown: Some(enrolment.shown()?),
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Decided {
+    id: String,
+    state: &'static str,
+    certificates: Vec<certificates::View>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    cursor: Option<String>,
+    limit: Option<i64>,
+    state: Option<String>,
+    department: Option<DepartmentId>,
+}
+
+async fn submit(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    body: Body<New>,
+) -> Result<(StatusCode, Json<View>), Problem> {
+    let evidence = body.value.evidence.as_deref().map(|text| {
+        let digest = hex::decode(text).ok().and_then(|octets| <[u8; 32]>::try_from(octets).ok());
+        digest.ok_or_else(|| Error::malformed("evidence", "64 hexadecimal digits"))
+    });
+    let application = Application {
+        profile: body.value.profile,
+        department: body.value.department,
+        person: body.value.person,
+        subject: body.value.subject,
+        alternative_names: body.value.alternative_names,
+        requests: body.value.requests.into_iter().map(String::into_bytes).collect(),
+        evidence: evidence.transpose()?,
+        idempotency_key: body.idempotency_key,
+        request_digest: body.digest,
+    };
+    let enrolment = app.services.enrol(&caller, application).await?;
+    Ok((StatusCode::CREATED, Json(View::of(&enrolment)?)))
+}
+
+async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
+    let enrolment = app.services.find_enrolment(&id).await?;
+    let department = enrolment.department.map(|department| department.to_string());
+    app.services.check_read(&caller, department.as_deref(), Some(&enrolment.person.to_string()))?;
+    Ok(Json(View::of(&enrolment)?))
+}
+
+async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Page<View>>, Problem> {
+    let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
+    let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.usual_department(&caller));
+    app.services.check_read(&caller, department.as_deref(), None)?;
+    let limit = paging.limit()?;
+    let rows = app.services.list_enrolments(filter.state.as_deref(), department.as_deref(), paging.after()?, limit).await?;
+    let last = rows.last().map(|row| row.seq.to_string());
+    let items = rows
+        .into_iter()
+        .map(|row| View {
+            id: row.id,
+            profile: row.profile,
+            department: row.department,
+            person: row.person,
+            submitted_by: row.submitted_by,
+            state: row.state,
+            shown: None,
+        })
+        .collect();
+    Ok(page(items, limit, last))
+}
+
+async fn approve(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<Signed>,
+) -> Result<(StatusCode, Json<Decided>), Problem> {
+    let issued = app.services.approve(&caller, &id, &body.value.statement).await?;
+    let mut views = Vec::new();
+    for one in issued {
+        let row = app.services.find_certificate(&one.certificate.id().to_string()).await?;
+        views.push(certificates::View::of(&app, &row)?);
+    }
+    Ok((StatusCode::CREATED, Json(Decided { id, state: "issued", certificates: views })))
+}
+
+async fn reject(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<Signed>,
+) -> Result<Json<Decided>, Problem> {
+    app.services.reject(&caller, &id, &body.value.statement).await?;
+    Ok(Json(Decided { id, state: "rejected", certificates: Vec::new() }))
+}
+
+async fn withdraw(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<Signed>,
+) -> Result<Json<Decided>, Problem> {
+    app.services.withdraw(&caller, &id, &body.value.statement).await?;
+    Ok(Json(Decided { id, state: "withdrawn", certificates: Vec::new() }))
+}

@@ -1,0 +1,74 @@
+//! `/statements/drafts`: what there is to sign for an act, with a nonce for it.
+
+use axum::{Json, Router, extract::State, routing::post};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Authenticated, Body};
+use crate::{
+    http::{App, problem::Problem},
+    policy::{Act, Payload, ReasonCode, Timestamp},
+    services::{Error, statements::Subject},
+};
+
+pub fn router() -> Router<App> {
+    Router::new().route("/statements/drafts", post(draft))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    act: String,
+    /// The id of the enrolment, certificate or officer.
+    about: String,
+    reason: Option<String>,
+    since: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    payload: Payload,
+    shown: Value,
+    salt: String,
+}
+
+async fn draft(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Body { value: request, .. }: Body<Request>,
+) -> Result<Json<Answer>, Problem> {
+    let act: Act = request.act.parse().map_err(|error| Error::malformed("act", error))?;
+    let reason = request.reason.as_deref().map(str::parse::<ReasonCode>).transpose().map_err(|error| Error::malformed("reason", error))?;
+    let since = request.since.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("since", error))?;
+    let subject = subject(&app, &caller, act, &request.about).await?;
+    let drafted = app.services.draft_statement(&caller, act, subject, reason, since).await?;
+    Ok(Json(Answer { payload: drafted.payload, shown: drafted.shown, salt: hex::encode(drafted.salt) }))
+}
+
+/// The record that an act is about. Whoever may not do the act is not shown what it is about.
+async fn subject(app: &App, caller: &crate::services::statements::Caller, act: Act, about: &str) -> Result<Subject, Error> {
+    let services = &app.services;
+    match act {
+        Act::Approve | Act::Reject | Act::Withdraw => {
+            let enrolment = services.find_enrolment(about).await?;
+            crate::policy::decide(&caller.actor, act, &enrolment.object())?;
+            services.enrolment_subject(&enrolment)
+        }
+        Act::Revoke | Act::Suspend | Act::Resume => {
+            let row = services.find_certificate(about).await?;
+            crate::policy::decide(&caller.actor, act, &crate::services::revoke::certificate_object(&row)?)?;
+            services.certificate_subject(&row).await
+        }
+        Act::Grant => {
+            let officer = services.find_officer(about).await?;
+            services.check_grant(caller, &officer)?;
+            Ok(services.officer_subject(&officer))
+        }
+        Act::Dismiss => {
+            let officer = services.find_officer(about).await?;
+            services.check_read(caller, officer.department.map(|department| department.to_string()).as_deref(), None)?;
+            Ok(services.officer_subject(&officer))
+        }
+        other => Err(Error::malformed("act", format!("{other} is not drafted here"))),
+    }
+}
