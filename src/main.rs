@@ -1,1 +1,131 @@
-fn main() {}
+//! The command line: arguments → configuration → services → run. The one place where everything meets.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use hufu::cli::{
+    claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, register, serve::Serve, show, verify::Verify,
+};
+
+/// Hufu (虎符): a certificate authority for a government and its citizens.
+#[derive(Parser)]
+#[command(version, about, long_about = None)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the whole life of a department, its staff and a citizen, in both families
+    Demo(Demo),
+    /// Run the service; the first start on an empty directory makes a trial installation
+    Serve(Serve),
+    /// Make a key here and fetch the certificate that a claim code stands for
+    Claim(Claim),
+    /// Make departments
+    #[command(subcommand)]
+    Department(register::Department),
+    /// Appoint officers
+    #[command(subcommand)]
+    Officer(register::Officer),
+    /// Ask for certificates
+    Enrol(Enrol),
+    /// Approve an enrolment with a signed statement
+    Approve(decide::Decide),
+    /// Reject an enrolment with a signed statement
+    Reject(decide::Reject),
+    /// Revoke a certificate with a signed statement
+    Revoke(decide::Revoke),
+    /// Suspend a certificate with a signed statement
+    Suspend(decide::Decide),
+    /// End a suspension with a signed statement
+    Resume(decide::Decide),
+    /// List records
+    List(show::List),
+    /// Show one record
+    Show(show::Show),
+    /// Verify a certificate, offline or against a server
+    #[command(subcommand)]
+    Verify(Verify),
+    /// Follow, prove and audit the ledger
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Read the configuration and the policies and say what is wrong with them
+    Check(hufu::cli::check::Check),
+}
+
+/// BSD sysexits.h EX_USAGE: the command line was used wrongly.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers; anything else is a wrong use.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("hufu: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(command) => command.run().await?,
+        Command::Serve(command) => command.run().await?,
+        Command::Claim(command) => command.run().await?,
+        Command::Department(command) => command.run().await?,
+        Command::Officer(command) => command.run().await?,
+        Command::Enrol(command) => command.run().await?,
+        Command::Approve(command) => command.run("approve", None, None).await?,
+        Command::Reject(command) => command.decide.run("reject", Some(&command.reason), None).await?,
+        Command::Revoke(command) => command.decide.run("revoke", Some(&command.reason), command.since.as_deref()).await?,
+        Command::Suspend(command) => command.run("suspend", None, None).await?,
+        Command::Resume(command) => command.run("resume", None, None).await?,
+        Command::List(command) => command.run().await?,
+        Command::Show(command) => command.run().await?,
+        Command::Verify(command) => return command.run().await,
+        Command::Ledger(command) => return command.run().await,
+        Command::Check(command) => return command.run(),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Errors go to standard error, a refusal of the service with its code.
+fn report(error: &anyhow::Error) {
+    match error.downcast_ref::<Problem>() {
+        Some(problem) => eprintln!("hufu: {problem}"),
+        None => eprintln!("hufu: {error:#}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_claim_needs_its_code() {
+        assert!(Arguments::try_parse_from(["hufu", "claim"]).is_err());
+    }
+}

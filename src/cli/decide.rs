@@ -1,0 +1,149 @@
+//! `hufu approve | reject | revoke | suspend | resume`: fetches what there is to decide, shows it, signs a statement about
+//! exactly that with the caller's own key, and hands the statement in.
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{
+    Connection,
+    client::{Client, Identity},
+};
+use crate::{
+    policy::{Header, Payload, SignerReference, assemble, signing_input, statement},
+    x509::Certificate,
+};
+
+#[derive(Debug, Args)]
+pub struct Decide {
+    /// The enrolment or certificate (its id)
+    pub id: String,
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Reject {
+    #[command(flatten)]
+    pub decide: Decide,
+    /// Why, as a code
+    #[arg(long)]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Revoke {
+    #[command(flatten)]
+    pub decide: Decide,
+    /// An RFC 5280 reason: keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn …
+    #[arg(long, default_value = "unspecified")]
+    pub reason: String,
+    /// Since when the key is not trusted, as 2030-01-01T00:00:00Z
+    #[arg(long)]
+    pub since: Option<String>,
+}
+
+/// The path that takes the statement, for each act.
+fn path(act: &str, id: &str) -> anyhow::Result<String> {
+    Ok(match act {
+        "approve" => format!("/api/v1/enrolments/{id}/approvals"),
+        "reject" => format!("/api/v1/enrolments/{id}/rejection"),
+        "withdraw" => format!("/api/v1/enrolments/{id}/withdrawal"),
+        "revoke" => format!("/api/v1/certificates/{id}/revocation"),
+        "suspend" => format!("/api/v1/certificates/{id}/suspension"),
+        "resume" => format!("/api/v1/certificates/{id}/resumption"),
+        "grant" => format!("/api/v1/officers/{id}/grant"),
+        other => bail!("there is no act {other:?}"),
+    })
+}
+
+impl Decide {
+    /// Shows, asks, signs, hands in, prints the answer.
+    pub async fn run(self, act: &str, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<()> {
+        let identity = self.connection.identity()?;
+        let client = self.connection.client()?;
+        let draft = Draft::fetch(&client, act, &self.id, reason, since).await?;
+        eprintln!("{}\n{:#}\n", heading(act), draft.shown);
+        eprintln!("signed with: {}", identity.certificate().subject_text());
+        if !self.yes && !confirmed()? {
+            bail!("nothing was signed");
+        }
+        let answer = client.post(&path(act, &self.id)?, &json!({"statement": draft.sign(&identity)?})).await?;
+        self.connection.print(&answer, |answer| summary(act, answer));
+        Ok(())
+    }
+}
+
+/// Signs and hands in without asking: for programs and the demonstration.
+pub async fn decide(
+    client: &Client,
+    identity: &Identity,
+    act: &str,
+    id: &str,
+    reason: Option<&str>,
+    since: Option<&str>,
+) -> anyhow::Result<Value> {
+    let draft = Draft::fetch(client, act, id, reason, since).await?;
+    client.post(&path(act, id)?, &json!({"statement": draft.sign(identity)?})).await
+}
+
+/// What is to be signed, after this end has checked that it is about what was shown.
+pub struct Draft {
+    payload: Payload,
+    pub shown: Value,
+}
+
+impl Draft {
+    pub async fn fetch(client: &Client, act: &str, id: &str, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Self> {
+        let answer = client.post("/api/v1/statements/drafts", &json!({"act": act, "about": id, "reason": reason, "since": since})).await?;
+        let payload: Payload = serde_json::from_value(answer["payload"].clone()).context("the server's draft cannot be read")?;
+        let salt: [u8; 32] = hex::decode(answer["salt"].as_str().unwrap_or_default())
+            .ok()
+            .and_then(|salt| salt.try_into().ok())
+            .context("the server's draft has no salt")?;
+        let shown = answer["shown"].clone();
+        let asked = payload.about.to_string() == id && payload.act.as_str() == act;
+        if !asked || payload.seen != statement::seen(&salt, &shown) {
+            bail!("the server's draft is not about what it shows; nothing was signed");
+        }
+        let same = |signed: Option<String>, asked: Option<&str>| signed.as_deref() == asked;
+        if !same(payload.reason.as_ref().map(ToString::to_string), reason) || !same(payload.since.map(|since| since.to_string()), since) {
+            bail!("the server's draft has another reason or date than asked; nothing was signed");
+        }
+        Ok(Self { payload, shown })
+    }
+
+    pub fn sign(&self, identity: &Identity) -> anyhow::Result<String> {
+        let algorithm = identity.key.public_key().algorithm();
+        let header = Header { algorithm, signer: SignerReference::certificate(identity.certificate().der()) };
+        let input = signing_input(&header, &self.payload);
+        Ok(assemble(&input, algorithm, &identity.key.sign(input.as_bytes())?)?)
+    }
+}
+
+fn heading(act: &str) -> String {
+    format!("You are about to sign: {act}")
+}
+
+fn confirmed() -> anyhow::Result<bool> {
+    eprint!("Sign? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn summary(act: &str, answer: &Value) -> String {
+    let mut lines = vec![format!("{act}: done")];
+    for pem in answer["certificates"].as_array().into_iter().flatten().filter_map(|certificate| certificate["pem"].as_str()) {
+        if let Ok(certificates) = Certificate::parse_many(pem.as_bytes()) {
+            lines.push(format!("issued {}  {}", certificates[0].id(), certificates[0].subject_text()));
+        }
+    }
+    if let Some(code) = answer["claim"].as_str() {
+        lines.push(format!("claim code (one use): {code}"));
+    }
+    lines.join("\n")
+}

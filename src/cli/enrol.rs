@@ -1,0 +1,69 @@
+//! `hufu enrol`: hands in a request for a certificate, with certification requests made elsewhere.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+
+use super::Connection;
+
+#[derive(Debug, Args)]
+pub struct Enrol {
+    /// The profile: staff, citizen, service …
+    #[arg(long)]
+    pub profile: String,
+    /// The department's id
+    #[arg(long)]
+    pub department: Option<String>,
+    /// A field of the subject, as CN=王芳; may be given several times
+    #[arg(long = "field", value_name = "NAME=VALUE", value_parser = field)]
+    pub fields: Vec<(String, String)>,
+    /// An alternative name, as dns=www.example.gov or mail=a@example.gov or ip=192.0.2.1
+    #[arg(long = "alternative-name", value_name = "KIND=VALUE", value_parser = field)]
+    pub alternative_names: Vec<(String, String)>,
+    /// A certification request (PEM or DER); one a family
+    #[arg(long = "csr", value_name = "FILE", required = true)]
+    pub requests: Vec<PathBuf>,
+    /// SHA-256 of the evidence of identity proofing, in hexadecimal
+    #[arg(long)]
+    pub evidence: Option<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+impl Enrol {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let mut requests = Vec::new();
+        for path in &self.requests {
+            let file = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            requests.push(pem(&file)?);
+        }
+        let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (kind, value) in &self.alternative_names {
+            names.entry(kind).or_default().push(value);
+        }
+        let body = json!({
+            "profile": self.profile, "department": self.department,
+            "subject": self.fields.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "alternative_names": names, "requests": requests, "evidence": self.evidence,
+        });
+        let answer = self.connection.client()?.post("/api/v1/enrolments", &body).await?;
+        self.connection.print(&answer, |answer| {
+            let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
+            format!("enrolment {}  {}\nnext: another officer runs  hufu approve {}", text("id"), text("state"), text("id"))
+        });
+        Ok(())
+    }
+}
+
+fn pem(file: &[u8]) -> anyhow::Result<String> {
+    if file.first() == Some(&0x30) {
+        return der::pem::encode_string("CERTIFICATE REQUEST", der::pem::LineEnding::LF, file).map_err(|error| anyhow::anyhow!("{error}"));
+    }
+    Ok(String::from_utf8(file.to_vec())?)
+}

@@ -1,0 +1,182 @@
+//! `hufu serve`: runs the service until Ctrl-C or SIGTERM, then finishes what is in flight.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use anyhow::Context;
+use clap::Args;
+use rustls::pki_types::CertificateDer;
+use serde::Serialize;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use url::Url;
+
+use crate::{
+    config::Config,
+    crypto::tls,
+    http::{
+        self,
+        tls::{ListenerCertificate, Peer, TlsListener, server_config},
+    },
+    services::{
+        Services, crash,
+        own_certificates::ListenerIdentity,
+        start::{Started, World},
+        upkeep,
+    },
+    world::{SystemClock, SystemEntropy},
+};
+
+#[derive(Debug, Args, Serialize)]
+pub struct Serve {
+    /// A configuration file (TOML)
+    #[arg(long, env = "HUFU_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// The database: sqlite://PATH or postgres://…; default: DIR/hufu.db
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// Where the API listens [default: 127.0.0.1:8443]
+    #[arg(long, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub https: Option<SocketAddr>,
+    /// Where certificates, CRLs, OCSP and the ledger are served [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<SocketAddr>,
+    /// The address of the HTTP side as others reach it; every URL inside certificates starts with it
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<Url>,
+}
+
+impl Serve {
+    pub async fn run(self) -> anyhow::Result<()> {
+        crate::cli::log_to_stderr();
+        if let Ok(point) = std::env::var("HUFU_CRASH_AT") {
+            crash::arm(&point).map_err(anyhow::Error::msg)?;
+        }
+        let config = Config::load(self.config.as_deref(), &self)?;
+        let data = config.data.clone();
+        let world = World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
+        let running = Running::start(config, world).await?;
+        eprintln!("hufu: API on https://{}  public on http://{}  data in {}", running.https, running.http, data.display());
+        let claims = data.join("claims.json");
+        if claims.exists() {
+            eprintln!("hufu: one-time codes of the first administrator and auditor: {}", claims.display());
+        }
+        tokio::select! {
+            signal = stop_signal() => signal?,
+            () = running.writer_ended() => anyhow::bail!("the journal has ended; start the service again"),
+        }
+        eprintln!("hufu: finishing what is in flight");
+        running.stop().await
+    }
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.context("waiting for Ctrl-C")?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// How long a stop waits for requests in flight.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A running service: both listeners, upkeep and the journal.
+pub struct Running {
+    pub https: SocketAddr,
+    pub http: SocketAddr,
+    pub services: Arc<Services>,
+    stop: watch::Sender<bool>,
+    servers: Vec<JoinHandle<std::io::Result<()>>>,
+    upkeep: JoinHandle<()>,
+    journal: JoinHandle<()>,
+}
+
+impl Running {
+    /// Binds both listeners, then starts the services behind them. Port 0 takes a free one.
+    pub async fn start(config: Config, world: World) -> anyhow::Result<Self> {
+        let https = TcpListener::bind(config.https).await.with_context(|| format!("listening on {}", config.https))?;
+        let http = TcpListener::bind(config.http).await.with_context(|| format!("listening on {}", config.http))?;
+        let (https_address, http_address) = (https.local_addr()?, http.local_addr()?);
+        let base_url = if config.base_url.is_some() { config.base_url() } else { format!("http://{http_address}") };
+
+        let Started { services, journal } = Services::start(&config, base_url, world).await?;
+        let certificate = Arc::new(ListenerCertificate::new(certified(services.listener_identity().await?)?));
+        let roots: Vec<Vec<u8>> = services.authorities().roots()?.iter().map(|root| root.der().to_vec()).collect();
+        let tls = server_config(certificate.clone(), &roots).map_err(|error| anyhow::anyhow!("TLS: {error}"))?;
+
+        let (stop, stopped) = watch::channel(false);
+        let until_stopped = || {
+            let mut stopped = stopped.clone();
+            async move {
+                // The sender lives as long as the service; its end is a stop too.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            }
+        };
+        let api = http::api(services.clone(), &config.limits).into_make_service_with_connect_info::<Peer>();
+        let public = http::public(services.clone(), &config.limits);
+        let api = axum::serve(TlsListener::new(https, tls)?, api).with_graceful_shutdown(until_stopped());
+        let public = axum::serve(http, public).with_graceful_shutdown(until_stopped());
+        let servers = vec![tokio::spawn(async move { api.await }), tokio::spawn(async move { public.await })];
+        let upkeep = tokio::spawn(keep_up(services.clone(), certificate));
+        Ok(Self { https: https_address, http: http_address, services, stop, servers, upkeep, journal })
+    }
+
+    /// Resolves when the journal cannot go on: another writer has its ledger.
+    async fn writer_ended(&self) {
+        while !self.journal.is_finished() {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Lets requests in flight finish, then the journal, so that nothing that was promised is cut off.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stop.send_replace(true);
+        for mut server in self.servers {
+            match tokio::time::timeout(GRACE, &mut server).await {
+                Ok(ended) => ended??,
+                // A client that never finishes its request is not waited for.
+                Err(_) => server.abort(),
+            }
+        }
+        self.upkeep.abort();
+        let _ = self.upkeep.await;
+        // The journal ends when nobody can reach it any more.
+        drop(self.services);
+        match tokio::time::timeout(GRACE, self.journal).await {
+            Ok(ended) => Ok(ended?),
+            // Whoever still holds on is such a client; what was committed is safe, and the next start signs what is left.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Upkeep for as long as the service runs; a new listener certificate is shown from the next connection on.
+async fn keep_up(services: Arc<Services>, certificate: Arc<ListenerCertificate>) {
+    let mut ticks = tokio::time::interval(upkeep::INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The first tick comes at once, and the start has just done its round.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if services.upkeep().await.listener_is_new {
+            match services.listener_identity().await.map_err(anyhow::Error::from).and_then(certified) {
+                Ok(key) => certificate.replace(key),
+                Err(error) => tracing::error!(error = format!("{error:#}"), "the listener keeps its old certificate"),
+            }
+        }
+    }
+}
+
+fn certified(identity: ListenerIdentity) -> anyhow::Result<rustls::sign::CertifiedKey> {
+    Ok(tls::certified_key(identity.chain.into_iter().map(CertificateDer::from).collect(), &identity.key)?)
+}

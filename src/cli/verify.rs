@@ -1,0 +1,436 @@
+//! `hufu verify certificate`: offline with a trust bundle and the proofs that came with the certificate, or by asking a server.
+//!
+//! Exit codes: 0 passed, 1 failed, 2 indeterminate, 64 for a command that makes no sense or names what cannot be read.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use super::Connection;
+use crate::{
+    ledger::{
+        Receipt, State, StatusProof, VerifyError,
+        proof::{ProvenStatus, verify_issue_receipt, verify_status_proof},
+    },
+    policy::Timestamp,
+    services::{
+        revoke::{reason_name, state_name},
+        trust::{TrustBundle, log_name},
+        verify::rfc3339,
+    },
+    validation::{Check, Outcome, Purpose, Reason, Report, StatusReport, Verdict, report::LedgerReport, validate},
+    world::{Clock, SystemClock, from_millis, seconds},
+    x509::Certificate,
+};
+
+/// A log that nothing happens to gets a new checkpoint with each CRL, twice a day.
+pub const MAX_AGE: Duration = Duration::DAY;
+/// How far the clocks of the log and of the verifier may be apart.
+const CLOCK_SKEW: u64 = 300;
+/// BSD sysexits.h EX_USAGE.
+const USAGE: u8 = 64;
+const INDETERMINATE: u8 = 2;
+
+#[derive(Debug, Subcommand)]
+pub enum Verify {
+    /// Judge a certificate: its path, its use and what the ledger says of it. With a trust bundle (--trust bundle.json) nobody
+    /// is asked and the proofs decide; otherwise the server is asked
+    Certificate(VerifyCertificate),
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyCertificate {
+    /// The certificate (PEM or DER); certificates behind it may be used for the chain
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub connection: Connection,
+    /// The receipt of its issue
+    #[arg(long, value_name = "FILE")]
+    pub receipt: Option<PathBuf>,
+    /// A proof of its status
+    #[arg(long, value_name = "FILE")]
+    pub status_proof: Option<PathBuf>,
+    /// More certificates for the chain (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub chain: Option<PathBuf>,
+    /// The time that the verdict is about, as 2030-01-01T00:00:00Z; default: now
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+    /// What it is to be used for: any, server-auth, client-auth, email-protection, time-stamping or ocsp-signing
+    #[arg(long, default_value = "any", value_parser = purpose)]
+    pub purpose: Purpose,
+    /// How old a proof of status may be, in seconds
+    #[arg(long, default_value_t = MAX_AGE.whole_seconds().unsigned_abs(), value_name = "SECONDS")]
+    pub max_age: u64,
+}
+
+fn purpose(name: &str) -> Result<Purpose, String> {
+    Purpose::find(name).ok_or_else(|| format!("one of {}", Purpose::ALL.map(Purpose::name).join(", ")))
+}
+
+impl Verify {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self::Certificate(verify) = self;
+        verify.run().await
+    }
+}
+
+/// What there is to judge.
+pub struct Evidence {
+    pub certificate: Certificate,
+    /// Further certificates that may belong to the chain.
+    pub candidates: Vec<Certificate>,
+    pub receipt: Option<Receipt>,
+    pub status_proof: Option<StatusProof>,
+    /// The time that the verdict is about.
+    pub at: OffsetDateTime,
+    pub now: OffsetDateTime,
+    pub purpose: Purpose,
+    pub max_age: Duration,
+}
+
+impl VerifyCertificate {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let json = self.connection.json;
+        let (bundle, evidence) = match self.read() {
+            Ok(read) => read,
+            Err(error) => {
+                eprintln!("hufu: {error:#}");
+                return Ok(ExitCode::from(USAGE));
+            }
+        };
+        let (value, code) = match bundle {
+            Some(bundle) => {
+                let report = judge(&bundle, &evidence)?;
+                (serde_json::to_value(&report)?, exit_code(report.verdict))
+            }
+            // A server that does not answer has not said that anything failed.
+            None => match self.ask(&evidence).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    eprintln!("hufu: {error:#}");
+                    return Ok(ExitCode::from(INDETERMINATE));
+                }
+            },
+        };
+        println!("{}", if json { format!("{value:#}") } else { text(&value) });
+        Ok(code)
+    }
+
+    fn read(&self) -> anyhow::Result<(Option<TrustBundle>, Evidence)> {
+        let file = |path: &PathBuf| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
+        let read_text = |path: &PathBuf| String::from_utf8(file(path)?).with_context(|| format!("reading {}", path.display()));
+        let mut candidates = Certificate::parse_many(&file(&self.file)?)?;
+        let certificate = candidates.remove(0);
+        if let Some(path) = &self.chain {
+            candidates.extend(Certificate::parse_many(&file(path)?)?);
+        }
+        let receipt = self.receipt.as_ref().map(|path| anyhow::Ok(Receipt::parse(&read_text(path)?)?)).transpose()?;
+        let status_proof = self.status_proof.as_ref().map(|path| anyhow::Ok(StatusProof::parse(&read_text(path)?)?)).transpose()?;
+        let now = SystemClock.now();
+        let evidence = Evidence {
+            certificate,
+            candidates,
+            receipt,
+            status_proof,
+            at: self.at.map_or(now, Timestamp::instant),
+            now,
+            purpose: self.purpose,
+            max_age: Duration::seconds(i64::try_from(self.max_age).unwrap_or(i64::MAX)),
+        };
+        Ok((self.connection.bundle()?, evidence))
+    }
+
+    async fn ask(&self, evidence: &Evidence) -> anyhow::Result<(Value, ExitCode)> {
+        let body = json!({
+            "certificate": evidence.certificate.to_pem(),
+            "chain": evidence.candidates.iter().map(Certificate::to_pem).collect::<Vec<_>>(),
+            "at": self.at.map(|at| at.to_string()),
+            "purpose": self.purpose.name(),
+        });
+        let answer = self.connection.client()?.post("/api/v1/verify/certificate", &body).await?;
+        let code = match answer["verdict"].as_str() {
+            Some("PASSED") => exit_code(Verdict::Passed),
+            Some("FAILED") => exit_code(Verdict::Failed),
+            _ => exit_code(Verdict::Indeterminate),
+        };
+        Ok((answer, code))
+    }
+}
+
+/// The verdict by the bundle alone: path, receipt, status proof.
+pub fn judge(bundle: &TrustBundle, evidence: &Evidence) -> anyhow::Result<Report> {
+    let certificate = &evidence.certificate;
+    let mut candidates = evidence.candidates.clone();
+    candidates.extend(bundle.authorities()?);
+    let path = match validate(certificate, &candidates, &bundle.roots()?, evidence.at, evidence.purpose) {
+        Ok(path) => path,
+        Err(error) => {
+            let checks = vec![check("path", "RFC 5280 §6.1", Outcome::Failed, error.to_string())];
+            return Ok(Report::new(Reason::from(&error), unknown(evidence), vec![certificate.subject_text()], checks, None));
+        }
+    };
+    let chain: Vec<String> = path.certificates().iter().map(Certificate::subject_text).collect();
+    let mut checks = vec![check("path", "RFC 5280 §6.1", Outcome::Passed, format!("{} certificates", chain.len()))];
+    let mut ledger = None;
+    let reason = match judge_ledger(bundle, evidence, &mut checks, &mut ledger) {
+        Ok(reason) => reason,
+        Err(error) => {
+            checks.push(check("ledger", "C2SP tlog-proof", Outcome::Failed, error.to_string()));
+            Judged { reason: error_reason(&error), status: unknown(evidence) }
+        }
+    };
+    if chain.len() > 2 {
+        checks.push(check("status", "certificate policy §4.9", Outcome::Unknown, "that of the authorities was not looked at".to_owned()));
+    }
+    Ok(Report::new(reason.reason, reason.status, chain, checks, ledger))
+}
+
+struct Judged {
+    reason: Reason,
+    status: StatusReport,
+}
+
+/// What receipt and status proof show. A receipt shows the issue; what became of it only a status proof can show.
+fn judge_ledger(
+    bundle: &TrustBundle,
+    evidence: &Evidence,
+    checks: &mut Vec<Check>,
+    ledger: &mut Option<LedgerReport>,
+) -> Result<Judged, VerifyError> {
+    if evidence.receipt.is_none() && evidence.status_proof.is_none() {
+        return Ok(Judged { reason: Reason::StatusUnknown, status: unknown(evidence) });
+    }
+    let name = log_name(&evidence.certificate).unwrap_or_default();
+    // A certificate belongs into the log of the authority that issued it and into no other.
+    let log = bundle.trusted_log(&name).ok_or(VerifyError::OtherLog(name))?;
+    let digest = evidence.certificate.id().0;
+    if let Some(receipt) = &evidence.receipt {
+        let (entry, trusted) = verify_issue_receipt(receipt, &digest, &log)?;
+        let detail = format!("entry {} of {}", receipt.index, log.origin);
+        checks.push(check("receipt", "C2SP tlog-proof", Outcome::Passed, detail));
+        *ledger = Some(LedgerReport { origin: log.origin.clone(), index: receipt.index, size: trusted.checkpoint.size });
+        if evidence.status_proof.is_none() {
+            let status = StatusReport { since: Some(time(entry.time)), ..unknown(evidence) };
+            return Ok(Judged { reason: Reason::ValidStatusNotProven, status });
+        }
+    }
+    let Some(proof) = &evidence.status_proof else {
+        return Ok(Judged { reason: Reason::StatusUnknown, status: unknown(evidence) });
+    };
+    let (now, max_age) = (seconds(evidence.now), evidence.max_age.whole_seconds().unsigned_abs());
+    let proven = verify_status_proof(proof, &digest, &log, now + CLOCK_SKEW, max_age.saturating_add(CLOCK_SKEW))?;
+    if ledger.is_none() {
+        *ledger = Some(LedgerReport { origin: log.origin.clone(), index: proof.head.index, size: proof.head.index + 1 });
+    }
+    let reason = reason(&proven, seconds(evidence.at), max_age);
+    let outcome = if reason == Reason::Valid { Outcome::Passed } else { Outcome::Failed };
+    let status = status(&proven);
+    checks.push(check("status", "hufu/status-proof@v1", outcome, format!("{} as of {}", status.state, status.as_of)));
+    Ok(Judged { reason, status })
+}
+
+/// What a proven status means for a time. One that is good since before covers every time up to `max_age` after the proof.
+/// Of a revoked certificate the proof does not say since when its key is not trusted, so it speaks against every time.
+fn reason(proven: &ProvenStatus, at: u64, max_age: u64) -> Reason {
+    match proven.state {
+        State::Good if proven.since <= at.saturating_add(CLOCK_SKEW) && at <= proven.as_of.saturating_add(max_age) => Reason::Valid,
+        State::Good => Reason::StatusUnknown,
+        State::Hold => Reason::Suspended,
+        State::Revoked => Reason::Revoked,
+        State::Absent => Reason::NotIssued,
+    }
+}
+
+/// A proof that is only too old, or ahead of this clock, shows nothing and refutes nothing.
+fn error_reason(error: &VerifyError) -> Reason {
+    match error {
+        VerifyError::Stale { .. } | VerifyError::Future { .. } => Reason::StatusUnknown,
+        _ => Reason::LedgerProofInvalid,
+    }
+}
+
+fn status(proven: &ProvenStatus) -> StatusReport {
+    let state = match proven.state {
+        State::Good => "good",
+        State::Absent => "not-issued",
+        other => state_name(other),
+    };
+    StatusReport {
+        state,
+        reason: matches!(proven.state, State::Hold | State::Revoked).then(|| reason_name(proven.reason)),
+        since: (proven.state != State::Absent).then(|| time(proven.since)),
+        invalid_since: None,
+        as_of: time(proven.as_of),
+    }
+}
+
+fn unknown(evidence: &Evidence) -> StatusReport {
+    StatusReport { state: "unknown", reason: None, since: None, invalid_since: None, as_of: rfc3339(evidence.at) }
+}
+
+fn check(name: &'static str, clause: &'static str, outcome: Outcome, detail: String) -> Check {
+    Check { name, clause, outcome, detail }
+}
+
+fn time(seconds: u64) -> String {
+    rfc3339(from_millis(i64::try_from(seconds).unwrap_or_default().saturating_mul(1000)))
+}
+
+pub fn exit_code(verdict: Verdict) -> ExitCode {
+    match verdict {
+        Verdict::Passed => ExitCode::SUCCESS,
+        Verdict::Failed => ExitCode::FAILURE,
+        Verdict::Indeterminate => ExitCode::from(INDETERMINATE),
+    }
+}
+
+/// A report for people, from the JSON that a server answers or that was made here.
+pub fn text(report: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut lines = vec![format!("{}  {}", text(&report["verdict"]), text(&report["reason"]))];
+    lines.extend([format!("  {}", text(&report["message"]["zh"])), format!("  {}", text(&report["message"]["en"]))]);
+    let status = &report["status"];
+    let since = status["since"].as_str().map(|since| format!(" since {since}")).unwrap_or_default();
+    let reason = status["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    lines.push(format!("  status  {}{since}{reason}, as of {}", text(&status["state"]), text(&status["as_of"])));
+    for (index, subject) in report["chain"].as_array().into_iter().flatten().enumerate() {
+        lines.push(format!("  {}{}{}", if index == 0 { "chain   " } else { "        " }, "  ".repeat(index), text(subject)));
+    }
+    for check in report["checks"].as_array().into_iter().flatten() {
+        let (outcome, name, clause, detail) =
+            (text(&check["outcome"]), text(&check["name"]), text(&check["clause"]), text(&check["detail"]));
+        lines.push(format!("  {outcome:<7} {name}: {detail}  [{clause}]"));
+    }
+    for file in report["files"].as_array().into_iter().flatten() {
+        lines.push(format!("  wrote   {}", text(file)));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ledger::StatusKey,
+        policy::Act,
+        services::fixture::{Department, Installation},
+        x509::{Signed, signed::assemble},
+    };
+
+    struct Case {
+        installation: Installation,
+        department: Department,
+        bundle: TrustBundle,
+        certificates: Vec<Certificate>,
+    }
+
+    impl Case {
+        async fn new() -> Self {
+            let installation = Installation::start().await;
+            let department = installation.department("民政局").await;
+            let (enrolment, _) = installation.enrol(&department, "王芳").await;
+            let certificates = installation.approve(&department, &enrolment).await.into_iter().map(|issued| issued.certificate).collect();
+            Self { bundle: installation.bundle(), installation, department, certificates }
+        }
+
+        /// The certificate with fresh proofs, judged now.
+        async fn evidence(&self, certificate: &Certificate) -> Evidence {
+            let services = self.installation.services();
+            let row = services.find_certificate(&certificate.id().to_string()).await.unwrap();
+            let proof = services.status_proof(&row.authority, &StatusKey::of_tbs(&row.tbs)).await.unwrap();
+            let receipt = services.certificate_receipt(&row).await.unwrap();
+            let now = SystemClock.now();
+            Evidence {
+                certificate: certificate.clone(),
+                candidates: Vec::new(),
+                receipt: Some(Receipt::parse(&receipt.to_string()).unwrap()),
+                status_proof: Some(StatusProof::parse(&proof.to_string()).unwrap()),
+                at: now,
+                now,
+                purpose: Purpose::Any,
+                max_age: MAX_AGE,
+            }
+        }
+
+        fn check(&self, name: &str, evidence: &Evidence, expected: Reason) {
+            let report = judge(&self.bundle, evidence).unwrap();
+            assert_eq!(report.reason, expected, "{name}: {:#}", serde_json::to_value(&report).unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_verdict_follows_from_path_receipt_and_status_proof() {
+        let case = Case::new().await;
+        for certificate in &case.certificates {
+            let whole = || case.evidence(certificate);
+            case.check("both proofs", &whole().await, Reason::Valid);
+            case.check("no receipt", &Evidence { receipt: None, ..whole().await }, Reason::Valid);
+            case.check("no status", &Evidence { status_proof: None, ..whole().await }, Reason::ValidStatusNotProven);
+            case.check("neither", &Evidence { receipt: None, status_proof: None, ..whole().await }, Reason::StatusUnknown);
+            case.check("for servers", &Evidence { purpose: Purpose::ServerAuth, ..whole().await }, Reason::PurposeNotAllowed);
+            let past = SystemClock.now() - Duration::days(1);
+            case.check("before its time", &Evidence { at: past, ..whole().await }, Reason::NotYetValid);
+            let future = SystemClock.now() + Duration::days(3);
+            case.check("an old proof", &Evidence { now: future, ..whole().await }, Reason::StatusUnknown);
+            case.check("a time long after the proof", &Evidence { at: future, ..whole().await }, Reason::StatusUnknown);
+        }
+        let stranger = TrustBundle { roots: Vec::new(), ..case.bundle.clone() };
+        let report = judge(&stranger, &case.evidence(&case.certificates[0]).await).unwrap();
+        assert_eq!((report.reason, report.verdict), (Reason::NoTrustedPath, Verdict::Indeterminate));
+    }
+
+    #[tokio::test]
+    async fn suspended_and_revoked_certificates_are_said_to_be_so_and_an_older_proof_is_not_misread() {
+        let case = Case::new().await;
+        let certificate = &case.certificates[1];
+        case.installation.change(&case.department.approver, Act::Suspend, certificate).await;
+        case.check("suspended", &case.evidence(certificate).await, Reason::Suspended);
+        case.installation.change(&case.department.approver, Act::Revoke, certificate).await;
+        let evidence = case.evidence(certificate).await;
+        case.check("revoked", &evidence, Reason::Revoked);
+        let report = serde_json::to_value(judge(&case.bundle, &evidence).unwrap()).unwrap();
+        assert_eq!(report["status"]["reason"], "keyCompromise");
+        let text = text(&report);
+        assert!(text.starts_with("FAILED  revoked\n  证书已被吊销。\n  The certificate is revoked.\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn proofs_of_other_certificates_logs_and_trees_are_refused() {
+        let case = Case::new().await;
+        let [one, other] = [case.evidence(&case.certificates[0]).await, case.evidence(&case.certificates[1]).await];
+        let evidence = || case.evidence(&case.certificates[0]);
+        let receipt = other.receipt.clone();
+        case.check("another's receipt", &Evidence { receipt, ..evidence().await }, Reason::LedgerProofInvalid);
+        let status_proof = other.status_proof.clone();
+        case.check("another's status", &Evidence { status_proof, ..evidence().await }, Reason::LedgerProofInvalid);
+        let mut receipt = one.receipt.clone().unwrap();
+        receipt.path[0][0] ^= 1;
+        case.check("another tree", &Evidence { receipt: Some(receipt), ..evidence().await }, Reason::LedgerProofInvalid);
+        let mut proof = one.status_proof.clone().unwrap();
+        proof.siblings[0][0] ^= 1;
+        case.check("another map", &Evidence { status_proof: Some(proof), ..evidence().await }, Reason::LedgerProofInvalid);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_was_signed_without_the_ledger_is_not_issued() {
+        let case = Case::new().await;
+        let real = &case.certificates[0];
+        let services = case.installation.services();
+        let row = services.find_certificate(&real.id().to_string()).await.unwrap();
+        let authority = services.authorities().load(&row.authority).unwrap();
+        let mut tbs = real.tbs().to_vec();
+        let serial = tbs.windows(20).position(|window| window == real.serial()).unwrap();
+        tbs[serial + 10] ^= 1;
+        let signature = authority.key.sign(tbs.clone()).await.unwrap();
+        let algorithm = Signed::parse(real.der()).unwrap().algorithm;
+        let forged = Certificate::parse(&assemble(&tbs, &algorithm, &signature, &[]).unwrap()).unwrap();
+
+        let proof = services.status_proof(&row.authority, &StatusKey::of_tbs(&tbs)).await.unwrap();
+        let whole = case.evidence(real).await;
+        case.check("absent", &Evidence { certificate: forged, receipt: None, status_proof: Some(proof), ..whole }, Reason::NotIssued);
+    }
+}
