@@ -1,1 +1,9 @@
+//! Behaviour from outside: a real service, real files, a real database (`HUFU_TEST_DATABASE=postgres` for PostgreSQL).
 
+mod crash;
+mod documents;
+mod journey;
+mod layers;
+mod problems;
+mod protocols;
+mod world;
