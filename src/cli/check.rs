@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use crate::{config::Config, services::start::load_policies};
+use crate::{config::Config, services::start::read_or_shipped_policies};
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -28,7 +28,10 @@ impl Check {
         };
         let config = Config::load(self.config.as_deref(), overrides)?;
         println!("configuration: good");
-        let policies = load_policies(&config.data)?;
+        if !config.data.exists() {
+            println!("data: {} does not exist yet; the policies are those that this program ships", config.data.display());
+        }
+        let policies = read_or_shipped_policies(&config.data)?;
         let names: Vec<&str> = policies.profiles().map(|profile| profile.name().as_str()).collect();
         println!("policies: good, digest {}, profiles {}", policies.digest(), names.join(", "));
         if !self.production {

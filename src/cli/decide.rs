@@ -65,15 +65,27 @@ impl Decide {
     pub async fn run(self, act: &str, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<()> {
         let identity = self.connection.identity()?;
         let client = self.connection.client()?;
-        let draft = Draft::fetch(&client, act, &self.id, reason, since).await?;
-        eprintln!("{}\n{:#}\n", heading(act), draft.shown);
+        let id = self.resolve(&client, act).await?;
+        let draft = Draft::fetch(&client, act, &id, reason, since).await?;
+        eprintln!("{}\n{:#}\n", heading(act, reason, since), draft.shown);
         eprintln!("signed with: {}", identity.certificate().subject_text());
         if !self.yes && !confirmed()? {
             bail!("nothing was signed");
         }
-        let answer = client.post(&path(act, &self.id)?, &json!({"statement": draft.sign(&identity)?})).await?;
+        let answer = client.post(&path(act, &id)?, &json!({"statement": draft.sign(&identity)?})).await?;
         self.connection.print(&answer, |answer| summary(act, answer));
         Ok(())
+    }
+}
+
+impl Decide {
+    /// The id that a statement is about; a certificate may also be named by its serial number or fingerprint.
+    async fn resolve(&self, client: &Client, act: &str) -> anyhow::Result<String> {
+        if !matches!(act, "revoke" | "suspend" | "resume") {
+            return Ok(self.id.clone());
+        }
+        let found = client.get(&format!("/api/v1/certificates/{}", self.id.to_ascii_lowercase())).await?;
+        found["id"].as_str().map(str::to_owned).context("the server's answer has no id")
     }
 }
 
@@ -124,8 +136,15 @@ impl Draft {
     }
 }
 
-fn heading(act: &str) -> String {
-    format!("You are about to sign: {act}")
+fn heading(act: &str, reason: Option<&str>, since: Option<&str>) -> String {
+    let mut heading = format!("You are about to sign: {act}");
+    if let Some(reason) = reason {
+        heading.push_str(&format!(", reason {reason}"));
+    }
+    if let Some(since) = since {
+        heading.push_str(&format!(", since {since}"));
+    }
+    heading
 }
 
 fn confirmed() -> anyhow::Result<bool> {

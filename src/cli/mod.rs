@@ -70,6 +70,10 @@ impl Connection {
 
     /// A client that shows the identity's certificate, if one is named.
     pub fn client(&self) -> anyhow::Result<Client> {
+        // A verdict over plain HTTP would be whoever's is on the way.
+        if !self.server.starts_with("https://") {
+            anyhow::bail!("{} is not the address of the API, which starts with https:// (--server, HUFU_SERVER)", self.server);
+        }
         let identity = self.identity.as_deref().map(Identity::load).transpose()?;
         Client::new(&self.server, Trust::Roots(self.roots()?), identity.as_ref())
     }

@@ -1,7 +1,7 @@
 //! From a configuration to running services: passphrase, database, keys, logs, authorities; on an empty directory a trial
 //! installation.
 
-use std::{path::Path, sync::Arc};
+use std::{os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
@@ -52,7 +52,11 @@ pub struct Started {
 impl Services {
     /// Opens an installation, makes one where there is none, and finishes what an earlier run promised.
     pub async fn start(config: &Config, base_url: String, world: World) -> anyhow::Result<Started> {
-        std::fs::create_dir_all(&config.data).with_context(|| format!("making {}", config.data.display()))?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data)
+            .with_context(|| format!("making {}", config.data.display()))?;
         let passphrase = match config.passphrase()? {
             Some(passphrase) => passphrase,
             None => trial_passphrase(&config.data, &*world.entropy)?,
@@ -76,7 +80,7 @@ impl Services {
         let heads = Heads::open(&config.data.join("heads.json"))?;
         if heads.is_new() && !store::authorities::list(&mut db.read().await?).await?.is_empty() {
             bail!(
-                "{} is missing: without it nobody can tell whether this database is the newest; put it back, or restore from a mirror",
+                "{} is missing: without it nobody can tell whether this database is the newest; put the newest one back",
                 config.data.join("heads.json").display()
             );
         }
@@ -183,6 +187,15 @@ pub fn load_policies(data: &Path) -> anyhow::Result<PolicySet> {
         std::fs::rename(&copies, &directory).with_context(|| format!("making {}", directory.display()))?;
     }
     Ok(PolicySet::parse(&read_policies(&directory)?)?)
+}
+
+/// The policies that an installation has, or would start with. Reads only.
+pub fn read_or_shipped_policies(data: &Path) -> anyhow::Result<PolicySet> {
+    let directory = data.join("policies");
+    if directory.exists() {
+        return Ok(PolicySet::parse(&read_policies(&directory)?)?);
+    }
+    Ok(PolicySet::parse(&shipped_files(&SHIPPED_POLICIES))?)
 }
 
 fn shipped_files(directory: &Dir<'static>) -> Vec<(String, &'static str)> {
