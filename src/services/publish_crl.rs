@@ -45,7 +45,7 @@ impl Services {
         }
     }
 
-    /// Publishes every list that is missing, half way through its life, or older than the newest revocation it must show.
+    /// Publishes every list that is missing, half way through its life, or not what the ledger says now.
     pub async fn publish_due_crls(&self) -> Result<usize, Error> {
         let mut published = 0;
         for authority in self.authorities.all() {
