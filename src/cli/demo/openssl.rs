@@ -1,15 +1,16 @@
 //! The openssl of the machine as a witness: it has never seen this program. Without one the demonstration says so.
 //!
-//! OpenSSL 3 takes the identity under an SM2 signature for certificates and bare signatures alone, so SM2 objects are shown
-//! to it link by link and signature by signature (`tests/peers/openssl/check` does more).
+//! OpenSSL 3 takes the identity under an SM2 signature for certificates, requests and bare signatures alone, so SM2 chains
+//! are shown to it link by link, and SM2 CRLs and OCSP answers as a signature over the very bytes it covers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
 use super::keep::Kept;
+use crate::x509::{Signed, ocsp::OcspResponse};
 
 const IDENTITY: &str = "distid:1234567812345678";
 
@@ -19,18 +20,17 @@ pub async fn judge(kept: &Kept, directory: &Path) -> anyhow::Result<String> {
         return Ok("there is no openssl on this machine; nothing was shown to it".to_owned());
     };
     kept.write(directory).await?;
+    let mut judge = Judge { directory: directory.to_owned(), held: 0 };
+    judge.authorities().await?;
     let expected: Value = serde_json::from_slice(&std::fs::read(directory.join("expected.json"))?)?;
-    let mut held = 0;
     for (label, facts) in expected["certificates"].as_object().context("expected.json has no certificates")? {
         let fact = |name: &str| facts[name].as_str().unwrap_or_default();
-        let (authority, family) = (fact("authority"), fact("family"));
-        held += if family == "sm2" {
-            sm2(directory, label, authority).await?
-        } else {
-            p256(directory, label, authority, fact("status")).await?
-        };
+        judge.certificate(label, fact("authority"), fact("status")).await?;
     }
-    Ok(format!("{version}: {held} checks held"))
+    for family in ["p256", "sm2"] {
+        judge.never_issued(family).await?;
+    }
+    Ok(format!("{version}: {} checks held", judge.held))
 }
 
 async fn version() -> Option<String> {
@@ -40,53 +40,126 @@ async fn version() -> Option<String> {
     output.status.success().then(|| words.join(" "))
 }
 
-/// Chain, CRL and OCSP answer, each by openssl's own means.
-async fn p256(directory: &Path, label: &str, authority: &str, status: &str) -> anyhow::Result<usize> {
-    let root = "trust/root-p256-g1.pem";
-    let authority_file = format!("authorities/{authority}.pem");
-    let leaf = format!("certificates/{label}.crt");
-    run(directory, &["verify", "-x509_strict", "-CAfile", root, "-untrusted", &authority_file, &leaf], "OK").await?;
-    let chain = format!("{label}.issuers.pem");
-    concatenate(directory, &[&authority_file, root], &chain)?;
-    let crl = format!("crl/{authority}.crl");
-    run(directory, &["crl", "-inform", "DER", "-in", &crl, "-CAfile", &chain, "-noout"], "verify OK").await?;
-    let response = format!("ocsp/{label}.{status}.resp");
-    let arguments = ["ocsp", "-respin", &response, "-issuer", &authority_file, "-sha256", "-cert", &leaf, "-CAfile", root, "-no_nonce"];
-    run(directory, &arguments, &format!("{leaf}: {status}")).await?;
-    Ok(3)
+struct Judge {
+    directory: PathBuf,
+    held: usize,
 }
 
-/// Both links of the chain, and the signatures of the CRL and of the OCSP answer over the very bytes they cover.
-async fn sm2(directory: &Path, label: &str, authority: &str) -> anyhow::Result<usize> {
-    let authority_file = format!("authorities/{authority}.pem");
-    let leaf = format!("certificates/{label}.crt");
-    let verify =
-        |trusted: &str, target: &str| ["verify", "-vfyopt", IDENTITY, "-partial_chain", "-trusted", trusted, target].map(str::to_owned);
-    for arguments in [verify(&authority_file, &leaf), verify("trust/root-sm2-g1.pem", &authority_file)] {
-        run(directory, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), "OK").await?;
+impl Judge {
+    /// Roots, authorities, responders and the listener, and every CRL, whole and by shard.
+    async fn authorities(&mut self) -> anyhow::Result<()> {
+        for authority in names(&self.directory.join("responders"), "pem")? {
+            let certificate = file_of(&authority);
+            self.link(&certificate, &root_of(&authority)).await?;
+            self.link(&format!("responders/{authority}.pem"), &authority).await?;
+            self.crl(&format!("crl/{authority}.crl"), &authority).await?;
+            for shard in names(&self.directory.join("crl").join(&authority), "crl")? {
+                self.crl(&format!("crl/{authority}/{shard}.crl"), &authority).await?;
+            }
+        }
+        self.link("listener.pem", "department-p256-g1").await
     }
-    let key = format!("{label}.issuer.pub");
-    run(directory, &["x509", "-in", &authority_file, "-pubkey", "-noout", "-out", &key], "").await?;
-    let list = std::fs::read(directory.join(format!("crl/{authority}.crl")))?;
-    let signed = crate::x509::Signed::parse(&list)?;
-    let (tbs, signature) = (format!("{label}.crl.tbs"), format!("{label}.crl.sig"));
-    std::fs::write(directory.join(&tbs), signed.tbs)?;
-    std::fs::write(directory.join(&signature), signed.signature)?;
-    run(directory, &["dgst", "-sm3", "-verify", &key, "-sigopt", IDENTITY, "-signature", &signature, &tbs], "Verified OK").await?;
-    Ok(3)
-}
 
-fn concatenate(directory: &Path, parts: &[&str], into: &str) -> anyhow::Result<()> {
-    let mut whole = Vec::new();
-    for part in parts {
-        whole.extend(std::fs::read(directory.join(part))?);
+    /// A person's certificate, the request it answers, and what OCSP says of it.
+    async fn certificate(&mut self, label: &str, authority: &str, status: &str) -> anyhow::Result<()> {
+        let certificate = format!("certificates/{label}.crt");
+        self.link(&certificate, authority).await?;
+        let request = format!("requests/{label}.csr");
+        let mut arguments = vec!["req", "-in", &request, "-noout", "-verify"];
+        if is_sm2(authority) {
+            arguments.extend(["-sm3", "-vfyopt", IDENTITY]);
+        }
+        self.run(&arguments, "verify OK").await?;
+
+        let response = format!("ocsp/{label}.{status}.resp");
+        if is_sm2(authority) {
+            return self.sm2_response(&response, authority).await;
+        }
+        let issuer = file_of(authority);
+        let arguments = ["ocsp", "-respin", &response, "-issuer", &issuer, "-sha256", "-cert", &certificate];
+        self.response(&arguments, authority, &format!("{certificate}: {status}")).await
     }
-    Ok(std::fs::write(directory.join(into), whole)?)
+
+    /// The answer about a serial number that no authority issued.
+    async fn never_issued(&mut self, family: &str) -> anyhow::Result<()> {
+        let (response, authority) = (format!("ocsp/{family}.unknown.resp"), format!("department-{family}-g1"));
+        if is_sm2(&authority) {
+            return self.sm2_response(&response, &authority).await;
+        }
+        self.response(&["ocsp", "-respin", &response, "-resp_text"], &authority, "Cert Status: unknown").await
+    }
+
+    /// One certificate under its issuer. For SM2 the identity reaches the certificate in question alone.
+    async fn link(&mut self, certificate: &str, issuer: &str) -> anyhow::Result<()> {
+        let (issuer_file, root) = (file_of(issuer), file_of(&root_of(issuer)));
+        let arguments = match (is_sm2(issuer), issuer_file == root) {
+            (true, _) => vec!["verify", "-vfyopt", IDENTITY, "-partial_chain", "-trusted", &issuer_file, certificate],
+            (false, true) => vec!["verify", "-x509_strict", "-CAfile", &root, certificate],
+            (false, false) => vec!["verify", "-x509_strict", "-CAfile", &root, "-untrusted", &issuer_file, certificate],
+        };
+        self.run(&arguments, "OK").await
+    }
+
+    async fn crl(&mut self, list: &str, authority: &str) -> anyhow::Result<()> {
+        if is_sm2(authority) {
+            let der = std::fs::read(self.directory.join(list))?;
+            return self.sm2_signature(list, &Signed::parse(&der)?, &file_of(authority)).await;
+        }
+        self.run(&["crl", "-inform", "DER", "-in", list, "-CAfile", &file_of(authority), "-noout"], "verify OK").await
+    }
+
+    async fn response(&mut self, arguments: &[&str], authority: &str, expected: &str) -> anyhow::Result<()> {
+        let issuer = file_of(authority);
+        let chain = ["-CAfile", "trust/root-p256-g1.pem", "-verify_other", &issuer, "-no_nonce"];
+        let arguments = [arguments, &chain].concat();
+        self.run(&arguments, expected).await?;
+        self.run(&arguments, "Response verify OK").await
+    }
+
+    async fn sm2_response(&mut self, response: &str, authority: &str) -> anyhow::Result<()> {
+        let der = std::fs::read(self.directory.join(response))?;
+        let OcspResponse::Basic(basic) = OcspResponse::parse(&der)? else { bail!("{response} answers nothing") };
+        self.sm2_signature(response, &basic.signed, &format!("responders/{authority}.pem")).await
+    }
+
+    async fn sm2_signature(&mut self, object: &str, signed: &Signed<'_>, signer: &str) -> anyhow::Result<()> {
+        let [key, tbs, signature] = ["pub", "tbs", "sig"].map(|kind| format!("{object}.{kind}"));
+        self.run(&["x509", "-in", signer, "-pubkey", "-noout", "-out", &key], "").await?;
+        std::fs::write(self.directory.join(&tbs), signed.tbs)?;
+        std::fs::write(self.directory.join(&signature), signed.signature)?;
+        self.run(&["dgst", "-sm3", "-verify", &key, "-sigopt", IDENTITY, "-signature", &signature, &tbs], "Verified OK").await
+    }
+
+    async fn run(&mut self, arguments: &[&str], expected: &str) -> anyhow::Result<()> {
+        let output = Command::new("openssl").args(arguments).current_dir(&self.directory).output().await?;
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success() && said.contains(expected), "openssl {}: {}", arguments.join(" "), said.trim());
+        self.held += usize::from(!expected.is_empty());
+        Ok(())
+    }
 }
 
-async fn run(directory: &Path, arguments: &[&str], expected: &str) -> anyhow::Result<()> {
-    let output = Command::new("openssl").args(arguments).current_dir(directory).output().await?;
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success() && said.contains(expected), "openssl {}: {}", arguments.join(" "), said.trim());
-    Ok(())
+fn is_sm2(authority: &str) -> bool {
+    authority.contains("-sm2-")
+}
+
+fn root_of(authority: &str) -> String {
+    format!("root-{}-g1", if is_sm2(authority) { "sm2" } else { "p256" })
+}
+
+fn file_of(authority: &str) -> String {
+    format!("{}/{authority}.pem", if authority.starts_with("root-") { "trust" } else { "authorities" })
+}
+
+/// The files of a folder, without their ending.
+fn names(folder: &Path, ending: &str) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == ending) {
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
 }
