@@ -43,11 +43,17 @@ pub struct Department {
 }
 
 impl Installation {
-    /// Starts, and claims the administrator's certificate.
+    /// Starts on SQLite, and claims the administrator's certificate.
     pub async fn start() -> Self {
+        Self::start_on(None).await
+    }
+
+    /// The same on another database.
+    pub async fn start_on(database: Option<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = Config {
             data: directory.path().join("data"),
+            database,
             organization: "Hufu Test".to_owned(),
             authority: AuthorityConfig { key_iterations: 1000, crl_shards: 2, ..AuthorityConfig::default() },
             ..Config::default()

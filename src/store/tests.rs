@@ -30,6 +30,29 @@ async fn execute(connection: &mut Connection, sql: &'static str) {
     on!(connection, c => sqlx::query(sql).execute(c).await.map(drop)).unwrap();
 }
 
+/// The tables are the same on both, and a change of them is a change of this file.
+#[tokio::test]
+async fn the_schema_is_that_of_its_golden_file() {
+    on_each_database(async |url, db| {
+        let sql = if url.starts_with("sqlite") { SQLITE_COLUMNS } else { POSTGRES_COLUMNS };
+        db.migrate().await.unwrap();
+        let mut connection = db.read().await.unwrap();
+        let mut columns: Vec<(String,)> = on!(connection, c => sqlx::query_as(sql).fetch_all(c).await).unwrap();
+        columns.sort();
+        let found: String = columns.iter().map(|(column,)| format!("{column}\n")).collect();
+        assert_eq!(found, std::fs::read_to_string("tests/golden/schema.txt").unwrap(), "{url}");
+    })
+    .await;
+}
+
+const SQLITE_COLUMNS: &str = "select t.name || '.' || c.name || ' ' || lower(c.type) || case when c.\"notnull\" then ' not null' else '' end \
+     from sqlite_master t join pragma_table_info(t.name) c \
+     where t.type = 'table' and t.name not like 'sqlite%' and t.name not like '\\_sqlx%' escape '\\'";
+
+const POSTGRES_COLUMNS: &str = "select table_name || '.' || column_name || ' ' \
+     || replace(replace(data_type, 'bigint', 'integer'), 'bytea', 'blob') || case is_nullable when 'NO' then ' not null' else '' end \
+     from information_schema.columns where table_schema = current_schema() and table_name not like '\\_sqlx%'";
+
 fn person(id: &str) -> PersonRow {
     PersonRow { id: id.into(), kind: "person".into(), department: None, created_at: 1, sealed_profile: Some(vec![1]) }
 }

@@ -1,4 +1,9 @@
-use std::{collections::BTreeMap, path::Path, str::FromStr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
 
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -8,6 +13,7 @@ use crate::{
     policy::Act,
     services::fixture::Installation,
     store::{Db, Options},
+    world::{SystemEntropy, random},
 };
 
 /// A column, and which rows of it nothing protects: `all`, or a condition in SQL.
@@ -15,28 +21,59 @@ type Unprotected = BTreeMap<(String, String), String>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_column_is_changed_by_sql_the_audit_names_its_table_or_the_documentation_says_why_not() {
-    let installation = life().await;
+    let installation = life(None).await;
     let bundle = Arc::new(installation.bundle());
     assert_eq!(audit(&installation.services().db, &bundle).await.unwrap(), [], "while the service runs");
     let (directory, config) = installation.stop().await;
     let path = config.data.join("hufu.db");
     assert_eq!(audit_file(&path, &bundle).await, [], "after it ended");
 
-    let unprotected = unprotected();
-    let changes = changes(&path, &unprotected).await;
+    let samples = ["copy-0.db", "copy-1.db"].map(|copy| Sample::Lite { original: path.clone(), copy: directory.path().join(copy) });
+    every_change_is_found(samples.into(), bundle).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_on_postgresql() {
+    let Ok(server) = std::env::var("HUFU_TEST_POSTGRES") else {
+        eprintln!("SKIPPED: HUFU_TEST_POSTGRES names no server");
+        return;
+    };
+    let mut admin = sqlx::PgConnection::connect(&server).await.unwrap();
+    let names = [0, 1].map(|_| format!("hufu_audit_{}", hex::encode(random::<8>(&SystemEntropy))));
+    let urls = names.clone().map(|name| {
+        let mut url: url::Url = server.parse().unwrap();
+        url.set_path(&name);
+        String::from(url)
+    });
+    run(&mut admin, &format!("create database {}", names[0])).await;
+    let installation = life(Some(urls[0].clone())).await;
+    let bundle = Arc::new(installation.bundle());
+    installation.stop().await;
+    run(&mut admin, &format!("create database {} template {}", names[1], names[0])).await;
+
+    let mut samples = Vec::new();
+    for url in urls {
+        samples.push(Sample::postgres(url).await);
+    }
+    every_change_is_found(samples, bundle).await;
+    for name in names {
+        run(&mut admin, &format!("drop database {name} with (force)")).await;
+    }
+}
+
+/// Makes each change to one of the samples, one after another, and shows it to the audit.
+async fn every_change_is_found(samples: Vec<Sample>, bundle: Arc<TrustBundle>) {
+    let changes = changes(&samples[0], &unprotected()).await;
     assert!(changes.len() > 100, "{}", changes.len());
-    let mut tasks = tokio::task::JoinSet::new();
     let changes = Arc::new(std::sync::Mutex::new(changes));
-    for worker in 0..2 {
-        let (changes, bundle, path) = (changes.clone(), bundle.clone(), path.clone());
-        let copy = directory.path().join(format!("copy-{worker}.db"));
+    let mut tasks = tokio::task::JoinSet::new();
+    for sample in samples {
+        let (changes, bundle) = (changes.clone(), bundle.clone());
         tasks.spawn(async move {
             let mut unnoticed = Vec::new();
             loop {
                 let Some((table, column, sql)) = changes.lock().unwrap().pop() else { break unnoticed };
-                std::fs::copy(&path, &copy).unwrap();
-                execute(&copy, &sql).await;
-                let findings = audit_file(&copy, &bundle).await;
+                let findings = sample.audit_after(&table, &sql, &bundle).await;
                 if !findings.iter().any(|finding| finding.table == table) {
                     unnoticed.push(format!("{table}.{column}: {findings:?}"));
                 }
@@ -47,9 +84,132 @@ async fn whatever_column_is_changed_by_sql_the_audit_names_its_table_or_the_docu
     assert!(unnoticed.is_empty(), "{unnoticed:#?}");
 }
 
+/// The database of an ended installation, whose rows are changed one at a time.
+enum Sample {
+    /// Each change is made to a fresh copy of the file.
+    Lite { original: PathBuf, copy: PathBuf },
+    /// Each change is undone from a copy of the table. Whoever changes rows by SQL can drop a constraint: there are none.
+    Pg { url: String, tables: Vec<Table> },
+}
+
+#[derive(Debug, Clone)]
+struct Table {
+    name: String,
+    /// The columns of the primary key.
+    key: Vec<String>,
+    /// Name and type: integer, text or blob.
+    columns: Vec<(String, String)>,
+}
+
+impl Sample {
+    async fn postgres(url: String) -> Self {
+        let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+        let columns: Vec<(String, String, String, bool)> = sqlx::query_as(
+            "select c.relname::text, a.attname::text, replace(replace(t.typname::text, 'int8', 'integer'), 'bytea', 'blob'), \
+             coalesce(a.attnum = any (k.conkey), false) \
+             from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 join pg_type t on t.oid = a.atttypid \
+             left join pg_constraint k on k.conrelid = c.oid and k.contype = 'p' \
+             where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and c.relname not like '\\_sqlx%' order by c.relname, a.attnum",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        let mut tables: Vec<Table> = Vec::new();
+        for (table, column, kind, in_key) in columns {
+            if tables.last().is_none_or(|last| last.name != table) {
+                tables.push(Table { name: table, key: Vec::new(), columns: Vec::new() });
+            }
+            let last = tables.last_mut().unwrap();
+            last.key.extend(in_key.then(|| column.clone()));
+            last.columns.push((column, kind));
+        }
+        let constraints: Vec<(String, String)> = sqlx::query_as(
+            "select conrelid::regclass::text, conname::text from pg_constraint \
+             where contype in ('c', 'f') and connamespace = 'public'::regnamespace and conrelid <> 0",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        for (table, name) in constraints {
+            run(&mut connection, &format!("alter table {table} drop constraint \"{name}\"")).await;
+        }
+        run(&mut connection, "create schema backup").await;
+        for Table { name, .. } in &tables {
+            run(&mut connection, &format!("create table backup.{name} as table public.{name}")).await;
+        }
+        Self::Pg { url, tables }
+    }
+
+    async fn tables(&self) -> Vec<Table> {
+        let path = match self {
+            Self::Pg { tables, .. } => return tables.clone(),
+            Self::Lite { original, .. } => original,
+        };
+        let mut connection = open(path).await;
+        let names: Vec<String> = sqlx::query_scalar(
+            "select name from sqlite_master where type = 'table' and name not like '\\_sqlx%' escape '\\' and name not like 'sqlite%'",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        let mut tables = Vec::new();
+        for name in names {
+            let columns = query(&mut connection, &format!("pragma table_info({name})")).await;
+            tables.push(Table {
+                name,
+                key: columns.iter().filter(|row| row.get::<i64, _>("pk") > 0).map(|row| row.get("name")).collect(),
+                columns: columns.iter().map(|row| (row.get("name"), row.get::<String, _>("type").to_ascii_lowercase())).collect(),
+            });
+        }
+        tables
+    }
+
+    /// Other octets of the same length, or some where there were none.
+    fn other_octets(&self, column: &str) -> String {
+        match self {
+            Self::Lite { .. } => format!(
+                "case when {column} is null then randomblob(32) else unhex(hex(substr({column}, 1, length({column}) - 1)) || \
+                 case when substr({column}, -1) = x'00' then '01' else '00' end) end"
+            ),
+            Self::Pg { .. } => format!(
+                "case when {column} is null then sha256('x') \
+                 else set_byte({column}, length({column}) - 1, 255 - get_byte({column}, length({column}) - 1)) end"
+            ),
+        }
+    }
+
+    async fn rows(&self, sql: &str) -> usize {
+        match self {
+            Self::Lite { original, .. } => query(&mut open(original).await, sql).await.len(),
+            Self::Pg { url, .. } => {
+                let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+                sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap().len()
+            }
+        }
+    }
+
+    async fn audit_after(&self, table: &str, sql: &str, bundle: &TrustBundle) -> Vec<Finding> {
+        match self {
+            Self::Lite { original, copy } => {
+                std::fs::copy(original, copy).unwrap();
+                execute(copy, sql).await;
+                audit_file(copy, bundle).await
+            }
+            Self::Pg { url, .. } => {
+                let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+                run(&mut connection, sql).await;
+                let findings = audit_url(url, bundle).await;
+                run(&mut connection, &format!("delete from {table}")).await;
+                run(&mut connection, &format!("insert into {table} overriding system value select * from backup.{table}")).await;
+                findings
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn rows_that_are_added_or_removed_are_found() {
-    let installation = life().await;
+    let installation = life(None).await;
     let bundle = installation.bundle();
     let (directory, Config { data, .. }) = installation.stop().await;
     let cases = [
@@ -90,8 +250,8 @@ async fn rows_that_are_added_or_removed_are_found() {
 }
 
 /// A department, officers, staff; certificates issued, suspended, resumed, revoked; requests rejected and still open.
-async fn life() -> Installation {
-    let installation = Installation::start().await;
+async fn life(database: Option<String>) -> Installation {
+    let installation = Installation::start_on(database).await;
     let department = installation.department("民政局").await;
     let administrator = installation.caller(&installation.administrator).await;
     installation.services().propose_officer(&administrator, "later", None, &["auditor".to_owned()]).await.unwrap();
@@ -133,48 +293,35 @@ fn unprotected() -> Unprotected {
 }
 
 /// For every column of every table, the SQL that changes it in the first and in the last row that something protects.
-async fn changes(path: &Path, unprotected: &Unprotected) -> Vec<(String, String, String)> {
-    let mut connection = open(path).await;
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select name from sqlite_master where type = 'table' and name not like '\\_sqlx%' escape '\\' and name not like 'sqlite%'",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .unwrap();
-    assert!(unprotected.keys().all(|(table, _)| tables.contains(table)), "docs/audit.md names a table that there is not");
+async fn changes(sample: &Sample, unprotected: &Unprotected) -> Vec<(String, String, String)> {
+    let tables = sample.tables().await;
+    let exists = |(of, column): &(String, String)| {
+        tables.iter().any(|table| table.name == *of && table.columns.iter().any(|(name, _)| name == column))
+    };
+    assert!(unprotected.keys().all(exists), "docs/audit.md names a column that there is not");
     let mut changes = Vec::new();
-    for table in tables {
-        let columns = query(&mut connection, &format!("pragma table_info({table})")).await;
-        let column_names: Vec<String> = columns.iter().map(|column| column.get("name")).collect();
-        assert!(unprotected.keys().all(|(of, column)| *of != table || column_names.contains(column)), "{table}");
-        let key: Vec<String> = columns.iter().filter(|row| row.get::<i64, _>("pk") > 0).map(|row| row.get("name")).collect();
-        let key = key.join(", ");
-        for column in &columns {
-            let (name, kind): (String, String) = (column.get("name"), column.get("type"));
-            let condition = match unprotected.get(&(table.clone(), name.clone())).map(String::as_str) {
+    for Table { name: table, key, columns } in &tables {
+        let keys = key.join(", ");
+        for (column, kind) in columns {
+            let condition = match unprotected.get(&(table.clone(), column.clone())).map(String::as_str) {
                 Some("all") => continue,
                 Some(condition) => format!("not ({condition})"),
                 None => "true".to_owned(),
             };
-            let value = match kind.to_ascii_lowercase().as_str() {
+            let value = match kind.as_str() {
                 // Far enough to hit no other key, near enough to stay plausible where plausibility is what is checked.
-                "integer" if key.split(", ").any(|part| part == name) => format!("{name} + 1000"),
-                "integer" => format!("coalesce({name}, 0) + 1"),
-                "text" => format!("coalesce({name}, '') || 'x'"),
-                "blob" => format!(
-                    "case when {name} is null then randomblob(32) else unhex(hex(substr({name}, 1, length({name}) - 1)) || \
-                     case when substr({name}, -1) = x'00' then '01' else '00' end) end"
-                ),
-                other => panic!("{table}.{name} is of type {other}"),
+                "integer" if key.contains(column) => format!("{column} + 1000"),
+                "integer" => format!("coalesce({column}, 0) + 1"),
+                "text" => format!("coalesce({column}, '') || 'x'"),
+                "blob" => sample.other_octets(column),
+                other => panic!("{table}.{column} is of type {other}"),
             };
-            let mut of_column = Vec::new();
             for order in ["asc", "desc"] {
-                let order = key.split(", ").map(|part| format!("{part} {order}")).collect::<Vec<_>>().join(", ");
-                let row = format!("select {key} from {table} where {condition} order by {order} limit 1");
-                assert!(!query(&mut connection, &row).await.is_empty(), "the installation of this test has no such row: {row}");
-                of_column.push((table.clone(), name.clone(), format!("update {table} set {name} = {value} where ({key}) = ({row})")));
+                let order = key.iter().map(|part| format!("{part} {order}")).collect::<Vec<_>>().join(", ");
+                let row = format!("select {keys} from {table} where {condition} order by {order} limit 1");
+                assert!(sample.rows(&row).await > 0, "the installation of this test has no such row: {row}");
+                changes.push((table.clone(), column.clone(), format!("update {table} set {column} = {value} where ({keys}) = ({row})")));
             }
-            changes.extend(of_column);
         }
     }
     changes
@@ -198,9 +345,17 @@ async fn execute(path: &Path, sql: &str) {
     connection.close().await.unwrap();
 }
 
+async fn run(connection: &mut sqlx::PgConnection, sql: &str) {
+    sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
 async fn audit_file(path: &Path, bundle: &TrustBundle) -> Vec<Finding> {
+    audit_url(&format!("sqlite://{}", path.display()), bundle).await
+}
+
+async fn audit_url(url: &str, bundle: &TrustBundle) -> Vec<Finding> {
     let options = Options { busy_timeout: std::time::Duration::from_secs(5), max_connections: 2 };
-    let db = Db::open(&format!("sqlite://{}", path.display()), options).await.unwrap();
+    let db = Db::open(url, options).await.unwrap();
     let findings = audit(&db, bundle).await.unwrap();
     db.close().await;
     findings
