@@ -6,8 +6,10 @@ use std::{
     process::Command,
 };
 
-use hufu::config::Config;
+use hufu::{config::Config, x509::Certificate};
 use serde_json::{Value, json};
+
+use crate::world::TestCa;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -16,6 +18,48 @@ fn root() -> &'static Path {
 fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Names and addresses stand in certificates for decades: what they are changes only on purpose.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_addresses_are_those_of_their_golden_file() {
+    let ca = TestCa::new().with(|config| config.base_url = Some("http://ca.example:8080".parse().unwrap())).start().await;
+    let services = ca.services();
+    let mut found = String::new();
+    let mut add = |what: String, certificate: &Certificate| {
+        found.push_str(&format!("{what}\n  {}\n", certificate.subject_text()));
+        for address in addresses(certificate.der()) {
+            found.push_str(&format!("  {address}\n"));
+        }
+    };
+    let mut authorities = services.authorities().all();
+    authorities.sort_by_key(|authority| authority.name);
+    for authority in authorities {
+        add(format!("authority {}", authority.name), &authority.certificate().unwrap());
+        add(format!("responder of {}", authority.name), &services.responder(&authority).unwrap().certificate);
+    }
+    let listener = services.listener_identity().await.unwrap();
+    add("listener".to_owned(), &Certificate::parse(&listener.chain[0]).unwrap());
+    for log in services.trust_bundle().unwrap().logs {
+        let (origin, incarnation) = log.origin.rsplit_once('/').unwrap();
+        assert!(incarnation.len() == 8 && incarnation.bytes().all(|digit| digit.is_ascii_hexdigit()), "{}", log.origin);
+        found.push_str(&format!("log {}\n  {origin}/{{incarnation}}\n", log.name));
+    }
+    assert_eq!(found, read("tests/golden/addresses.txt"));
+}
+
+/// Every URI in a certificate, in its order; a shard depends on the serial number and is written `{shard}`.
+fn addresses(der: &[u8]) -> Vec<String> {
+    let starts = (1..der.len()).filter(|&at| der[at..].starts_with(b"http://"));
+    starts
+        .map(|at| {
+            let uri = std::str::from_utf8(&der[at..at + usize::from(der[at - 1])]).unwrap();
+            match uri.strip_suffix(".crl").and_then(|list| list.rsplit_once('/')) {
+                Some((authority, _)) => format!("{authority}/{{shard}}.crl"),
+                None => uri.to_owned(),
+            }
+        })
+        .collect()
 }
 
 /// Every document of the project, by its path from the root.
