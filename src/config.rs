@@ -67,6 +67,10 @@ pub struct Limits {
     pub body: usize,
     /// The longest a request may take, in seconds.
     pub request_seconds: u64,
+    /// Connections at once, to each listener; one more waits.
+    pub connections: usize,
+    /// The longest a client may take to shake hands, and to send the head of its next request, in seconds.
+    pub header_seconds: u64,
     /// Commits that may wait for the journal; one more is answered with 503.
     pub queue: usize,
     /// The longest wait for a locked database, in milliseconds.
@@ -106,7 +110,15 @@ impl Default for AuthorityConfig {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 256 * 1024, request_seconds: 30, queue: 4096, database_wait_millis: 5000, database_connections: 16 }
+        Self {
+            body: 256 * 1024,
+            request_seconds: 30,
+            connections: 1024,
+            header_seconds: 10,
+            queue: 4096,
+            database_wait_millis: 5000,
+            database_connections: 16,
+        }
     }
 }
 

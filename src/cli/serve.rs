@@ -14,7 +14,8 @@ use crate::{
     crypto::tls,
     http::{
         self,
-        tls::{ListenerCertificate, Peer, TlsListener, server_config},
+        listener::Listener,
+        tls::{ListenerCertificate, server_config},
     },
     services::{
         Services, crash,
@@ -96,7 +97,7 @@ pub struct Running {
     pub http: SocketAddr,
     pub services: Arc<Services>,
     stop: watch::Sender<bool>,
-    servers: Vec<JoinHandle<std::io::Result<()>>>,
+    servers: Vec<JoinHandle<()>>,
     upkeep: JoinHandle<()>,
     journal: JoinHandle<()>,
 }
@@ -115,18 +116,11 @@ impl Running {
         let tls = server_config(certificate.clone(), &roots).map_err(|error| anyhow::anyhow!("TLS: {error}"))?;
 
         let (stop, stopped) = watch::channel(false);
-        let until_stopped = || {
-            let mut stopped = stopped.clone();
-            async move {
-                // The sender lives as long as the service; its end is a stop too.
-                let _ = stopped.wait_for(|stop| *stop).await;
-            }
-        };
-        let api = http::api(services.clone(), &config.limits).into_make_service_with_connect_info::<Peer>();
+        let api = http::api(services.clone(), &config.limits);
         let public = http::public(services.clone(), &config.limits);
-        let api = axum::serve(TlsListener::new(https, tls)?, api).with_graceful_shutdown(until_stopped());
-        let public = axum::serve(http, public).with_graceful_shutdown(until_stopped());
-        let servers = vec![tokio::spawn(async move { api.await }), tokio::spawn(async move { public.await })];
+        let api = Listener::new(https, Some(Arc::new(tls).into()), api, &config.limits);
+        let public = Listener::new(http, None, public, &config.limits);
+        let servers = [api, public].map(|listener| tokio::spawn(listener.serve(stopped.clone()))).into();
         let upkeep = tokio::spawn(keep_up(services.clone(), certificate));
         Ok(Self { https: https_address, http: http_address, services, stop, servers, upkeep, journal })
     }
@@ -143,7 +137,7 @@ impl Running {
         self.stop.send_replace(true);
         for mut server in self.servers {
             match tokio::time::timeout(GRACE, &mut server).await {
-                Ok(ended) => ended??,
+                Ok(ended) => ended?,
                 // A client that never finishes its request is not waited for.
                 Err(_) => server.abort(),
             }

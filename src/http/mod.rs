@@ -7,6 +7,7 @@ pub mod crl;
 pub mod health;
 pub mod ledger;
 pub mod limits;
+pub mod listener;
 pub mod ocsp;
 pub mod problem;
 pub mod rest;

@@ -27,6 +27,7 @@ in_both_families! {
     what_is_not_there_is_not_found,
     certificates_that_are_not_good_open_no_door,
     a_locked_database_is_an_answer,
+    a_request_that_takes_too_long_is_an_answer,
     a_full_queue_says_when_to_come_back,
     a_full_disk_is_an_answer,
     a_commit_that_is_durable_is_not_called_a_failure,
@@ -569,6 +570,21 @@ async fn a_locked_database_is_an_answer(family: Family) {
     for case in &cases[..2] {
         case.send().await.ok();
     }
+}
+
+async fn a_request_that_takes_too_long_is_an_answer(family: Family) {
+    let ca = TestCa::new().with(|config| config.limits.request_seconds = 1).start().await;
+    let office = ca.office(family).await;
+    let client = ca.client(&office.registration);
+    let body = ca.application(&office, "staff", &[new_csr(family)]);
+    let headers = [("content-type", "application/json"), ("idempotency-key", "slow")];
+    let send = || client.send("POST", "/api/v1/enrolments", &headers, body.to_string().into_bytes());
+    let lock = ca.lock().await;
+    check_problem("behind a lock", &send().await, (503, "timeout"));
+    lock.release().await;
+    // As the answer says: a request that is repeated under its key is done once.
+    send().await.ok();
+    assert_eq!(ca.sql().await.number("select count(*) from enrolment where idempotency_key = 'slow'").await, 1);
 }
 
 async fn a_full_queue_says_when_to_come_back(family: Family) {

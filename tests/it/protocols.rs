@@ -6,6 +6,10 @@ use std::{io::Write, process::Command, time::Duration};
 use hufu::{cli::Family, crypto::tls};
 use rustls::{SupportedProtocolVersion, pki_types::CertificateDer};
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::world::{Agent, Answer, Ca, Person, TLS_VERSIONS, TestCa, in_both_families, new_csr};
 
@@ -15,6 +19,8 @@ in_both_families! {
     what_is_published_has_its_type_and_its_life,
     addresses_and_methods_that_are_not_there_are_problems,
     a_stop_finishes_what_is_in_flight,
+    a_client_that_says_nothing_is_cut_off,
+    connections_above_the_limit_wait_for_their_turn,
 }
 
 static TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
@@ -206,4 +212,38 @@ async fn a_stop_finishes_what_is_in_flight(family: Family) {
     let view = ca.client(&office.registration).get(&format!("/api/v1/enrolments/{id}")).await.ok().json();
     assert_eq!(view["state"], "submitted");
     assert_eq!(ca.client(&office.administrator).post(DEPARTMENTS, &json!({"name": "局", "organizations": ["局"]})).await.status, 201);
+}
+
+async fn a_client_that_says_nothing_is_cut_off(_: Family) {
+    let ca = TestCa::new().with(|config| config.limits.header_seconds = 1).start().await;
+    let (http, https) = (ca.running().http, ca.running().https);
+    let whole = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n".as_slice();
+    for (case, address, said) in [
+        ("nothing", http, b"".as_slice()),
+        ("half of a head", http, b"GET /healthz HT"),
+        ("no handshake", https, b""),
+        ("half of a handshake", https, &[0x16, 3, 1, 2]),
+        ("nothing after an answer", http, whole),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(8), stream.read_to_end(&mut answer)).await;
+        // Cut off with or without a word; what matters is that it is over.
+        assert!(read.is_ok(), "{case} is waited for");
+        assert_eq!(said == whole, String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"), "{case}");
+    }
+}
+
+async fn connections_above_the_limit_wait_for_their_turn(_: Family) {
+    let ca = TestCa::new().with(|config| config.limits.connections = 1).start().await;
+    let first = TcpStream::connect(ca.running().http).await.unwrap();
+    let mut second = TcpStream::connect(ca.running().http).await.unwrap();
+    second.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let early = tokio::time::timeout(Duration::from_millis(500), second.read_to_end(&mut answer)).await;
+    assert!(early.is_err() && answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+    drop(first);
+    second.read_to_end(&mut answer).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"));
 }

@@ -25,7 +25,7 @@ use hufu::{
     },
     config::Config,
     crypto::{PrivateKey, Secret, digest::sha256, keys::software::decrypt_pem, tls},
-    http::tls::Peer,
+    http::listener::Peer,
     ledger::TrustedLog,
     policy::{
         Header, NameKind, Payload, SignerReference, assemble,
@@ -310,7 +310,10 @@ impl Ca {
             Reach::Tls => self.over_tls(person.map(Person::certified_key), TLS_VERSIONS),
             Reach::Inside => Agent::Inside {
                 router: hufu::http::api(self.running().services.clone(), &self.config.limits),
-                peer: Peer { certificate: person.map(|person| Arc::new(person.identity.certificate().der().to_vec())) },
+                peer: Peer {
+                    address: ANY_PORT.into(),
+                    certificate: person.map(|person| Arc::new(person.identity.certificate().der().to_vec())),
+                },
             },
         }
     }

@@ -17,7 +17,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{App, problem::Problem, tls::Peer};
+use super::{App, listener::Peer, problem::Problem};
 use crate::services::{Error, enrol::request_digest, statements::Caller};
 
 pub fn router() -> Router<App> {
