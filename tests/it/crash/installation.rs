@@ -273,7 +273,7 @@ impl Running {
 
     /// Asks it to end and sees that it ends well.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let asked = Command::new("kill").args(["-TERM", &self.process.child.id().to_string()]).status()?;
+        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.process.child.id().to_string()]).status()?;
         ensure!(asked.success(), "kill -TERM failed");
         let status = self.process.ended().await?;
         ensure!(status.success(), "it ended with {status}:\n{}", self.process.told());
