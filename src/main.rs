@@ -31,8 +31,8 @@ enum Command {
     Officer(register::Officer),
     /// Ask for certificates
     Enrol(Enrol),
-    /// Approve an enrolment with a signed statement
-    Approve(decide::Decide),
+    /// Approve enrolments with a signed statement
+    Approve(decide::Approve),
     /// Reject an enrolment with a signed statement
     Reject(decide::Reject),
     /// Revoke a certificate with a signed statement
@@ -92,7 +92,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Department(command) => command.run().await?,
         Command::Officer(command) => command.run().await?,
         Command::Enrol(command) => command.run().await?,
-        Command::Approve(command) => command.run("approve", None, None).await?,
+        Command::Approve(command) => command.run().await?,
         Command::Reject(command) => command.decide.run("reject", Some(&command.reason), None).await?,
         Command::Revoke(command) => command.decide.run("revoke", Some(&command.reason), command.since.as_deref()).await?,
         Command::Suspend(command) => command.run("suspend", None, None).await?,

@@ -173,6 +173,12 @@ impl From<services::Error> for Problem {
             E::ProfileUnknown(_) => Self::new(PROFILE, error),
             E::FieldRefused { .. } => Self::new(FIELD, error),
             E::WrongState { .. } => Self::new(STATE, error),
+            E::OfItem { item, .. } => {
+                let item = item.clone();
+                let E::OfItem { error, .. } = error else { unreachable!("matched above") };
+                let problem = Self::from(*error);
+                Self { detail: format!("{item}: {}", problem.detail), ..problem }
+            }
             E::IdempotencyKeyReused => Self::new(IDEMPOTENCY, error),
             E::StatementMalformed(_) => Self::new(STATEMENT, error),
             E::StatementSignature => Self::new(STATEMENT_SIGNATURE, error),

@@ -22,7 +22,7 @@ pub fn decide(actor: &Actor, act: Act, object: &Object<'_>) -> Result<(), Refusa
         (Act::Grant, Object::Role { of, grant }) => grant_role(actor, of, *grant),
         (Act::Dismiss, Object::Role { of, grant }) => administer(actor, Act::Dismiss, of, *grant),
         (Act::DefineDepartment | Act::ActivatePolicy, Object::Installation) => actor.needs(act, &[Role::Administrator], None),
-        (Act::Claim | Act::Issue | Act::Complete | Act::PublishCrl, _) => Err(Refusal::NotForRoles { act }),
+        (Act::Claim | Act::Issue | Act::Complete | Act::PublishCrl | Act::Expire, _) => Err(Refusal::NotForRoles { act }),
         _ => Err(Refusal::NotApplicable { act }),
     }
 }

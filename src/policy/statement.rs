@@ -104,6 +104,8 @@ acts! {
     Complete = "complete",
     /// The system key publishes on schedule; about the digest of the TBSCertList.
     PublishCrl = "publish-crl",
+    /// The system key closes a request that nobody decided on in time; about the enrolment.
+    Expire = "expire",
 }
 
 impl std::str::FromStr for Act {

@@ -37,6 +37,8 @@ pub enum Error {
     FieldRefused { profile: String, field: policy::FieldError },
     #[error("the {what} is {found}, not {expected}")]
     WrongState { what: &'static str, found: String, expected: &'static str },
+    #[error("{item}: {error}")]
+    OfItem { item: String, error: Box<Error> },
     #[error("this Idempotency-Key was used for another request")]
     IdempotencyKeyReused,
 
@@ -97,6 +99,11 @@ impl From<x509::linted::Failure> for Error {
 impl Error {
     pub fn unknown(what: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Unknown { what, id: id.to_string() }
+    }
+
+    /// The same error about one item of a list.
+    pub fn of_item(self, item: &str) -> Self {
+        Self::OfItem { item: item.to_owned(), error: Box::new(self) }
     }
 
     pub fn malformed(field: &'static str, why: impl std::fmt::Display) -> Self {

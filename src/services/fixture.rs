@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Services,
+    approve::Approval,
     enrol::{Application, Enrolment},
     install::Claims,
     issue::Issued,
@@ -126,7 +127,10 @@ impl Installation {
         let caller = self.caller(&department.approver).await;
         let subject = self.services().enrolment_subject(enrolment).unwrap();
         let statement = self.sign(&department.approver, Act::Approve, subject, None).await;
-        self.services().approve(&caller, &enrolment.id.to_string(), &statement).await.unwrap()
+        match self.services().approve(&caller, &enrolment.id.to_string(), &statement).await.unwrap() {
+            Approval::Issued(issued) => issued,
+            Approval::Waiting(missing) => panic!("{missing:?}"),
+        }
     }
 
     /// Revokes, suspends or resumes.

@@ -4,6 +4,7 @@
 //! people decide. Kept out on purpose: status codes and bodies (`http/`), SQL (`store/`), and who may do what (`policy/`).
 
 pub mod answer_ocsp;
+pub mod approve;
 pub mod audit;
 pub mod authorities;
 pub mod callers;
@@ -54,7 +55,7 @@ pub struct Services {
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,
-    pub(crate) policy: PolicySet,
+    pub(crate) policy: ArcSwap<PolicySet>,
     pub(crate) system_key: Arc<dyn SigningKey>,
     pub(crate) system_person: PersonId,
     pub(crate) incarnation: String,
@@ -65,6 +66,8 @@ pub struct Services {
     pub(crate) organization: String,
     pub(crate) crl_life: Duration,
     pub(crate) ocsp_life: Duration,
+    /// How long a request may wait for its decision.
+    pub(crate) request_life: Duration,
     pub(crate) new_crl_shards: u16,
     pub(crate) new_policy: Option<String>,
     pub(crate) sm2_parameters: Sm2Parameters,
@@ -87,7 +90,8 @@ impl Services {
         Ok(())
     }
 
-    pub fn policy(&self) -> &PolicySet {
-        &self.policy
+    /// The version of the policy in force.
+    pub fn policy(&self) -> Arc<PolicySet> {
+        self.policy.load_full()
     }
 }

@@ -483,7 +483,7 @@ impl Services {
             subject.about,
             Act::Claim,
             Timestamp::new(self.clock.now()),
-            self.policy.digest(),
+            self.policy().digest(),
             Some(enrolment.profile.name().clone()),
         );
         let decided = decided(&decision, &[grant, own.statement.digest()], now);

@@ -101,6 +101,7 @@ impl Services {
             organization: config.organization.clone(),
             crl_life: publish_crl::life(config.authority.crl_hours),
             ocsp_life: time::Duration::minutes(i64::from(config.authority.ocsp_minutes.max(1))),
+            request_life: time::Duration::days(i64::from(config.limits.enrolment_days.max(1))),
             new_crl_shards: config.authority.crl_shards,
             new_policy: config.authority.policy.clone(),
             sm2_parameters: config.authority.sm2_parameters,
@@ -111,7 +112,7 @@ impl Services {
             sealer,
             journal,
             logs,
-            policy,
+            policy: ArcSwap::from_pointee(policy),
             system_key,
             base_url,
         };

@@ -32,6 +32,9 @@ pub fn router() -> Router<App> {
         .merge(verify::router())
 }
 
+/// The largest body that carries a list of identifiers: 20 000 of them and a statement.
+const LIST_BODY: usize = 1024 * 1024;
+
 /// The largest page.
 const MOST_ITEMS: i64 = 1000;
 const USUAL_ITEMS: i64 = 100;
