@@ -18,7 +18,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct Decide {
-    /// The enrolment or certificate (its id)
+    /// The enrolment, certificate, officer or policy (its id)
     pub id: String,
     #[command(flatten)]
     pub connection: Connection,
@@ -73,6 +73,8 @@ fn path(act: &str, id: &str) -> anyhow::Result<String> {
         "suspend" => format!("/api/v1/certificates/{id}/suspension"),
         "resume" => format!("/api/v1/certificates/{id}/resumption"),
         "grant" => format!("/api/v1/officers/{id}/grant"),
+        "dismiss" => format!("/api/v1/officers/{id}/dismissal"),
+        "activate-policy" => format!("/api/v1/policies/{id}/activation"),
         other => bail!("there is no act {other:?}"),
     })
 }

@@ -57,6 +57,8 @@ pub enum Error {
     NonceReplayed,
     #[error("the record changed after it was shown to the signer")]
     SeenStale,
+    #[error(transparent)]
+    PolicyRefused(#[from] policy::PolicyError),
     #[error("another policy is in force now")]
     PolicyStale,
     #[error("the statement's log position is not one of this ledger")]

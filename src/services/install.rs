@@ -113,8 +113,8 @@ impl Services {
         Ok(())
     }
 
-    /// A trial installation runs with the policies of its data directory: when they are not those that were activated last,
-    /// the system key activates them, for all to see. Production will ask for the statements of two people.
+    /// A trial installation begins with the policies of its data directory: when they are not those that were activated last,
+    /// the system key activates them, for all to see. Once people have decided, `policies.rs` says what is in force.
     async fn record_policy(&self) -> Result<(), Error> {
         let versions = {
             let mut connection = self.db.read().await?;
@@ -337,7 +337,7 @@ impl Services {
         };
         let subject = self.officer_subject(&officer);
         let checked = self.system_statement(Act::Grant, subject.about, &subject.shown, &subject.salt, OPERATIONS).await?;
-        let mut commit = self.grant_commit(&officer, checked, code)?;
+        let mut commit = self.grant_commit(&officer, &[], checked, code)?;
         commit.rows.insert(0, self.officer_row(&officer));
         Ok(commit)
     }

@@ -18,6 +18,7 @@ pub mod issue;
 pub mod journal;
 pub mod logs;
 pub mod own_certificates;
+pub mod policies;
 pub mod publish_crl;
 pub mod read_ledger;
 pub mod register;

@@ -2,7 +2,7 @@
 
 use super::{error::Error, journal::Position};
 use crate::{
-    policy::{About, EnrolmentId, PersonId},
+    policy::{About, EnrolmentId, PersonId, Refusal},
     store::{self, Connection},
 };
 
@@ -141,6 +141,9 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
         Row::Grant(row) => store::people::insert_grant(connection, row).await?,
         Row::WithdrawGrants { person, statement, at } => {
             store::people::withdraw_grants(connection, &person.to_string(), statement, *at).await?;
+            if store::people::count_administrators(connection).await? == 0 {
+                return Err(Refusal::LastAdministrator { person: *person }.into());
+            }
         }
         Row::Claim(row) => store::people::insert_claim(connection, row).await?,
         Row::UseClaim { code_hash, at } => match store::people::use_claim(connection, code_hash, *at).await {

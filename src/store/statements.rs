@@ -155,7 +155,7 @@ pub async fn decision_statements(connection: &mut Connection) -> Result<Vec<(Vec
 /// Records a version and when it was activated last.
 pub async fn insert_policy_version(connection: &mut Connection, row: &PolicyVersionRow) -> Result<(), Error> {
     const SQL: &str = "insert into policy_version (digest, text, recorded_at, activated_at, activated_by) values ($1, $2, $3, $4, $5) \
-         on conflict (digest) do update set activated_at = excluded.activated_at";
+         on conflict (digest) do update set activated_at = excluded.activated_at, activated_by = excluded.activated_by";
     on!(connection, c => sqlx::query(SQL)
         .bind(&row.digest)
         .bind(&row.text)

@@ -3,6 +3,7 @@
 mod approvals;
 mod crash;
 mod documents;
+mod governance;
 mod journey;
 mod layers;
 mod problems;

@@ -80,10 +80,13 @@ impl Clock for TestClock {
     }
 }
 
+/// A file of the shipped policies, and what a test makes of its text.
+type PolicyChange = (&'static str, fn(String) -> String);
+
 /// What a test says about its world before it begins.
 pub struct TestCa {
     config: Config,
-    policies: Vec<(&'static str, fn(String) -> String)>,
+    policies: Vec<PolicyChange>,
     begins: Option<OffsetDateTime>,
 }
 
@@ -144,12 +147,12 @@ impl TestCa {
         // A restart takes other ports, and the addresses in certificates must stay what they were.
         self.config.base_url = Some(format!("http://{}", running.http).parse().unwrap());
         let reach = if self.begins.is_some() { Reach::Inside } else { Reach::Tls };
-        Ca { clock, config: self.config, reach, directory, running: Some(running), _server: server }
+        Ca { clock, config: self.config, reach, directory, running: Some(running), auditor: tokio::sync::OnceCell::new(), _server: server }
     }
 }
 
 /// The shipped policies with some of their files changed.
-fn write_policies(directory: &Path, changes: &[(&'static str, fn(String) -> String)]) {
+fn write_policies(directory: &Path, changes: &[PolicyChange]) {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     let mut folders = vec![shipped.clone()];
     while let Some(folder) = folders.pop() {
@@ -187,6 +190,7 @@ pub struct Ca {
     reach: Reach,
     directory: tempfile::TempDir,
     running: Option<Running>,
+    auditor: tokio::sync::OnceCell<Person>,
     _server: Option<PostgresDatabase>,
 }
 
@@ -447,8 +451,9 @@ impl Ca {
         self.claim(&self.first_code("administrator"), "administrator", family).await
     }
 
-    pub async fn auditor(&self, family: Family) -> Person {
-        self.claim(&self.first_code("auditor"), "auditor", family).await
+    /// The first auditor, who claims their certificate when they are first needed.
+    pub async fn auditor(&self, family: Family) -> &Person {
+        self.auditor.get_or_init(async || self.claim(&self.first_code("auditor"), "auditor", family).await).await
     }
 
     pub fn first_code(&self, who: &str) -> String {
@@ -486,7 +491,10 @@ impl Ca {
         let client = self.client(administrator);
         let body = json!({"name": name, "department": department, "roles": roles});
         let id = text(&client.post("/api/v1/officers", &body).await.ok().json(), "id");
-        let granted = self.decide(administrator, "grant", &id, None, None).await.ok().json();
+        let alone = self.decide(administrator, "grant", &id, None, None).await.ok();
+        assert_eq!((alone.status, &alone.json()["missing"]["people"]), (202, &json!(1)));
+        let auditor = self.auditor(family).await;
+        let granted = self.decide(auditor, "grant", &id, None, None).await.ok().json();
         self.claim(&text(&granted, "claim"), &name, family).await
     }
 
@@ -567,6 +575,7 @@ pub fn statement_path(act: &str, about: &str) -> String {
         "suspend" => ("certificates", "suspension"),
         "resume" => ("certificates", "resumption"),
         "grant" => ("officers", "grant"),
+        "activate-policy" => ("policies", "activation"),
         other => panic!("no act {other}"),
     };
     format!("/api/v1/{collection}/{about}/{name}")

@@ -6,6 +6,7 @@ mod claims;
 mod departments;
 mod enrolments;
 mod officers;
+mod policies;
 mod statements;
 mod verify;
 
@@ -28,6 +29,7 @@ pub fn router() -> Router<App> {
         .merge(departments::router())
         .merge(enrolments::router())
         .merge(officers::router())
+        .merge(policies::router())
         .merge(statements::router())
         .merge(verify::router())
 }

@@ -12,7 +12,7 @@ use super::{Authenticated, Body, LIST_BODY};
 use crate::{
     http::{App, problem::Problem},
     policy::{Act, Payload, ReasonCode, Timestamp},
-    services::{Error, statements::Subject},
+    services::{Error, register::check_grants, statements::Subject},
 };
 
 pub fn router() -> Router<App> {
@@ -23,7 +23,7 @@ pub fn router() -> Router<App> {
 #[serde(deny_unknown_fields)]
 struct Request {
     act: String,
-    /// The id of the enrolment, certificate or officer.
+    /// The id of the enrolment, certificate or officer, or the digest of the policy.
     about: Option<String>,
     /// Instead: enrolments that are approved together.
     list: Option<Vec<String>>,
@@ -87,9 +87,10 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
         }
         Act::Grant => {
             let officer = services.find_officer(about).await?;
-            services.check_grant(caller, &officer)?;
+            check_grants(&caller.actor, act, &officer)?;
             Ok(services.officer_subject(&officer))
         }
+        Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),
         Act::Dismiss => {
             let officer = services.find_officer(about).await?;
             services.check_read(caller, officer.department.map(|department| department.to_string()).as_deref(), None)?;

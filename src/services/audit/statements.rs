@@ -139,8 +139,16 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
 /// Whether a statement is one of several: it waits for those of other people, or was passed over when they were enough,
 /// because its signer no longer could.
 fn is_vote(statement: &store::StatementRow, enrolments: &HashSet<&str>, records: &Records) -> bool {
-    let listed = records.lists.get(&statement.about).into_iter().flatten().any(|(_, item)| enrolments.contains(item.as_str()));
-    statement.act == Act::Approve.as_str() && (listed || enrolments.contains(statement.about.as_str()))
+    let about = statement.about.as_str();
+    match statement.act.parse() {
+        Ok(Act::Approve) => {
+            let listed = records.lists.get(about).into_iter().flatten().any(|(_, item)| enrolments.contains(item.as_str()));
+            listed || enrolments.contains(about)
+        }
+        Ok(Act::Grant) => records.persons.contains_key(about),
+        Ok(Act::ActivatePolicy) => hex::decode(about).is_ok_and(|digest| records.policies.contains_key(&digest)),
+        _ => false,
+    }
 }
 
 /// Each list has the root that a statement is about, and a statement about a list has its list.
