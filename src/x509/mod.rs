@@ -1,9 +1,11 @@
-//! Certificates, requests, CRLs, OCSP, names, extensions and lints, as values (RFC 5280, RFC 2986, RFC 6960, GB/T 20518).
+//! Certificates, requests, CRLs, OCSP, CMS, time stamps, names, extensions and lints, as values (RFC 5280, RFC 2986, RFC 6960,
+//! RFC 5652, RFC 3161, GB/T 20518, GM/T 0010).
 //!
 //! Read `signed.rs` first: every object is "bytes to be signed, algorithm, signature", and its bytes are kept as received.
 //! Kept out on purpose: keys that sign, the clock, the database, and who may have what.
 
 pub mod certificate;
+pub mod cms;
 pub mod crl;
 pub mod draft;
 mod extension_list;
@@ -20,6 +22,7 @@ pub mod pkcs12;
 pub mod request;
 pub mod serial;
 pub mod signed;
+pub mod tsp;
 
 pub use certificate::{Certificate, CertificateId};
 pub use draft::Draft;
