@@ -91,6 +91,10 @@ impl VerifyingKey {
         &self.octets
     }
 
+    pub fn is_sm2(&self) -> bool {
+        matches!(self.kind, Kind::Sm2(_))
+    }
+
     /// The name of the key's kind, for people: `RSA-2048`, `P-256`, `SM2`.
     pub fn name(&self) -> String {
         match &self.kind {
