@@ -109,7 +109,7 @@ impl Claim {
         }
         let chain = Certificate::parse_many(text("chain")?.as_bytes())?;
         let certificate = chain[0].clone();
-        if certificate.public_key() != key.public_key() {
+        if certificate.public_key() != Ok(key.public_key()) {
             bail!("the certificate is not for the key that was made here");
         }
         let file = |extension: &str| self.out.join(format!("{name}.{extension}"));

@@ -50,7 +50,7 @@ impl Identity {
         let passphrase = std::env::var("HUFU_KEY_PASSPHRASE").unwrap_or_default();
         let secret = decrypt_pem(&pem, passphrase.as_bytes()).with_context(|| format!("reading {}.key", path.display()))?;
         let identity = Self { chain: Certificate::parse_many(&chain)?, key: algorithms::load_any(&secret)?, secret };
-        if identity.certificate().public_key() != identity.key.public_key() {
+        if identity.certificate().public_key() != Ok(identity.key.public_key()) {
             bail!("{0}.key is not the key of {0}.crt", path.display());
         }
         Ok(identity)

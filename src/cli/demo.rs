@@ -240,7 +240,7 @@ impl Subject {
 
     fn accept(&mut self, view: &Value) -> anyhow::Result<()> {
         let certificate = Certificate::parse_many(text(view, "pem")?.as_bytes())?.remove(0);
-        if certificate.public_key() != self.key.public_key() {
+        if certificate.public_key() != Ok(self.key.public_key()) {
             bail!("{} was issued for another key", self.label);
         }
         self.authority = text(view, "authority")?;

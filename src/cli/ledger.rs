@@ -310,7 +310,7 @@ impl Prove {
         {
             files::write(&self.out.join(format!("{name}.{extension}")), text.unwrap_or_default().as_bytes())?;
         }
-        let code = verify::exit_code(report.verdict);
+        let code = verify::exit_code(report.verdict());
         let mut value = serde_json::to_value(report)?;
         value["files"] = json!([self.out.join(format!("{name}.receipt")), self.out.join(format!("{name}.status"))]);
         self.connection.print(&value, verify::text);

@@ -21,7 +21,9 @@ use crate::{
         trust::{TrustBundle, log_name},
         verify::rfc3339,
     },
-    validation::{Check, Outcome, Purpose, Reason, Report, StatusReport, Verdict, report::LedgerReport, validate},
+    validation::{
+        Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, Verdict, report::LedgerReport, validate,
+    },
     world::{Clock, SystemClock, from_millis, seconds},
     x509::Certificate,
 };
@@ -105,7 +107,7 @@ impl VerifyCertificate {
         let (value, code) = match bundle {
             Some(bundle) => {
                 let report = judge(&bundle, &evidence)?;
-                (serde_json::to_value(&report)?, exit_code(report.verdict))
+                (serde_json::to_value(&report)?, exit_code(report.verdict()))
             }
             // A server that does not answer has not said that anything failed.
             None => match self.ask(&evidence).await {
@@ -166,25 +168,31 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence) -> anyhow::Result<Report
     let certificate = &evidence.certificate;
     let mut candidates = evidence.candidates.clone();
     candidates.extend(bundle.authorities()?);
-    let path = match validate(certificate, &candidates, &bundle.roots()?, evidence.at, evidence.purpose) {
-        Ok(path) => path,
-        Err(error) => {
-            let checks = vec![check("path", "RFC 5280 §6.1", Outcome::Failed, error.to_string())];
-            return Ok(Report::new(Reason::from(&error), unknown(evidence), vec![certificate.subject_text()], checks, None));
-        }
-    };
+    let path =
+        match validate(certificate, &candidates, &TrustStore::of_roots(&bundle.roots()?), &Inputs::new(evidence.at, evidence.purpose)) {
+            Ok(path) => path,
+            Err(error) => {
+                let checks = vec![check(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string())];
+                return Ok(Report::new(Reason::from(&error), unknown(evidence), vec![certificate.subject_text()], checks, None));
+            }
+        };
     let chain: Vec<String> = path.certificates().iter().map(Certificate::subject_text).collect();
-    let mut checks = vec![check("path", "RFC 5280 §6.1", Outcome::Passed, format!("{} certificates", chain.len()))];
+    let mut checks = vec![check(CheckName::Path, "RFC 5280 §6.1", Outcome::Passed, format!("{} certificates", chain.len()))];
     let mut ledger = None;
     let reason = match judge_ledger(bundle, evidence, &mut checks, &mut ledger) {
         Ok(reason) => reason,
         Err(error) => {
-            checks.push(check("ledger", "C2SP tlog-proof", Outcome::Failed, error.to_string()));
+            checks.push(check(CheckName::Ledger, "C2SP tlog-proof", Outcome::Failed, error.to_string()));
             Judged { reason: error_reason(&error), status: unknown(evidence) }
         }
     };
     if chain.len() > 2 {
-        checks.push(check("status", "certificate policy §4.9", Outcome::Unknown, "that of the authorities was not looked at".to_owned()));
+        checks.push(check(
+            CheckName::Status,
+            "certificate policy §4.9",
+            Outcome::Unknown,
+            "that of the authorities was not looked at".to_owned(),
+        ));
     }
     Ok(Report::new(reason.reason, reason.status, chain, checks, ledger))
 }
@@ -211,7 +219,7 @@ fn judge_ledger(
     if let Some(receipt) = &evidence.receipt {
         let (entry, trusted) = verify_issue_receipt(receipt, &digest, &log)?;
         let detail = format!("entry {} of {}", receipt.index, log.origin);
-        checks.push(check("receipt", "C2SP tlog-proof", Outcome::Passed, detail));
+        checks.push(check(CheckName::Receipt, "C2SP tlog-proof", Outcome::Passed, detail));
         *ledger = Some(LedgerReport { origin: log.origin.clone(), index: receipt.index, size: trusted.checkpoint.size });
         if evidence.status_proof.is_none() {
             let status = StatusReport { since: Some(time(entry.time)), ..unknown(evidence) };
@@ -229,7 +237,7 @@ fn judge_ledger(
     let reason = reason(&proven, seconds(evidence.at), max_age);
     let outcome = if reason == Reason::Valid { Outcome::Passed } else { Outcome::Failed };
     let status = status(&proven);
-    checks.push(check("status", "hufu/status-proof@v1", outcome, format!("{} as of {}", status.state, status.as_of)));
+    checks.push(check(CheckName::Status, "hufu/status-proof@v1", outcome, format!("{} as of {}", status.state, status.as_of)));
     Ok(Judged { reason, status })
 }
 
@@ -272,8 +280,8 @@ fn unknown(evidence: &Evidence) -> StatusReport {
     StatusReport { state: "unknown", reason: None, since: None, invalid_since: None, as_of: rfc3339(evidence.at) }
 }
 
-fn check(name: &'static str, clause: &'static str, outcome: Outcome, detail: String) -> Check {
-    Check { name, clause, outcome, detail }
+fn check(name: CheckName, clause: &'static str, outcome: Outcome, detail: String) -> Check {
+    Check::new(name, clause, outcome, detail)
 }
 
 fn time(seconds: u64) -> String {
@@ -358,7 +366,7 @@ mod tests {
 
         fn check(&self, name: &str, evidence: &Evidence, expected: Reason) {
             let report = judge(&self.bundle, evidence).unwrap();
-            assert_eq!(report.reason, expected, "{name}: {:#}", serde_json::to_value(&report).unwrap());
+            assert_eq!(report.reason(), expected, "{name}: {:#}", serde_json::to_value(&report).unwrap());
         }
     }
 
@@ -380,7 +388,7 @@ mod tests {
         }
         let stranger = TrustBundle { roots: Vec::new(), ..case.bundle.clone() };
         let report = judge(&stranger, &case.evidence(&case.certificates[0]).await).unwrap();
-        assert_eq!((report.reason, report.verdict), (Reason::NoTrustedPath, Verdict::Indeterminate));
+        assert_eq!((report.reason(), report.verdict()), (Reason::NoTrustedPath, Verdict::Indeterminate));
     }
 
     #[tokio::test]

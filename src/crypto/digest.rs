@@ -5,7 +5,7 @@ use der::asn1::ObjectIdentifier;
 /// A hash function that certificates, OCSP requests or signatures name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Digest {
-    /// Only to match an OCSP CertID or to derive a key identifier (RFC 5280 §4.2.1.2), never under a signature.
+    /// To match an OCSP CertID or to derive a key identifier (RFC 5280 §4.2.1.2); under a signature only of legacy strength.
     Sha1,
     Sha256,
     Sha384,
@@ -32,13 +32,54 @@ impl Digest {
     }
 
     pub fn hash(self, message: &[u8]) -> Vec<u8> {
+        let mut hasher = self.hasher();
+        hasher.update(message);
+        hasher.finish()
+    }
+
+    /// For a message that comes in parts.
+    pub fn hasher(self) -> Hasher {
+        match self.aws() {
+            Some(algorithm) => Hasher(Context::Aws(aws_lc_rs::digest::Context::new(algorithm))),
+            None => Hasher(Context::Sm3(::sm3::Digest::new())),
+        }
+    }
+
+    /// The function in AWS-LC, which has all but SM3.
+    pub(super) fn aws(self) -> Option<&'static aws_lc_rs::digest::Algorithm> {
         use aws_lc_rs::digest;
         match self {
-            Self::Sha1 => digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, message).as_ref().to_vec(),
-            Self::Sha256 => digest::digest(&digest::SHA256, message).as_ref().to_vec(),
-            Self::Sha384 => digest::digest(&digest::SHA384, message).as_ref().to_vec(),
-            Self::Sha512 => digest::digest(&digest::SHA512, message).as_ref().to_vec(),
-            Self::Sm3 => sm3(message).to_vec(),
+            Self::Sha1 => Some(&digest::SHA1_FOR_LEGACY_USE_ONLY),
+            Self::Sha256 => Some(&digest::SHA256),
+            Self::Sha384 => Some(&digest::SHA384),
+            Self::Sha512 => Some(&digest::SHA512),
+            Self::Sm3 => None,
+        }
+    }
+}
+
+/// A hash in the making: constant memory, however long the message.
+#[derive(Clone)]
+pub struct Hasher(Context);
+
+#[derive(Clone)]
+enum Context {
+    Aws(aws_lc_rs::digest::Context),
+    Sm3(::sm3::Sm3),
+}
+
+impl Hasher {
+    pub fn update(&mut self, part: &[u8]) {
+        match &mut self.0 {
+            Context::Aws(context) => context.update(part),
+            Context::Sm3(context) => ::sm3::Digest::update(context, part),
+        }
+    }
+
+    pub fn finish(self) -> Vec<u8> {
+        match self.0 {
+            Context::Aws(context) => context.finish().as_ref().to_vec(),
+            Context::Sm3(context) => ::sm3::Digest::finalize(context).to_vec(),
         }
     }
 }

@@ -169,7 +169,7 @@ impl Records {
         let mut certificates = bundle.roots()?;
         certificates.extend(bundle.authorities()?);
         let mut unclaimed: BTreeMap<[u8; 32], Certificate> =
-            certificates.into_iter().map(|certificate| (certificate.public_key().fingerprint(), certificate)).collect();
+            certificates.into_iter().filter_map(|certificate| Some((certificate.public_key().ok()?.fingerprint(), certificate))).collect();
         let mut authorities = BTreeMap::new();
         for row in store::authorities::list(connection).await? {
             let certificate = <[u8; 32]>::try_from(row.key_fingerprint.as_slice()).ok().and_then(|key| unclaimed.remove(&key));

@@ -101,7 +101,8 @@ impl Services {
         if statement.signer() != expected {
             return Err(Error::StatementSigner("another certificate than the caller's"));
         }
-        statement.verify(caller.certificate.public_key()).map_err(|_| Error::StatementSignature)?;
+        let key = caller.certificate.public_key().map_err(|_| Error::StatementSignature)?;
+        statement.verify(key).map_err(|_| Error::StatementSignature)?;
 
         let payload = statement.payload();
         if payload.act != act {

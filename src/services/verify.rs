@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     ledger::{Change, State, StatusKey},
-    validation::{self, Check, Outcome, Purpose, Reason, Report, StatusReport, report::LedgerReport},
+    validation::{
+        self, Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, report::LedgerReport,
+    },
     world::{from_millis, seconds},
     x509::Certificate,
 };
@@ -37,26 +39,22 @@ impl Services {
         let now = self.clock.now();
         let moment = Moment { at: question.at.unwrap_or(now), is_now: question.at.is_none_or(|at| at >= now) };
         let at = moment.at;
-        let anchors: Vec<Certificate> = self.authorities.roots()?.iter().map(|root| (**root).clone()).collect();
+        let anchors: Vec<Anchor> = self.authorities.roots()?.iter().map(|root| Anchor::new((**root).clone())).collect();
         let mut candidates = question.chain.clone();
         for authority in self.authorities.all() {
             candidates.push((*authority.certificate()?).clone());
         }
-        let path = match validation::validate(&question.certificate, &candidates, &anchors, at, question.purpose) {
+        let trust = TrustStore::new(anchors, []);
+        let path = match validation::validate(&question.certificate, &candidates, &trust, &Inputs::new(at, question.purpose)) {
             Ok(path) => path,
             Err(error) => {
-                let check = Check { name: "path", clause: "RFC 5280 §6.1", outcome: Outcome::Failed, detail: error.to_string() };
+                let check = Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string());
                 let status = self.status_at(&question.certificate, moment).0;
                 return Ok(Report::new(Reason::from(&error), status, vec![question.certificate.subject_text()], vec![check], None));
             }
         };
         let chain: Vec<String> = path.certificates().iter().map(Certificate::subject_text).collect();
-        let mut checks = vec![Check {
-            name: "path",
-            clause: "RFC 5280 §6.1",
-            outcome: Outcome::Passed,
-            detail: format!("{} certificates", chain.len()),
-        }];
+        let mut checks = vec![Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Passed, format!("{} certificates", chain.len()))];
 
         // Every certificate of the path but the root must be good: a revoked authority takes what it issued with it.
         for certificate in &path.certificates()[..path.certificates().len().saturating_sub(1)] {
@@ -64,7 +62,7 @@ impl Services {
             let reason = reason_for(change.as_ref());
             let outcome = if reason == Reason::Valid { Outcome::Passed } else { Outcome::Failed };
             let detail = format!("{}: {}", certificate.subject_text(), status.state);
-            checks.push(Check { name: "status", clause: "ledger, certificate policy §4.9", outcome, detail });
+            checks.push(Check::new(CheckName::Status, "ledger, certificate policy §4.9", outcome, detail));
             if reason != Reason::Valid {
                 return Ok(Report::new(reason, status, chain, checks, ledger));
             }

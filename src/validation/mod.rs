@@ -1,10 +1,24 @@
-//! Whether a certificate holds: path validation (RFC 5280 §6) and the verdict with its reasons.
+//! Whether a certificate holds: path validation (RFC 5280 §6), revocation evidence, and the verdict with its reasons.
 //!
-//! `path.rs` answers "is there a chain to a root we trust", `report.rs` words the answer for people and programs. Kept out
-//! on purpose: where certificates and status come from, and the clock; both are arguments.
+//! Read `path.rs` first: what is asked and how a path is found; `processing.rs` judges one path, with names in
+//! `name_constraints.rs` and `peer_name.rs` and policies in `policy_graph.rs`. `report.rs` words the answer for people and programs.
+//! Kept out on purpose: where certificates, lists and answers come from, and the clock; all are arguments.
 
+pub mod anchor;
+mod crl_status;
+mod name_constraints;
+pub mod ocsp_status;
 pub mod path;
+pub mod peer_name;
+pub mod policy_graph;
+mod processing;
+pub mod purpose;
 pub mod report;
+pub mod revocation;
 
-pub use path::{Path, PathError, Purpose, validate};
-pub use report::{Check, Outcome, Reason, Report, StatusReport, Verdict};
+pub use anchor::{Anchor, TrustStore};
+pub use path::{Inputs, Path, PathError, validate, validate_if};
+pub use peer_name::PeerName;
+pub use policy_graph::{ANY_POLICY, Policies, PolicyInputs};
+pub use purpose::Purpose;
+pub use report::{Check, CheckName, Judgement, Outcome, Reason, Report, StatusReport, Verdict};

@@ -1,224 +1,299 @@
-//! Certification paths: built from a bag of candidates to a trusted root and checked at a given time.
+//! Certification paths: built from a bag of candidates to a trusted anchor and checked at a given time (RFC 5280 §6).
 //!
-//! The rules are RFC 5280 §6.1 without name constraints and policy mapping: a critical extension that this code does not
-//! process ends the path (§6.1.4 (o)), so what is not supported is never waved through.
+//! Here is what the caller asks and gets, and the search; `processing.rs` judges one path. All work is bounded, whatever the bag.
 
-use const_oid::db::rfc5280;
+use std::collections::{BTreeSet, HashMap};
+
 use der::asn1::ObjectIdentifier;
 use time::OffsetDateTime;
 
-use crate::x509::Certificate;
+use super::{Anchor, PeerName, Policies, PolicyInputs, Purpose, TrustStore, processing, revocation::Obstacle};
+use crate::{crypto::Strength, x509::Certificate};
 
-/// The longest path, root and end entity included.
-const MAX_LENGTH: usize = 8;
-/// The most candidates looked at, so that a bag full of look-alikes costs bounded work.
-const MAX_STEPS: usize = 256;
-
-/// What a certificate is to be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    Any,
-    ServerAuth,
-    ClientAuth,
-    EmailProtection,
-    TimeStamping,
-    OcspSigning,
-}
-
-impl Purpose {
-    pub const ALL: [Self; 6] =
-        [Self::Any, Self::ServerAuth, Self::ClientAuth, Self::EmailProtection, Self::TimeStamping, Self::OcspSigning];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::ServerAuth => "server-auth",
-            Self::ClientAuth => "client-auth",
-            Self::EmailProtection => "email-protection",
-            Self::TimeStamping => "time-stamping",
-            Self::OcspSigning => "ocsp-signing",
-        }
-    }
-
-    pub fn find(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
-    }
-
-    fn oid(self) -> Option<ObjectIdentifier> {
-        match self {
-            Self::Any => None,
-            Self::ServerAuth => Some(rfc5280::ID_KP_SERVER_AUTH),
-            Self::ClientAuth => Some(rfc5280::ID_KP_CLIENT_AUTH),
-            Self::EmailProtection => Some(rfc5280::ID_KP_EMAIL_PROTECTION),
-            Self::TimeStamping => Some(rfc5280::ID_KP_TIME_STAMPING),
-            Self::OcspSigning => Some(rfc5280::ID_KP_OCSP_SIGNING),
-        }
-    }
-}
-
-/// A path that was checked: the end entity first, the root last.
+/// What is asked of a path, beside its end entity (RFC 5280 §6.1.1).
 #[derive(Debug, Clone)]
-pub struct Path(Vec<Certificate>);
+pub struct Inputs {
+    pub at: OffsetDateTime,
+    pub purpose: Purpose,
+    /// The end entity must be for every one of them.
+    pub peers: Vec<PeerName>,
+    pub policies: PolicyInputs,
+    /// The most authorities between anchor and end entity.
+    pub max_intermediates: usize,
+    pub strength: Strength,
+}
+
+impl Inputs {
+    /// Any policy, any name, at modern strength.
+    pub fn new(at: OffsetDateTime, purpose: Purpose) -> Self {
+        Self {
+            at,
+            purpose,
+            peers: Vec::new(),
+            policies: PolicyInputs::default(),
+            max_intermediates: Search::MAX_LENGTH,
+            strength: Strength::Modern,
+        }
+    }
+}
+
+/// A path that was checked: the end entity first, the certificate of the anchor last.
+#[derive(Debug, Clone)]
+pub struct Path {
+    certificates: Vec<Certificate>,
+    policies: Policies,
+}
 
 impl Path {
     pub fn certificates(&self) -> &[Certificate] {
-        &self.0
+        &self.certificates
     }
 
     /// The certificate that issued the end entity, or the end entity itself when it is the root.
     pub fn issuer(&self) -> &Certificate {
         // A path holds at least the end entity.
-        self.0.get(1).unwrap_or(&self.0[0])
+        self.certificates.get(1).unwrap_or(&self.certificates[0])
+    }
+
+    pub fn anchor(&self) -> &Certificate {
+        // A path holds at least the end entity.
+        &self.certificates[self.certificates.len() - 1]
+    }
+
+    /// Each certificate below the anchor with the one that issued it.
+    pub fn links(&self) -> impl Iterator<Item = (&Certificate, &Certificate)> {
+        self.certificates.windows(2).map(|pair| (&pair[0], &pair[1]))
+    }
+
+    pub fn policies(&self) -> &Policies {
+        &self.policies
     }
 }
 
-/// Why no path was found; of several attempts, the one that came furthest.
+/// Why no path was found; of several attempts, the first of those that came furthest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     #[error("no chain leads to a trusted root")]
     NoPath,
+    #[error("the search for a chain was given up after too much work")]
+    TooMuchWork,
     #[error("a signature in the chain does not verify")]
     Signature,
+    #[error("the signature of {0} is of an algorithm that is not accepted: {1}")]
+    Algorithm(String, String),
     #[error("{0} is not valid yet")]
     NotYetValid(String),
     #[error("{0} has expired")]
     Expired(String),
     #[error("{0} may not issue certificates")]
     NotAnAuthority(String),
-    #[error("the chain is longer than {0} allows")]
+    #[error("{0} breaks RFC 5280 {1}")]
+    NotConforming(String, &'static str),
+    #[error("the chain is longer than allowed at {0}")]
     PathLength(String),
     #[error("{0} has a critical extension that is not known: {1}")]
     CriticalExtension(String, ObjectIdentifier),
+    #[error("an authority does not permit the names of {0}: {1}")]
+    NameConstraints(String, String),
+    #[error("the policies of {0} are not acceptable")]
+    Policy(String),
     #[error("the certificate may not be used for {0}")]
     Purpose(&'static str),
+    #[error("the certificate is not for {0}")]
+    PeerName(String),
+    #[error("{0} is revoked")]
+    Revoked(String),
+    #[error("whether {0} is revoked cannot be known: of the evidence, {1}")]
+    StatusUnknown(String, Obstacle),
 }
 
-/// Finds and checks a path from `leaf` over `candidates` to one of `anchors`, valid at `at` and fit for `purpose`.
-pub fn validate(
+/// Finds and checks a path from `leaf` over the authorities of `trust` and the certificates of `bag` to an anchor of `trust`.
+pub fn validate(leaf: &Certificate, bag: &[Certificate], trust: &TrustStore, inputs: &Inputs) -> Result<Path, PathError> {
+    validate_if(leaf, bag, trust, inputs, &mut |_| Ok(()))
+}
+
+/// The same, passing over paths that `accept` refuses: one of several may have a revoked certificate.
+pub fn validate_if(
     leaf: &Certificate,
-    candidates: &[Certificate],
-    anchors: &[Certificate],
-    at: OffsetDateTime,
-    purpose: Purpose,
+    bag: &[Certificate],
+    trust: &TrustStore,
+    inputs: &Inputs,
+    accept: &mut dyn FnMut(&Path) -> Result<(), PathError>,
 ) -> Result<Path, PathError> {
-    check_purpose(leaf, purpose)?;
-    let mut search = Search { candidates, anchors, at, steps: 0, failure: None };
-    match search.extend(vec![leaf.clone()]) {
-        Some(path) => Ok(Path(path)),
-        None => Err(search.failure.unwrap_or(PathError::NoPath)),
+    let mut search = Search { bag, trust, inputs, accept, checks: 0, steps: 0, refused: HashMap::new(), failure: None };
+    match search.begin(leaf) {
+        Some(path) => Ok(path),
+        None => Err(search.failure.map_or(PathError::NoPath, |(_, error)| error)),
     }
 }
 
-struct Search<'a> {
-    candidates: &'a [Certificate],
-    anchors: &'a [Certificate],
-    at: OffsetDateTime,
-    steps: usize,
-    failure: Option<PathError>,
+/// Whether a certificate that signs revocation lists leads to this anchor (RFC 5280 §6.3.3 (f)). It need not be an authority.
+pub(super) fn validate_below(anchor: &Certificate, signer: &Certificate, bag: &[Certificate], trust: &TrustStore, inputs: &Inputs) -> bool {
+    let same_anchor = |path: &Path| if path.anchor() == anchor { Ok(()) } else { Err(PathError::NoPath) };
+    validate_if(signer, bag, trust, inputs, &mut |path| same_anchor(path)).is_ok()
 }
 
-impl Search<'_> {
-    fn extend(&mut self, path: Vec<Certificate>) -> Option<Vec<Certificate>> {
-        // The caller starts with one certificate and every step adds one.
-        let last = path.last().expect("a path is never empty").clone();
-        if self.anchors.iter().any(|anchor| anchor.der() == last.der()) {
-            return self.accept(path);
+struct Search<'a> {
+    bag: &'a [Certificate],
+    trust: &'a TrustStore,
+    inputs: &'a Inputs,
+    accept: &'a mut dyn FnMut(&Path) -> Result<(), PathError>,
+    /// Signatures that were computed.
+    checks: usize,
+    /// Certificates that were tried in some place of some path.
+    steps: usize,
+    /// Pairs of certificate and issuer whose signature did not verify.
+    refused: HashMap<(*const u8, *const u8), PathError>,
+    failure: Option<(Progress, PathError)>,
+}
+
+/// How far an attempt came.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Progress {
+    Candidate,
+    Signature,
+    WholePath,
+    /// Nothing after it was looked at, so it says more than all else.
+    GivenUp,
+}
+
+impl<'a> Search<'a> {
+    /// The longest path, anchor and end entity included.
+    const MAX_LENGTH: usize = 16;
+    /// The most signatures that are computed, so that a bag full of look-alikes costs a fraction of a second.
+    const MAX_CHECKS: usize = 128;
+    const MAX_STEPS: usize = 4096;
+
+    fn begin(&mut self, leaf: &Certificate) -> Option<Path> {
+        // A root may be asked about itself. Of another anchor nobody has said that it is good, only what it issues.
+        let itself = self.trust.anchors_named(leaf.subject()).iter().find(|anchor| anchor.certificate() == leaf);
+        if let Some(anchor) = itself
+            && leaf.is_self_issued()
+            && self.is_signed_by(leaf, leaf)
+        {
+            return self.finish(&[leaf.clone()], anchor);
         }
-        if path.len() >= MAX_LENGTH {
+        self.extend(&mut vec![leaf.clone()])
+    }
+
+    /// Completes a path that leads up to its last certificate.
+    fn extend(&mut self, path: &mut Vec<Certificate>) -> Option<Path> {
+        // `begin` starts with one certificate and every step adds one.
+        let last = path.last().expect("a path is never empty").clone();
+        for anchor in self.trust.anchors_named(last.issuer()) {
+            if !self.is_candidate(path, &last, anchor.certificate()) {
+                continue;
+            }
+            path.push(anchor.certificate().clone());
+            let found = self.finish(path, anchor);
+            path.pop();
+            if found.is_some() {
+                return found;
+            }
+        }
+        if path.len() + 1 >= Self::MAX_LENGTH {
+            self.fail(Progress::Candidate, PathError::PathLength(last.subject_text()));
             return None;
         }
-        let (anchors, candidates) = (self.anchors, self.candidates);
-        for issuer in anchors.iter().chain(candidates) {
-            if issuer.subject_der() != last.issuer_der() || path.iter().any(|seen| seen.der() == issuer.der()) {
+        for issuer in self.issuers(&last) {
+            if !self.is_candidate(path, &last, issuer) {
                 continue;
             }
-            self.steps += 1;
-            if self.steps > MAX_STEPS {
-                return None;
-            }
-            if last.verify_signature(issuer.public_key()).is_err() {
-                self.failure.get_or_insert(PathError::Signature);
-                continue;
-            }
-            let mut longer = path.clone();
-            longer.push(issuer.clone());
-            if let Some(found) = self.extend(longer) {
-                return Some(found);
+            path.push(issuer.clone());
+            let found = self.extend(path);
+            path.pop();
+            if found.is_some() || self.is_exhausted() {
+                return found;
             }
         }
         None
     }
 
-    fn accept(&mut self, path: Vec<Certificate>) -> Option<Vec<Certificate>> {
-        match check(&path, self.at) {
-            Ok(()) => Some(path),
-            Err(error) => {
-                // A whole chain that fails says more than a look-alike whose signature was wrong.
-                self.failure = Some(error);
-                None
+    /// Those whose name fits, the ones whose key identifier fits too first (a hint, RFC 4158 §3.5.12).
+    fn issuers(&self, certificate: &Certificate) -> Vec<&'a Certificate> {
+        let named = self.bag.iter().filter(|issuer| issuer.subject() == certificate.issuer());
+        let mut issuers: Vec<&'a Certificate> = self.trust.authorities_named(certificate.issuer()).iter().chain(named).collect();
+        let wanted = certificate.extensions().authority_key_identifier.as_ref().and_then(|identifier| identifier.key_identifier.as_ref());
+        issuers.sort_by_key(|issuer| {
+            let found = issuer.extensions().subject_key_identifier.as_ref();
+            !(wanted.is_some() && found == wanted)
+        });
+        issuers
+    }
+
+    /// Whether the issuer may stand above `last`. The cheap reasons against it come before the signature.
+    fn is_candidate(&mut self, path: &[Certificate], last: &Certificate, issuer: &Certificate) -> bool {
+        self.steps += 1;
+        if self.is_exhausted() {
+            return false;
+        }
+        // The same authority with the same key leads in a circle, whichever of its certificates it is (RFC 4158 §2.4.2).
+        if path.iter().any(|seen| seen.spki() == issuer.spki() && seen.subject() == issuer.subject()) {
+            return false;
+        }
+        if let Err(error) = processing::check_authority(issuer, self.inputs.at) {
+            self.fail(Progress::Candidate, error);
+            return false;
+        }
+        self.is_signed_by(last, issuer)
+    }
+
+    fn is_signed_by(&mut self, certificate: &Certificate, issuer: &Certificate) -> bool {
+        let pair = (certificate.der().as_ptr(), issuer.der().as_ptr());
+        if let Some(error) = self.refused.get(&pair) {
+            let error = error.clone();
+            self.fail(Progress::Signature, error);
+            return false;
+        }
+        if !certificate.is_known_to_be_signed_by(issuer, self.inputs.strength) {
+            self.checks += 1;
+        }
+        let Err(error) = certificate.verify_signature_with(issuer, self.inputs.strength) else { return true };
+        let error = match error {
+            crate::x509::Error::Crypto(crate::crypto::Error::UnknownAlgorithm(what)) => {
+                PathError::Algorithm(certificate.subject_text(), what)
             }
+            _ => PathError::Signature,
+        };
+        self.refused.insert(pair, error.clone());
+        self.fail(Progress::Signature, error);
+        false
+    }
+
+    fn finish(&mut self, path: &[Certificate], anchor: &Anchor) -> Option<Path> {
+        let checked = if anchor.serves(self.inputs.purpose) {
+            processing::process(path, anchor, self.inputs)
+        } else {
+            Err(PathError::Purpose(self.inputs.purpose.name()))
+        };
+        let accepted = checked.and_then(|policies| {
+            let path = Path { certificates: path.to_vec(), policies };
+            (self.accept)(&path).map(|()| path)
+        });
+        accepted.map_err(|error| self.fail(Progress::WholePath, error)).ok()
+    }
+
+    fn is_exhausted(&mut self) -> bool {
+        let exhausted = self.checks > Self::MAX_CHECKS || self.steps > Self::MAX_STEPS;
+        if exhausted {
+            self.fail(Progress::GivenUp, PathError::TooMuchWork);
+        }
+        exhausted
+    }
+
+    fn fail(&mut self, progress: Progress, error: PathError) {
+        if self.failure.as_ref().is_none_or(|(best, _)| progress > *best) {
+            self.failure = Some((progress, error));
         }
     }
 }
 
-/// RFC 5280 §6.1.3 to §6.1.5 over a path whose names and signatures fit.
-fn check(path: &[Certificate], at: OffsetDateTime) -> Result<(), PathError> {
-    for (index, certificate) in path.iter().enumerate() {
-        check_validity(certificate, at)?;
-        check_critical_extensions(certificate)?;
-        if index > 0 {
-            check_authority(certificate, &path[1..index])?;
+/// The object identifiers, as text, of a set of policies.
+impl Policies {
+    pub fn names(&self) -> BTreeSet<String> {
+        match self {
+            Self::Any => BTreeSet::from(["any".to_owned()]),
+            Self::These(policies) => policies.iter().map(ToString::to_string).collect(),
         }
-    }
-    Ok(())
-}
-
-fn check_validity(certificate: &Certificate, at: OffsetDateTime) -> Result<(), PathError> {
-    if at < certificate.not_before() {
-        return Err(PathError::NotYetValid(certificate.subject_text()));
-    }
-    // notAfter is inclusive (§4.1.2.5) and in whole seconds.
-    if at.unix_timestamp() > certificate.not_after().unix_timestamp() {
-        return Err(PathError::Expired(certificate.subject_text()));
-    }
-    Ok(())
-}
-
-/// §6.1.4 (k), (m) and (n). `below` are the authorities between this one and the end entity.
-fn check_authority(certificate: &Certificate, below: &[Certificate]) -> Result<(), PathError> {
-    let refused = || PathError::NotAnAuthority(certificate.subject_text());
-    let constraints = certificate.basic_constraints().filter(|constraints| constraints.ca).ok_or_else(refused)?;
-    if certificate.key_usage().is_some_and(|usage| !usage.key_cert_sign()) {
-        return Err(refused());
-    }
-    let intermediates = below.iter().filter(|certificate| certificate.subject() != certificate.issuer()).count();
-    match constraints.path_len_constraint {
-        Some(allowed) if intermediates > usize::from(allowed) => Err(PathError::PathLength(certificate.subject_text())),
-        _ => Ok(()),
-    }
-}
-
-fn check_critical_extensions(certificate: &Certificate) -> Result<(), PathError> {
-    const PROCESSED: [ObjectIdentifier; 5] = [
-        rfc5280::ID_CE_BASIC_CONSTRAINTS,
-        rfc5280::ID_CE_KEY_USAGE,
-        rfc5280::ID_CE_EXT_KEY_USAGE,
-        rfc5280::ID_CE_SUBJECT_ALT_NAME,
-        // Without an initial policy set every policy is acceptable (§6.1.1 (c)).
-        rfc5280::ID_CE_CERTIFICATE_POLICIES,
-    ];
-    match certificate.critical_extensions().into_iter().find(|oid| !PROCESSED.contains(oid)) {
-        Some(oid) => Err(PathError::CriticalExtension(certificate.subject_text(), oid)),
-        None => Ok(()),
-    }
-}
-
-fn check_purpose(leaf: &Certificate, purpose: Purpose) -> Result<(), PathError> {
-    let Some(wanted) = purpose.oid() else { return Ok(()) };
-    match leaf.extended_key_usage() {
-        Some(purposes) if !purposes.contains(&wanted) => Err(PathError::Purpose(purpose.name())),
-        // RFC 5280 §4.2.1.12: without the extension the key may serve any purpose; the two that speak for others must say so.
-        None if matches!(purpose, Purpose::OcspSigning | Purpose::TimeStamping) => Err(PathError::Purpose(purpose.name())),
-        _ => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! The verdict on a certificate, with a stable reason, every check that led to it, and words in Chinese and English.
 //!
-//! A report is a document of its own: it serialises to the JSON that the service answers and the command line prints.
+//! A report is a document of its own: it serialises to the JSON that the service answers and the command line prints. A report
+//! about a signature is built from the same pieces: a `Judgement`, and `Check`s.
 
 use serde::Serialize;
 
@@ -21,38 +22,93 @@ pub enum Reason {
     Valid,
     ValidStatusNotProven,
     Revoked,
+    AuthorityRevoked,
     Suspended,
     NotIssued,
     NoTrustedPath,
+    TooMuchWork,
     SignatureInvalid,
+    AlgorithmNotAccepted,
     NotYetValid,
     Expired,
     IssuerNotAuthority,
+    NotConforming,
     PathTooLong,
     CriticalExtensionUnknown,
+    NamesNotPermitted,
+    PolicyNotAcceptable,
     PurposeNotAllowed,
+    OtherPeer,
     LedgerProofInvalid,
     StatusUnknown,
+}
+
+/// The sub-indications of ETSI EN 319 102-1 (clause 5.1.3, table 6) that a certificate can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SubIndication {
+    Revoked,
+    RevokedCaNoPoe,
+    Expired,
+    NotYetValid,
+    TryLater,
+    NoCertificateChainFound,
+    CertificateChainGeneralFailure,
+    ChainConstraintsFailure,
+    CryptoConstraintsFailure,
 }
 
 impl Reason {
     pub fn verdict(self) -> Verdict {
         match self {
             Self::Valid | Self::ValidStatusNotProven => Verdict::Passed,
-            Self::NoTrustedPath | Self::StatusUnknown | Self::CriticalExtensionUnknown | Self::Suspended => Verdict::Indeterminate,
+            Self::NoTrustedPath | Self::TooMuchWork | Self::StatusUnknown | Self::CriticalExtensionUnknown | Self::Suspended => {
+                Verdict::Indeterminate
+            }
             Self::Revoked
+            | Self::AuthorityRevoked
             | Self::NotIssued
             | Self::SignatureInvalid
+            | Self::AlgorithmNotAccepted
             | Self::NotYetValid
             | Self::Expired
             | Self::IssuerNotAuthority
+            | Self::NotConforming
             | Self::PathTooLong
+            | Self::NamesNotPermitted
+            | Self::PolicyNotAcceptable
             | Self::PurposeNotAllowed
+            | Self::OtherPeer
             | Self::LedgerProofInvalid => Verdict::Failed,
         }
     }
 
-    fn message(self) -> Message {
+    /// `None` where nothing speaks against the certificate.
+    pub fn sub_indication(self) -> Option<SubIndication> {
+        Some(match self {
+            Self::Valid | Self::ValidStatusNotProven => return None,
+            Self::Revoked => SubIndication::Revoked,
+            Self::AuthorityRevoked => SubIndication::RevokedCaNoPoe,
+            Self::Suspended | Self::StatusUnknown => SubIndication::TryLater,
+            Self::NoTrustedPath => SubIndication::NoCertificateChainFound,
+            Self::NotIssued | Self::TooMuchWork | Self::SignatureInvalid | Self::LedgerProofInvalid => {
+                SubIndication::CertificateChainGeneralFailure
+            }
+            Self::AlgorithmNotAccepted => SubIndication::CryptoConstraintsFailure,
+            Self::NotYetValid => SubIndication::NotYetValid,
+            Self::Expired => SubIndication::Expired,
+            Self::IssuerNotAuthority
+            | Self::NotConforming
+            | Self::PathTooLong
+            | Self::CriticalExtensionUnknown
+            | Self::NamesNotPermitted
+            | Self::PolicyNotAcceptable
+            | Self::PurposeNotAllowed
+            | Self::OtherPeer => SubIndication::ChainConstraintsFailure,
+        })
+    }
+
+    pub fn message(self) -> Message {
         let (zh, en) = match self {
             Self::Valid => ("证书有效。", "The certificate is valid."),
             Self::ValidStatusNotProven => (
@@ -60,16 +116,25 @@ impl Reason {
                 "A trusted authority issued the certificate and recorded it in its ledger; without a status proof nothing is said about a later revocation.",
             ),
             Self::Revoked => ("证书已被吊销。", "The certificate is revoked."),
+            Self::AuthorityRevoked => ("签发机构的证书已被吊销。", "The certificate of an authority in the chain is revoked."),
             Self::Suspended => ("证书已被暂停使用。", "The certificate is suspended."),
             Self::NotIssued => ("账本中没有该证书的签发记录。", "The ledger has no record that this certificate was issued."),
             Self::NoTrustedPath => ("找不到通向可信根证书的证书链。", "No chain leads to a trusted root."),
+            Self::TooMuchWork => ("证书过多,已停止查找证书链。", "There are too many certificates; the search for a chain was given up."),
             Self::SignatureInvalid => ("证书链中的签名无效。", "A signature in the chain does not verify."),
+            Self::AlgorithmNotAccepted => {
+                ("证书链使用了不被接受的签名算法。", "A signature in the chain is of an algorithm that is not accepted.")
+            }
             Self::NotYetValid => ("证书尚未生效。", "The certificate is not valid yet."),
             Self::Expired => ("证书已过期。", "The certificate has expired."),
             Self::IssuerNotAuthority => ("签发者无权签发证书。", "The issuer may not issue certificates."),
+            Self::NotConforming => ("证书不符合标准规定的格式。", "A certificate of the chain breaks a rule of its standard."),
             Self::PathTooLong => ("证书链长度超出限制。", "The chain is longer than its authorities allow."),
             Self::CriticalExtensionUnknown => ("证书含有无法识别的关键扩展。", "The chain has a critical extension that is not known."),
+            Self::NamesNotPermitted => ("签发机构无权为该名称签发证书。", "An authority of the chain may not certify these names."),
+            Self::PolicyNotAcceptable => ("证书所依据的策略不被接受。", "The certificate was not issued under an acceptable policy."),
             Self::PurposeNotAllowed => ("证书不得用于该用途。", "The certificate may not be used for this purpose."),
+            Self::OtherPeer => ("证书不属于所访问的对象。", "The certificate is for another name."),
             Self::LedgerProofInvalid => ("账本证明无效。", "The proof from the ledger does not verify."),
             Self::StatusUnknown => ("无法得知证书状态。", "The status of the certificate cannot be known."),
         };
@@ -81,21 +146,45 @@ impl From<&PathError> for Reason {
     fn from(error: &PathError) -> Self {
         match error {
             PathError::NoPath => Self::NoTrustedPath,
+            PathError::TooMuchWork => Self::TooMuchWork,
             PathError::Signature => Self::SignatureInvalid,
+            PathError::Algorithm(..) => Self::AlgorithmNotAccepted,
             PathError::NotYetValid(_) => Self::NotYetValid,
             PathError::Expired(_) => Self::Expired,
             PathError::NotAnAuthority(_) => Self::IssuerNotAuthority,
+            PathError::NotConforming(..) => Self::NotConforming,
             PathError::PathLength(_) => Self::PathTooLong,
             PathError::CriticalExtension(..) => Self::CriticalExtensionUnknown,
+            PathError::NameConstraints(..) => Self::NamesNotPermitted,
+            PathError::Policy(_) => Self::PolicyNotAcceptable,
             PathError::Purpose(_) => Self::PurposeNotAllowed,
+            PathError::PeerName(_) => Self::OtherPeer,
+            PathError::Revoked(_) => Self::Revoked,
+            PathError::StatusUnknown(..) => Self::StatusUnknown,
         }
     }
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Message {
     pub zh: &'static str,
     pub en: &'static str,
+}
+
+/// What a report says first: the verdict and why, for programs and for people.
+#[derive(Debug, Clone, Serialize)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_indication: Option<SubIndication>,
+    pub reason: Reason,
+    pub message: Message,
+}
+
+impl From<Reason> for Judgement {
+    fn from(reason: Reason) -> Self {
+        Self { verdict: reason.verdict(), sub_indication: reason.sub_indication(), reason, message: reason.message() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -106,13 +195,52 @@ pub enum Outcome {
     Unknown,
 }
 
-/// One thing that was looked at, and the clause that asks for it.
+/// A kind of thing that is looked at. The text form is stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckName {
+    Path,
+    Signature,
+    Validity,
+    Constraints,
+    Purpose,
+    Policy,
+    Status,
+    Receipt,
+    Ledger,
+}
+
+impl CheckName {
+    fn title(self) -> Message {
+        let (zh, en) = match self {
+            Self::Path => ("证书链", "certification path"),
+            Self::Signature => ("签名", "signature"),
+            Self::Validity => ("有效期", "validity"),
+            Self::Constraints => ("签发权限", "authority to issue"),
+            Self::Purpose => ("用途", "purpose"),
+            Self::Policy => ("证书策略", "certificate policy"),
+            Self::Status => ("吊销状态", "revocation status"),
+            Self::Receipt => ("签发记录", "record of issue"),
+            Self::Ledger => ("账本", "ledger"),
+        };
+        Message { zh, en }
+    }
+}
+
+/// One thing that was looked at, the clause that asks for it, and what was found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
-    pub name: &'static str,
+    pub name: CheckName,
+    pub title: Message,
     pub clause: &'static str,
     pub outcome: Outcome,
     pub detail: String,
+}
+
+impl Check {
+    pub fn new(name: CheckName, clause: &'static str, outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self { name, title: name.title(), clause, outcome, detail: detail.into() }
+    }
 }
 
 /// What is known of the certificate's status.
@@ -142,9 +270,8 @@ pub struct LedgerReport {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    pub verdict: Verdict,
-    pub reason: Reason,
-    pub message: Message,
+    #[serde(flatten)]
+    pub judgement: Judgement,
     pub status: StatusReport,
     /// The subjects from the end entity to the root.
     pub chain: Vec<String>,
@@ -155,6 +282,14 @@ pub struct Report {
 
 impl Report {
     pub fn new(reason: Reason, status: StatusReport, chain: Vec<String>, checks: Vec<Check>, ledger: Option<LedgerReport>) -> Self {
-        Self { verdict: reason.verdict(), reason, message: reason.message(), status, chain, checks, ledger }
+        Self { judgement: reason.into(), status, chain, checks, ledger }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        self.judgement.verdict
+    }
+
+    pub fn reason(&self) -> Reason {
+        self.judgement.reason
     }
 }

@@ -1,11 +1,13 @@
 //! Certificate revocation lists, version 2 (RFC 5280 §5, GB/T 20518 §5.3): the bytes of one to be signed, and a reader.
 //!
-//! Kept out on purpose: indirect and delta lists and lists of some reasons, which GB/T 20518 advises against; and who signs.
+//! Kept out on purpose: making indirect and delta lists and lists of some reasons, which GB/T 20518 advises against; reading
+//! indirect ones; and who signs. Delta lists and lists of some reasons of others are read.
 
 use const_oid::{
     ObjectIdentifier,
     db::rfc5280::{
-        ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS, ID_CE_INVALIDITY_DATE, ID_CE_ISSUING_DISTRIBUTION_POINT,
+        ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS, ID_CE_DELTA_CRL_INDICATOR, ID_CE_INVALIDITY_DATE,
+        ID_CE_ISSUING_DISTRIBUTION_POINT,
     },
 };
 use der::{
@@ -20,7 +22,7 @@ use x509_cert::{
         pkix::{
             AuthorityKeyIdentifier,
             crl::dp::IssuingDistributionPoint,
-            name::{DistributionPointName, GeneralName},
+            name::{DistributionPointName, GeneralName as GeneralNameField},
         },
     },
     time::Time,
@@ -28,7 +30,12 @@ use x509_cert::{
 
 pub use x509_cert::ext::pkix::CrlReason;
 
-use super::{Error, Signed, extension_list, instant};
+use super::{
+    DistinguishedName, Error, GeneralName, Signed,
+    certificate_extensions::AuthorityKeyIdentifier as AuthorityKeyIdentifierField,
+    distribution_point::{IssuingDistributionPoint as Scope, PointName},
+    extension_list, instant,
+};
 
 const WHAT: &str = "CRL";
 
@@ -156,16 +163,19 @@ pub struct CertificateList<'a> {
     pub signed: Signed<'a>,
     /// The DER Name, verbatim.
     pub issuer: Vec<u8>,
+    issuer_name: DistinguishedName,
     pub this_update: OffsetDateTime,
     /// Mandatory in ours (GB/T 20518 Table C.5), missing in some.
     pub next_update: Option<OffsetDateTime>,
     pub authority_key_identifier: Option<Vec<u8>>,
     /// Which certificates the list covers; `None` means all of the issuer.
-    pub scope: Option<IssuingDistributionPoint>,
+    pub scope: Option<Scope>,
     pub entries: Vec<RevokedEntry>,
     /// Why the list may not be relied upon although it can be read; empty for a sound one.
     pub obstacles: Vec<Obstacle>,
     number: Option<Uint>,
+    /// deltaCRLIndicator: the list says what changed since the complete one with this number (RFC 5280 §5.2.4).
+    base_number: Option<Uint>,
 }
 
 /// What a reader may not pass over.
@@ -175,6 +185,8 @@ pub enum Obstacle {
     CriticalExtension(ObjectIdentifier),
     /// revokedCertificates is there without an entry, where it must be absent (RFC 5280 §5.1.2.6).
     EmptyRevokedCertificates,
+    /// cRLNumber is critical, which it must not be (RFC 5280 §5.2.3).
+    CriticalNumber,
 }
 
 impl<'a> CertificateList<'a> {
@@ -192,11 +204,33 @@ impl<'a> CertificateList<'a> {
         Some(u64::from_be_bytes(number))
     }
 
+    /// The issuer, for comparison with names that may be written differently.
+    pub fn issuer_name(&self) -> &DistinguishedName {
+        &self.issuer_name
+    }
+
+    pub fn has_number(&self) -> bool {
+        self.number.is_some()
+    }
+
+    /// Whether the list says only what changed since a complete one.
+    pub fn is_delta(&self) -> bool {
+        self.base_number.is_some()
+    }
+
+    /// Whether this delta list brings that complete list up to date: it starts from it or from one before, and is newer
+    /// (RFC 5280 §5.2.4). Issuer, scope and key are for the caller to compare.
+    pub fn updates(&self, complete: &CertificateList<'_>) -> bool {
+        let (Some(base), Some(number)) = (&self.base_number, &self.number) else { return false };
+        let order = |number: &Uint| (number.as_bytes().len(), number.as_bytes().to_vec());
+        complete.number.as_ref().is_some_and(|complete| order(complete) >= order(base) && order(complete) < order(number))
+    }
+
     /// The URI of the shard, to be compared with the CRLDistributionPoints of the certificate.
     pub fn distribution_point(&self) -> Option<&str> {
-        let DistributionPointName::FullName(names) = self.scope.as_ref()?.distribution_point.as_ref()? else { return None };
+        let PointName::Full(names) = self.scope.as_ref()?.name.as_ref()? else { return None };
         names.iter().find_map(|name| match name {
-            GeneralName::UniformResourceIdentifier(uri) => Some(uri.as_str()),
+            GeneralName::Uri(uri) => Some(uri.as_str()),
             _ => None,
         })
     }
@@ -214,11 +248,13 @@ impl<'a> CertificateList<'a> {
         let entries = fields.revoked_certificates.unwrap_or_default();
         Ok(Self {
             issuer: fields.issuer.to_der()?,
+            issuer_name: DistinguishedName::decode(fields.issuer)?,
             this_update: instant::from_time(fields.this_update)?,
             next_update: fields.next_update.map(instant::from_time).transpose()?,
             number: extension_list::find(&extensions, ID_CE_CRL_NUMBER)?,
+            base_number: extension_list::find(&extensions, ID_CE_DELTA_CRL_INDICATOR)?,
             authority_key_identifier: key_identifier(&extensions)?,
-            scope: extension_list::find(&extensions, ID_CE_ISSUING_DISTRIBUTION_POINT)?.map(checked_scope).transpose()?,
+            scope: value(&extensions, ID_CE_ISSUING_DISTRIBUTION_POINT).map(Scope::parse).transpose()?,
             entries: entries.into_iter().map(RevokedEntry::decode).collect::<der::Result<_>>()?,
             obstacles,
             signed,
@@ -227,7 +263,8 @@ impl<'a> CertificateList<'a> {
 }
 
 const V2: u8 = 1;
-const LIST_EXTENSIONS: &[ObjectIdentifier] = &[ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER, ID_CE_ISSUING_DISTRIBUTION_POINT];
+const LIST_EXTENSIONS: &[ObjectIdentifier] =
+    &[ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER, ID_CE_DELTA_CRL_INDICATOR, ID_CE_ISSUING_DISTRIBUTION_POINT];
 const ENTRY_EXTENSIONS: &[ObjectIdentifier] = &[ID_CE_CRL_REASONS, ID_CE_INVALIDITY_DATE];
 
 /// RFC 5280 §5.1.
@@ -272,25 +309,24 @@ fn obstacles(extensions: &[Extension], entries: Option<&[RevokedCertificate<'_>]
     let unknown = extension_list::critical_unknown(extensions, LIST_EXTENSIONS)
         .chain(of_entries.flat_map(|list| extension_list::critical_unknown(list, ENTRY_EXTENSIONS)));
     let empty = entries.is_some_and(<[_]>::is_empty).then_some(Obstacle::EmptyRevokedCertificates);
-    unknown.map(Obstacle::CriticalExtension).chain(empty).collect()
-}
-
-/// A scope of nothing or of two kinds at once is a mistake (RFC 5280 §5.2.5).
-fn checked_scope(scope: IssuingDistributionPoint) -> der::Result<IssuingDistributionPoint> {
-    let kinds = [scope.only_contains_user_certs, scope.only_contains_ca_certs, scope.only_contains_attribute_certs];
-    let kinds = kinds.into_iter().filter(|only| *only).count();
-    let says_nothing = kinds == 0 && !scope.indirect_crl && scope.distribution_point.is_none() && scope.only_some_reasons.is_none();
-    if kinds > 1 || says_nothing { Err(ErrorKind::Value { tag: Tag::Sequence }.into()) } else { Ok(scope) }
+    let critical = |extension: &Extension| extension.extn_id == ID_CE_CRL_NUMBER && extension.critical;
+    let number = extensions.iter().any(critical).then_some(Obstacle::CriticalNumber);
+    unknown.map(Obstacle::CriticalExtension).chain(empty).chain(number).collect()
 }
 
 fn key_identifier(extensions: &[Extension]) -> der::Result<Option<Vec<u8>>> {
-    let identifier: Option<AuthorityKeyIdentifier> = extension_list::find(extensions, ID_CE_AUTHORITY_KEY_IDENTIFIER)?;
-    Ok(identifier.and_then(|identifier| identifier.key_identifier).map(OctetString::into_bytes).map(Vec::from))
+    let identifier = value(extensions, ID_CE_AUTHORITY_KEY_IDENTIFIER).map(AuthorityKeyIdentifierField::parse).transpose()?;
+    Ok(identifier.and_then(|identifier| identifier.key_identifier))
+}
+
+/// The content of the extension's OCTET STRING.
+fn value(extensions: &[Extension], id: ObjectIdentifier) -> Option<&[u8]> {
+    extensions.iter().find(|extension| extension.extn_id == id).map(|extension| extension.extn_value.as_bytes())
 }
 
 /// The scope of a list that holds what the certificates naming `uri` need: every reason, user and CA certificates alike.
 fn shard(uri: &str) -> der::Result<IssuingDistributionPoint> {
-    let uri = GeneralName::UniformResourceIdentifier(Ia5String::new(uri)?);
+    let uri = GeneralNameField::UniformResourceIdentifier(Ia5String::new(uri)?);
     Ok(IssuingDistributionPoint {
         distribution_point: Some(DistributionPointName::FullName(vec![uri])),
         only_contains_user_certs: false,

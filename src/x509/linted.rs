@@ -46,14 +46,18 @@ pub fn lint(draft: &Draft, role: Role, issuer: Option<&Certificate>) -> Result<L
         Some(issuer) => (issuer.subject_der(), issuer.subject_key_identifier().unwrap_or_default()),
         None => Default::default(),
     };
-    let context = CertificateContext {
-        role,
-        issuer: issuer.map(|issuer| IssuerFacts {
+    let issuer = match issuer {
+        Some(issuer) => Some(IssuerFacts {
             subject: &subject,
             key_identifier: &key_identifier,
             not_after: issuer.not_after(),
-            algorithm: issuer.public_key().algorithm(),
+            algorithm: issuer.public_key().map_err(Error::Crypto)?.algorithm(),
         }),
+        None => None,
+    };
+    let context = CertificateContext {
+        role,
+        issuer,
         expected: Expected {
             serial: draft.serial.as_bytes(),
             signature_algorithm: &algorithm,

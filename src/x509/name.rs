@@ -61,11 +61,15 @@ pub fn to_der(name: &Name) -> Result<Vec<u8>, Error> {
 pub fn text(name: &Name) -> String {
     let mut parts = Vec::new();
     for attribute in name.iter() {
-        let known = ATTRIBUTES.iter().find(|known| known.oid == attribute.oid);
-        let label = known.map_or_else(|| attribute.oid.to_string(), |known| known.name.to_owned());
-        parts.push(format!("{label}={}", value_text(&attribute.value)));
+        parts.push(format!("{}={}", label(attribute.oid), value_text(&attribute.value)));
     }
     parts.join(", ")
+}
+
+/// How an attribute is called: `CN`, or its object identifier.
+pub(super) fn label(oid: ObjectIdentifier) -> String {
+    let known = ATTRIBUTES.iter().find(|known| known.oid == oid);
+    known.map_or_else(|| oid.to_string(), |known| known.name.to_owned())
 }
 
 /// The attributes whose values are strings, in the order of the name.

@@ -1,10 +1,10 @@
 //! The shape every signed object shares: SEQUENCE { toBeSigned, signatureAlgorithm, signature, … }.
 
-use der::{AnyRef, Decode, Encode, Header, Reader, SliceReader, Tag, Tagged, asn1::BitString};
+use der::{AnyRef, Decode, Encode, Header, Reader, SliceReader, Tag, Tagged, asn1::BitString, referenced::OwnedToRef};
 use spki::AlgorithmIdentifierOwned;
 
 use super::Error;
-use crate::crypto::{self, PublicKey};
+use crate::crypto::{self, PublicKey, Scheme, Strength, VerifyingKey};
 
 /// A certificate, CRL, request or basic OCSP response as received: the bytes that were signed, untouched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,12 @@ impl<'a> Signed<'a> {
             return Err(crypto::Error::UnknownAlgorithm(self.algorithm.oid.to_string()).into());
         }
         Ok(key.verify(self.tbs, self.signature)?)
+    }
+
+    /// The same with the key of anybody, and no less than that strength.
+    pub fn verify_with(&self, key: &VerifyingKey, strength: Strength) -> Result<(), Error> {
+        let scheme = Scheme::parse(self.algorithm.owned_to_ref())?;
+        Ok(key.verify_with_strength(strength, scheme, self.tbs, self.signature)?)
     }
 }
 

@@ -223,7 +223,7 @@ async fn ask(ca: &Ca, authority: &str, digest: Digest, serials: &[&[u8]]) -> Sai
 
 fn question(ca: &Ca, authority: &str, digest: Digest, serials: &[&[u8]], nonce: Option<&Nonce>) -> Vec<u8> {
     let issuer = ca.services().authorities().load(authority).unwrap().certificate().unwrap();
-    ocsp::request(digest, &issuer.subject_der(), issuer.public_key().octets(), serials, nonce).unwrap()
+    ocsp::request(digest, &issuer.subject_der(), issuer.public_key().unwrap().octets(), serials, nonce).unwrap()
 }
 
 async fn post_ocsp(ca: &Ca, request: Vec<u8>) -> Answer {
@@ -235,9 +235,9 @@ fn check_ocsp(ca: &Ca, authority: &str, serials: &[&[u8]], nonce: Option<&Nonce>
     let response = basic(&answer.body);
     let issuer = ca.services().authorities().load(authority).unwrap().certificate().unwrap();
     let responder = Certificate::parse(response.certificates[0]).unwrap();
-    responder.verify_signature(issuer.public_key()).unwrap();
+    responder.verify_signature(&issuer).unwrap();
     assert_eq!(responder.extended_key_usage().unwrap(), [const_oid::db::rfc5280::ID_KP_OCSP_SIGNING]);
-    response.signed.verify(responder.public_key()).unwrap();
+    response.signed.verify(responder.public_key().unwrap()).unwrap();
     assert_eq!(response.data.nonce.as_ref(), nonce);
     let about: Vec<&[u8]> = response.data.responses.iter().map(|single| single.cert_id.serial()).collect();
     assert_eq!(about, serials);
@@ -308,7 +308,7 @@ async fn crl(ca: &Ca, authority: &str, shard: Option<u16>) -> Vec<u8> {
     assert_eq!(answer.header("content-type"), "application/pkix-crl");
     let list = CertificateList::parse(&answer.body).unwrap();
     let issuer = ca.services().authorities().load(authority).unwrap().certificate().unwrap();
-    list.signed.verify(issuer.public_key()).unwrap();
+    list.signed.verify(issuer.public_key().unwrap()).unwrap();
     assert_eq!((&list.issuer, &list.authority_key_identifier), (&issuer.subject_der(), &issuer.subject_key_identifier()));
     assert!(list.obstacles.is_empty() && list.this_update <= ca.now() && list.next_update.unwrap() > ca.now());
     answer.body

@@ -92,7 +92,7 @@ impl Checks {
         for path in [format!("/crl/{}.crl", subject.authority), format!("/crl/{}/{}.crl", subject.authority, serial.shard(shards))] {
             let der = self.public.get_bytes(&path).await?;
             let list = CertificateList::parse(&der)?;
-            self.hold(list.signed.verify(issuer.public_key()).is_ok(), || format!("{path}: the signature is wrong"))?;
+            self.hold(list.signed.verify(issuer.public_key()?).is_ok(), || format!("{path}: the signature is wrong"))?;
             self.hold(list.find(serial.as_bytes()).is_some() == (state == State::Revoked), || format!("{path}: not what {state:?} means"))?;
         }
         Ok(())
@@ -116,19 +116,19 @@ impl Checks {
         let issuer = self.authority(authority)?.clone();
         let nonce = Nonce::generate(&SystemEntropy);
         let name = issuer.subject_der();
-        let request = ocsp::request(digest, &name, issuer.public_key().octets(), &[serial], Some(&nonce))?;
+        let request = ocsp::request(digest, &name, issuer.public_key()?.octets(), &[serial], Some(&nonce))?;
         let answer = self.public.post_bytes("/ocsp", "application/ocsp-request", request).await?;
         let response: Box<BasicResponse<'_>> = match OcspResponse::parse(&answer)? {
             OcspResponse::Basic(response) => response,
             OcspResponse::Error(status) => bail!("OCSP answers {status:?}"),
         };
         let responder = Certificate::parse(response.certificates.first().context("the answer has no responder certificate")?)?;
-        responder.verify_signature(issuer.public_key())?;
+        responder.verify_signature(&issuer)?;
         ensure!(
             responder.extended_key_usage().is_some_and(|usage| usage.contains(&const_oid::db::rfc5280::ID_KP_OCSP_SIGNING)),
             "not a responder"
         );
-        response.signed.verify(responder.public_key())?;
+        response.signed.verify(responder.public_key()?)?;
         ensure!(response.data.nonce.as_ref() == Some(&nonce), "the nonce is another");
         let single = response.data.responses.first().context("the answer is empty")?;
         ensure!(single.cert_id.serial() == serial, "the answer is about another certificate");

@@ -153,7 +153,7 @@ impl Gatherer<'_> {
 
     async fn ocsp(&mut self, file: &str, issuer: &Certificate, serial: &[u8]) -> anyhow::Result<()> {
         let nonce = Nonce::generate(&SystemEntropy);
-        let request = ocsp::request(Digest::Sha256, &issuer.subject_der(), issuer.public_key().octets(), &[serial], Some(&nonce))?;
+        let request = ocsp::request(Digest::Sha256, &issuer.subject_der(), issuer.public_key()?.octets(), &[serial], Some(&nonce))?;
         let response = self.public.post_bytes("/ocsp", "application/ocsp-request", request.clone()).await?;
         self.kept.put(format!("ocsp/{file}.req"), request);
         self.kept.put(format!("ocsp/{file}.resp"), response);

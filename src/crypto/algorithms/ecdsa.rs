@@ -129,7 +129,7 @@ pub(super) fn to_fixed(signature: &[u8], width: usize) -> Result<Vec<u8>, Error>
 }
 
 /// r ‖ s → DER SEQUENCE of r and s.
-pub(super) fn from_fixed(signature: &[u8], width: usize) -> Result<Vec<u8>, Error> {
+pub(in crate::crypto) fn from_fixed(signature: &[u8], width: usize) -> Result<Vec<u8>, Error> {
     if signature.len() != 2 * width {
         return Err(Error::Signature);
     }

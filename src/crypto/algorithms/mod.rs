@@ -9,13 +9,14 @@ use std::fmt::Debug;
 use spki::AlgorithmIdentifierOwned;
 use zeroize::Zeroizing;
 
+pub(super) use self::ecdsa::from_fixed as ecdsa_from_fixed;
 use super::{Digest, Error, PublicKey};
 
 /// Declares the file of each algorithm and the list of all: to add one is to add its line.
 macro_rules! algorithms {
     ($($file:ident::$name:ident)*) => {
         $(
-            mod $file;
+            pub(super) mod $file;
             pub use self::$file::$name;
         )*
 

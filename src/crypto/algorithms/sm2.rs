@@ -3,7 +3,7 @@
 //! Z is always computed with the default identity of GM/T 0009 §10; TLS 1.3 alone has another (RFC 8998 §3.2.1).
 
 use der::{Any, asn1::ObjectIdentifier};
-use signature::{Signer, Verifier};
+use signature::{Signer, Verifier, hazmat::PrehashVerifier};
 use sm2::{
     SecretKey,
     dsa::{Signature, SigningKey, VerifyingKey},
@@ -105,12 +105,71 @@ impl Algorithm for Sm2 {
 
 fn verify(identity: &str, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Error> {
     let key = VerifyingKey::from_sec1_bytes(identity, public_key).map_err(|_| Error::PublicKey)?;
+    key.verify(message, &parse_signature(signature)?).map_err(|_| Error::Signature)
+}
+
+fn parse_signature(der: &[u8]) -> Result<Signature, Error> {
     // The crate reads BER-like forms too; a signature has one form only, so it must encode back to what was read.
-    let parsed = Signature::from_der(signature).map_err(|_| Error::Signature)?;
-    if parsed.to_der().as_bytes() != signature {
-        return Err(Error::Signature);
+    let parsed = Signature::from_der(der).map_err(|_| Error::Signature)?;
+    if parsed.to_der().as_bytes() == der { Ok(parsed) } else { Err(Error::Signature) }
+}
+
+/// A public key made ready for many signatures with the default identity.
+pub(in crate::crypto) struct Sm2Verifier {
+    key: VerifyingKey,
+    z: [u8; 32],
+}
+
+impl Sm2Verifier {
+    /// From an uncompressed point.
+    pub(in crate::crypto) fn new(point: &[u8]) -> Result<Self, Error> {
+        Sm2.check_public_key(point)?;
+        let key = VerifyingKey::from_sec1_bytes(DEFAULT_IDENTITY, point).map_err(|_| Error::PublicKey)?;
+        Ok(Self { key, z: z(DEFAULT_IDENTITY, point) })
     }
-    key.verify(message, &parsed).map_err(|_| Error::Signature)
+
+    /// What is hashed before the message (GM/T 0009 §8.1).
+    pub(in crate::crypto) fn z(&self) -> &[u8] {
+        &self.z
+    }
+
+    pub(in crate::crypto) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        self.key.verify(message, &parse_signature(signature)?).map_err(|_| Error::Signature)
+    }
+
+    /// `digest` is SM3(Z ‖ message).
+    pub(in crate::crypto) fn verify_digest(&self, digest: &[u8], signature: &[u8]) -> Result<(), Error> {
+        self.key.verify_prehash(digest, &parse_signature(signature)?).map_err(|_| Error::Signature)
+    }
+}
+
+/// SM3(ENTL ‖ identity ‖ a ‖ b ‖ G ‖ public key), the curve as GM/T 0009 §5 and GB/T 32918.5 have it.
+fn z(identity: &str, point: &[u8]) -> [u8; 32] {
+    const A: [u8; 32] = hex_literal("FFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFC");
+    const B: [u8; 32] = hex_literal("28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93");
+    const X: [u8; 32] = hex_literal("32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7");
+    const Y: [u8; 32] = hex_literal("BC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0");
+    let mut hash = Digest::Sm3.hasher();
+    // Identities here are constants of a few octets.
+    let bits = u16::try_from(identity.len() * 8).unwrap_or(u16::MAX).to_be_bytes();
+    for part in [&bits[..], identity.as_bytes(), &A, &B, &X, &Y, point.get(1..).unwrap_or_default()] {
+        hash.update(part);
+    }
+    let mut z = [0; 32];
+    z.copy_from_slice(&hash.finish());
+    z
+}
+
+const fn hex_literal(text: &str) -> [u8; 32] {
+    const fn digit(character: u8) -> u8 {
+        if character <= b'9' { character - b'0' } else { character - b'A' + 10 }
+    }
+    let (text, mut octets, mut index) = (text.as_bytes(), [0; 32], 0);
+    while index < 32 {
+        octets[index] = digit(text[2 * index]) << 4 | digit(text[2 * index + 1]);
+        index += 1;
+    }
+    octets
 }
 
 struct Key {

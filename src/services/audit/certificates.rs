@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{AuthorityRecord, Error, Facts, Findings, IN_FLIGHT, Issued, Records, Signer, Stopped, books::Book};
 use crate::{
-    crypto::{algorithms, digest::sha256},
+    crypto::{PublicKey, algorithms, digest::sha256},
     ledger::{State, StatusKey},
     policy::{Purpose, SignerReference, Statement},
     services::{authorities::signature_algorithm, enrol::hmac_sha256},
     store::{self, CertificateFilter, Connection},
     world::millis,
-    x509::{Certificate, SerialNumber, name, signed::assemble},
+    x509::{Certificate, SerialNumber, signed::assemble},
 };
 use der::Decode;
 use spki::AlgorithmIdentifierOwned;
@@ -74,8 +74,10 @@ impl Check<'_> {
         self.check_issuer(row, &certificate, authority);
         self.check_owner(row, &id, &certificate, &key, book, findings);
         if signers.contains(&certificate.fingerprint()) {
-            let signer =
-                Signer { id: digest, person: row.person.clone(), authority: row.authority.clone(), key: certificate.public_key().clone() };
+            let Ok(key) = certificate.public_key() else {
+                return findings.row("certificate", &id).add("tbs", "its key is of no algorithm that is known here");
+            };
+            let signer = Signer { id: digest, person: row.person.clone(), authority: row.authority.clone(), key: key.clone() };
             self.facts.signers.insert(certificate.fingerprint(), signer);
         }
     }
@@ -120,7 +122,8 @@ impl Check<'_> {
         let mut finding = findings.row("certificate", id);
         let other = || "the TBSCertificate has another".to_owned();
         finding.check("serial", row.serial == certificate.serial(), other);
-        finding.check("key_fingerprint", row.key_fingerprint == certificate.public_key().fingerprint(), other);
+        let fingerprint = certificate.public_key().map(PublicKey::fingerprint);
+        finding.check("key_fingerprint", fingerprint.is_ok_and(|fingerprint| row.key_fingerprint == fingerprint), other);
         finding.check("subject", row.subject == certificate.subject_text(), other);
         finding.check("not_before", row.not_before == millis(certificate.not_before()), other);
         finding.check("not_after", row.not_after == millis(certificate.not_after()), other);
@@ -138,7 +141,7 @@ impl Check<'_> {
         if row.signature.is_none() {
             return finding.check("fingerprint", row.fingerprint.is_none(), || "a promise has no signature to take it of".to_owned());
         }
-        let verified = authority.certificate.as_ref().map(|issuer| certificate.verify_signature(issuer.public_key()).is_ok());
+        let verified = authority.certificate.as_ref().map(|issuer| certificate.verify_signature(issuer).is_ok());
         finding.check("signature", verified == Some(true), || format!("it does not verify with the key of {}", row.authority));
         let fingerprint = certificate.fingerprint();
         finding.check("fingerprint", row.fingerprint.as_deref() == Some(&fingerprint), || "not the SHA-256 of the certificate".to_owned());
@@ -146,9 +149,9 @@ impl Check<'_> {
 
     /// What a certificate says of the authority that issued it.
     fn check_issuer(&mut self, row: &store::CertificateRow, certificate: &Certificate, authority: &AuthorityRecord) {
-        let is_authority = certificate.basic_constraints().is_some_and(|constraints| constraints.ca);
-        if is_authority {
-            self.issuers.insert(certificate.public_key().fingerprint().to_vec(), row.authority.clone());
+        let is_authority = certificate.is_authority();
+        if let (true, Ok(key)) = (is_authority, certificate.public_key()) {
+            self.issuers.insert(key.fingerprint().to_vec(), row.authority.clone());
         }
         let id = hex::encode(&row.id);
         let Ok(parsed) = x509_cert::Certificate::from_der(certificate.der()) else { return };
@@ -179,19 +182,19 @@ impl Check<'_> {
         self.records.check_person(findings, "certificate", id, "person", &row.person);
         self.records.check_department(findings, "certificate", id, "department", row.department.as_deref());
         let mut finding = findings.row("certificate", id);
-        let is_authority = certificate.basic_constraints().is_some_and(|constraints| constraints.ca);
+        let is_authority = certificate.is_authority();
         let Some(enrolment) = &row.enrolment else {
             finding.check("enrolment", is_authority, || "only an authority's own certificate has none".to_owned());
-            let profile = if certificate.subject() == certificate.issuer() { "root" } else { "authority" };
+            let profile = if certificate.is_self_issued() { "root" } else { "authority" };
             finding.check("profile", row.profile == profile, || format!("it is of {profile}"));
             finding.check("person", row.person == self.records.system_person, || "not the service itself".to_owned());
             return finding.check("department", row.department.is_none(), || "an authority belongs to no department".to_owned());
         };
         finding.check("enrolment", !is_authority, || "an authority's own certificate has none".to_owned());
-        if let Some(person) = name::find(certificate.subject(), const_oid::db::rfc4519::SERIAL_NUMBER) {
+        if let Some(person) = certificate.subject().find(const_oid::db::rfc4519::SERIAL_NUMBER) {
             finding.check("person", row.person == person, || "its subject names another".to_owned());
         }
-        let organization = name::find(certificate.subject(), const_oid::db::rfc4519::ORGANIZATION_NAME);
+        let organization = certificate.subject().find(const_oid::db::rfc4519::ORGANIZATION_NAME);
         if let (Some(department), Some(organization)) = (&row.department, organization) {
             let own = |(kind, value, of): &(String, String, String)| kind == "organization" && *value == organization && of == department;
             finding.check("department", self.records.namespaces.iter().any(own), || "its O is not this department's".to_owned());
@@ -242,7 +245,9 @@ impl Check<'_> {
         let Some(certificate) = &authority.certificate else {
             return finding.add("key_fingerprint", "the trust bundle has no certificate of that key");
         };
-        let own = certificate.public_key().algorithm();
+        let Ok(own) = certificate.public_key().map(PublicKey::algorithm) else {
+            return finding.add("algorithm", "its key is of none that is known here");
+        };
         finding.check("algorithm", row.algorithm == own.name(), || "its key is of another".to_owned());
         let two_forms = own.signature_algorithm() != own.signature_algorithm_with_null();
         finding.check("null_parameters", matches!((row.null_parameters, two_forms), (0, _) | (1, true)), || {
@@ -307,7 +312,7 @@ impl Issued {
 /// The AlgorithmIdentifier that the row says its authority signs with.
 fn algorithm(authority: &AuthorityRecord) -> Option<AlgorithmIdentifierOwned> {
     let algorithm = match &authority.certificate {
-        Some(certificate) => certificate.public_key().algorithm(),
+        Some(certificate) => certificate.public_key().ok()?.algorithm(),
         None => algorithms::find(&authority.row.algorithm).ok()?,
     };
     Some(signature_algorithm(algorithm, authority.row.null_parameters != 0))
@@ -317,7 +322,7 @@ fn algorithm(authority: &AuthorityRecord) -> Option<AlgorithmIdentifierOwned> {
 /// the one that the TBSCertificate itself names (RFC 5280 §4.1.1.2).
 fn parse(row: &store::CertificateRow, authority: &AuthorityRecord) -> Result<Certificate, String> {
     let named = x509_cert::TbsCertificate::from_der(&row.tbs).map_err(|error| error.to_string())?.signature().clone();
-    let own = authority.certificate.as_ref().map(|certificate| certificate.public_key().algorithm());
+    let own = authority.certificate.as_ref().and_then(|certificate| certificate.public_key().ok()).map(PublicKey::algorithm);
     if own.is_some_and(|own| !own.accepts_signature_algorithm(&named)) {
         return Err("its signature algorithm is not its authority's".to_owned());
     }
@@ -327,5 +332,5 @@ fn parse(row: &store::CertificateRow, authority: &AuthorityRecord) -> Result<Cer
 
 /// Whether this policy and no other stands in the certificate.
 fn asserts(certificate: &Certificate, policy: &str) -> bool {
-    matches!(&certificate.policies()[..], [only] if only.to_string() == policy)
+    matches!(certificate.policies(), [only] if only.to_string() == policy)
 }

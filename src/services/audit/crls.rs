@@ -51,7 +51,9 @@ fn check_list(
         Err(error) => return finding.add("der", error.to_string()),
     };
     let verified = authority.certificate.as_ref().is_some_and(|issuer| {
-        list.signed.verify(issuer.public_key()).is_ok() && list.issuer == issuer.subject_der() && list.obstacles.is_empty()
+        issuer.public_key().is_ok_and(|key| list.signed.verify(key).is_ok())
+            && list.issuer == issuer.subject_der()
+            && list.obstacles.is_empty()
     });
     finding.check("der", verified, || format!("not a list that {} signed", row.authority));
     finding.check("number", list.number() == u64::try_from(row.number).ok(), || "the list has another".to_owned());

@@ -142,7 +142,7 @@ async fn certificate(running: &Running, books: &Books, api: &Client, view: &Valu
 
     let certificate = Certificate::parse_many(view["pem"].as_str().context("it was not signed")?.as_bytes())?.remove(0);
     ensure!(certificate.id().0 == id.0 && hex::encode(certificate.fingerprint()) == text(view, "fingerprint")?, "other bytes");
-    certificate.verify_signature(issuer_of(running, &certificate)?.public_key())?;
+    certificate.verify_signature(&issuer_of(running, &certificate)?)?;
 
     let trusted = trusted(running, log)?;
     let receipt = api.get_bytes(&format!("/api/v1/certificates/{id}/receipt")).await?;
@@ -174,7 +174,7 @@ impl Books {
         let mut keys = BTreeSet::new();
         for view in &self.certificates {
             let certificate = Certificate::parse_many(text(view, "pem")?.as_bytes())?.remove(0);
-            ensure!(keys.insert(certificate.public_key().fingerprint()), "two certificates for one key: {view}");
+            ensure!(keys.insert(certificate.public_key()?.fingerprint()), "two certificates for one key: {view}");
         }
         let enrolled: Vec<&str> = self.certificates.iter().filter_map(|view| view["enrolment"].as_str()).collect();
         for enrolment in enrolled.iter().collect::<BTreeSet<_>>() {
@@ -248,7 +248,7 @@ pub async fn agree(running: &Running, books: &Books, view: &Value, state: State)
     ensure!(lists.naming(&certificate)? == 2 * revoked, "{} CRLs name it", lists.naming(&certificate)?);
 
     let issuer = issuer_of(running, &certificate)?;
-    let request = ocsp::request(Digest::Sha256, &issuer.subject_der(), issuer.public_key().octets(), &[certificate.serial()], None)?;
+    let request = ocsp::request(Digest::Sha256, &issuer.subject_der(), issuer.public_key()?.octets(), &[certificate.serial()], None)?;
     let answer = running.public()?.post_bytes("/ocsp", "application/ocsp-request", request).await?;
     let OcspResponse::Basic(response) = OcspResponse::parse(&answer)? else { anyhow::bail!("OCSP answers with an error") };
     let single = response.data.responses.first().context("OCSP answers nothing")?;

@@ -1,0 +1,180 @@
+//! Revocation lists: complete, partitioned, of some reasons, and delta (RFC 5280 §6.3.3). Indirect ones are not supported.
+
+use super::{
+    Inputs, Purpose,
+    path::validate_below,
+    revocation::{EvidenceInputs, Kind, Obstacle, Signers, Source, Status, is_current},
+};
+use crate::{
+    crypto::Strength,
+    x509::{
+        Certificate, GeneralName,
+        crl::{CertificateList, CrlReason, RevokedEntry},
+        distribution_point::{Coverage, DistributionPoint, IssuingDistributionPoint, PointName, Reasons},
+    },
+};
+
+/// The status of a certificate by lists of its issuer.
+pub(super) fn status(
+    certificate: &Certificate,
+    issuer: &Certificate,
+    signers: &Signers<'_>,
+    lists: &[CertificateList<'_>],
+    inputs: &EvidenceInputs,
+) -> Status {
+    let points = certificate.extensions().crl_distribution_points.as_deref().unwrap_or_default();
+    // Without a point, and where the points leave reasons open, any list of the issuer will do (the last paragraph of §6.3.3).
+    let own = DistributionPoint { name: None, reasons: None, crl_issuer: None };
+    let mut covered = Reasons::NONE;
+    let mut obstacle = Obstacle::NoEvidence;
+    let mut source = None;
+    for point in points.iter().chain(Some(&own)) {
+        for list in lists.iter().filter(|list| !list.is_delta()) {
+            if covered.contains(Reasons::ALL) {
+                break;
+            }
+            let question = Question { certificate, issuer, signers, lists, inputs };
+            match question.by_list(point, list) {
+                Ok(Finding { revoked: Some(entry), source }) => return revoked(entry, source),
+                Ok(Finding { revoked: None, source: found }) => {
+                    covered = covered.union(reasons(point, list));
+                    source.get_or_insert(found);
+                }
+                Err(found) => obstacle = obstacle.max(found),
+            }
+        }
+    }
+    match source {
+        Some(source) if covered.contains(Reasons::ALL) => Status::Good { source },
+        Some(_) => Status::Unknown(Obstacle::SomeReasonsOnly),
+        None => Status::Unknown(obstacle),
+    }
+}
+
+fn revoked(entry: RevokedEntry, source: Source) -> Status {
+    Status::Revoked { source, at: entry.revoked_at, reason: entry.reason, invalidity_date: entry.invalidity_date }
+}
+
+/// §6.3.3 (d).
+fn reasons(point: &DistributionPoint, list: &CertificateList<'_>) -> Reasons {
+    let of_list = list.scope.as_ref().and_then(|scope| scope.only_some_reasons).unwrap_or(Reasons::ALL);
+    of_list.intersection(point.reasons.unwrap_or(Reasons::ALL))
+}
+
+struct Question<'a> {
+    certificate: &'a Certificate,
+    issuer: &'a Certificate,
+    signers: &'a Signers<'a>,
+    lists: &'a [CertificateList<'a>],
+    inputs: &'a EvidenceInputs,
+}
+
+struct Finding {
+    revoked: Option<RevokedEntry>,
+    source: Source,
+}
+
+impl Question<'_> {
+    /// What a complete list that is found at this point says, brought up to date by a delta list if there is one.
+    fn by_list(&self, point: &DistributionPoint, list: &CertificateList<'_>) -> Result<Finding, Obstacle> {
+        self.check_scope(point, list)?;
+        self.check_form(list)?;
+        let delta = self.lists.iter().find(|delta| self.updates(delta, list));
+        let current = |list: &CertificateList<'_>| is_current(list.this_update, list.next_update, self.inputs);
+        // A list that is out of date is as good as new with a delta list that is not (§6.3.3 (a) (1)).
+        if !current(list) && (delta.is_none() || list.this_update > self.inputs.at) {
+            return Err(Obstacle::NotCurrent);
+        }
+        if !self.is_signed_for_the_issuer(list) {
+            return Err(Obstacle::NotAuthorized);
+        }
+        let serial = self.certificate.serial();
+        let entry = match delta.and_then(|delta| delta.find(serial)) {
+            Some(entry) if entry.reason == Some(CrlReason::RemoveFromCRL) => None,
+            Some(entry) => Some(entry),
+            None => list.find(serial),
+        };
+        let this_update = delta.map_or(list.this_update, |delta| delta.this_update);
+        Ok(Finding { revoked: entry.cloned(), source: Source { kind: Kind::Crl, this_update } })
+    }
+
+    /// §6.3.3 (b): the list is about certificates like this one.
+    fn check_scope(&self, point: &DistributionPoint, list: &CertificateList<'_>) -> Result<(), Obstacle> {
+        // A point with another issuer, and a list with entries of others, are what indirect lists are made of.
+        if point.crl_issuer.is_some() || list.scope.as_ref().is_some_and(|scope| scope.indirect) {
+            return Err(Obstacle::Unsupported);
+        }
+        if list.issuer_name() != self.certificate.issuer() {
+            return Err(Obstacle::OtherCertificates);
+        }
+        let Some(scope) = &list.scope else { return Ok(()) };
+        let covers = match scope.coverage {
+            Coverage::All => true,
+            // Version 1 cannot say whether it is one or the other.
+            Coverage::UserCertificates => self.certificate.version() == 3 && !self.certificate.is_authority(),
+            Coverage::AuthorityCertificates => self.certificate.is_authority(),
+            Coverage::AttributeCertificates => false,
+        };
+        if covers && self.names_match(point, scope) { Ok(()) } else { Err(Obstacle::OtherCertificates) }
+    }
+
+    /// §6.3.3 (b) (2) (i): the list says that it is found where the certificate says.
+    fn names_match(&self, point: &DistributionPoint, scope: &IssuingDistributionPoint) -> bool {
+        let Some(of_list) = &scope.name else { return true };
+        let issuer = self.certificate.issuer();
+        let own = PointName::Full(vec![GeneralName::Directory(issuer.clone())]);
+        let of_point = point.name.as_ref().unwrap_or(&own).names(issuer);
+        of_list.names(issuer).iter().any(|name| of_point.contains(name))
+    }
+
+    /// Without a number lists cannot be put in order, so RFC 5280 §5.2.3 demands one; those of older rules have none.
+    fn check_form(&self, list: &CertificateList<'_>) -> Result<(), Obstacle> {
+        let numbered = list.has_number() || self.inputs.strength == Strength::Legacy;
+        if list.obstacles.is_empty() && numbered { Ok(()) } else { Err(Obstacle::Unsupported) }
+    }
+
+    /// §6.3.3 (c): a delta list of the same scope and key that starts from this list, and can be used itself.
+    fn updates(&self, delta: &CertificateList<'_>, list: &CertificateList<'_>) -> bool {
+        delta.is_delta()
+            && delta.issuer_name() == list.issuer_name()
+            && delta.scope == list.scope
+            && delta.authority_key_identifier == list.authority_key_identifier
+            && delta.updates(list)
+            && delta.obstacles.is_empty()
+            && is_current(delta.this_update, delta.next_update, self.inputs)
+            && self.is_signed_for_the_issuer(delta)
+    }
+
+    /// §6.3.3 (f), (g): by the issuer of the certificate, or by another certificate of the same name that leads to the same anchor.
+    fn is_signed_for_the_issuer(&self, list: &CertificateList<'_>) -> bool {
+        if signs_lists(self.issuer) && self.is_signed_by(list, self.issuer) {
+            return true;
+        }
+        let others = self.signers.bag.iter().filter(|other| other.subject() == self.issuer.subject() && other.spki() != self.issuer.spki());
+        others.filter(|other| signs_lists(other)).take(MAX_SIGNERS).any(|other| {
+            let mut inputs = Inputs::new(self.inputs.at, Purpose::Any);
+            inputs.strength = self.inputs.strength;
+            self.is_signed_by(list, other)
+                && validate_below(self.signers.anchor, other, self.signers.bag, self.signers.trust, &inputs)
+                && self.is_not_listed_elsewhere(other)
+        })
+    }
+
+    /// A key that was revoked signs nothing: no list at hand may name the certificate of the signer, its own list least of all.
+    fn is_not_listed_elsewhere(&self, signer: &Certificate) -> bool {
+        let of_issuer = |list: &&CertificateList<'_>| list.issuer_name() == signer.issuer();
+        self.lists.iter().filter(of_issuer).all(|list| list.find(signer.serial()).is_none())
+    }
+
+    fn is_signed_by(&self, list: &CertificateList<'_>, signer: &Certificate) -> bool {
+        signer.verifying_key().is_ok_and(|key| list.signed.verify_with(key, self.inputs.strength).is_ok())
+    }
+}
+
+/// The most certificates with the issuer's name that are tried as signers of one list.
+const MAX_SIGNERS: usize = 8;
+
+/// RFC 5280 §6.3.3 (f): if there is a keyUsage, it has cRLSign.
+fn signs_lists(certificate: &Certificate) -> bool {
+    certificate.extensions().key_usage.as_ref().is_none_or(|usage| usage.crl_sign())
+}
