@@ -182,6 +182,7 @@ RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 
 heading 'tests on SQLite'
 export HUFU_TEST_DATABASE=sqlite
+cargo build --locked --example conformance
 cargo test --locked
 if [[ -n $long ]]; then cargo test --locked --lib --bins --tests -- --ignored; fi
 

@@ -171,7 +171,7 @@ impl<'a> Search<'a> {
             && leaf.is_self_issued()
             && self.is_signed_by(leaf, leaf)
         {
-            return self.finish(&[leaf.clone()], anchor);
+            return self.finish(std::slice::from_ref(leaf), anchor);
         }
         self.extend(&mut vec![leaf.clone()])
     }

@@ -206,7 +206,7 @@ impl Certificate {
     }
 
     pub fn key_usage(&self) -> Option<KeyUsage> {
-        self.0.extensions.key_usage.clone()
+        self.0.extensions.key_usage
     }
 
     pub fn extended_key_usage(&self) -> Option<&[ObjectIdentifier]> {

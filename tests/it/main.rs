@@ -1,6 +1,7 @@
 //! Behaviour from outside: a real service, real files, a real database (`HUFU_TEST_DATABASE=postgres` for PostgreSQL).
 
 mod approvals;
+mod conformance;
 mod crash;
 mod documents;
 mod governance;

@@ -48,7 +48,8 @@ fn wycheproof_signatures_are_judged_as_it_says_whole_and_by_digest() {
         digest: digest(group["sha"].as_str().unwrap()),
         salt: group["sLen"].as_u64().unwrap().try_into().unwrap(),
     };
-    let files: [(&str, bool, &dyn Fn(&Value) -> Scheme); 8] = [
+    type OfGroup<'a> = &'a dyn Fn(&Value) -> Scheme;
+    let files: [(&str, bool, OfGroup<'_>); 8] = [
         ("ecdsa_secp256r1_sha256_test.json", false, &ecdsa),
         ("ecdsa_secp384r1_sha384_test.json", false, &ecdsa),
         ("ecdsa_secp256r1_sha256_p1363_test.json", true, &ecdsa),

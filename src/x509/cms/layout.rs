@@ -12,6 +12,9 @@ use super::{
     ber::{self, END_OF_CONTENTS, EXPLICIT_0, Header, OCTET_STRING, SEQUENCE},
 };
 
+/// Where the octets of the content are, piece by piece.
+type Segments = Vec<Range<u64>>;
+
 const WHAT: &str = "CMS SignedData";
 /// The largest SignedData without its content: certificates, revocation lists and signers.
 pub const MAX_REST: u64 = 16 << 20;
@@ -94,7 +97,7 @@ where
     }
 
     /// EncapsulatedContentInfo (RFC 5652 §5.2): as DER without the content, and where that is.
-    fn encapsulated(&mut self) -> Result<(Vec<u8>, Option<Vec<Range<u64>>>), E> {
+    fn encapsulated(&mut self) -> Result<(Vec<u8>, Option<Segments>), E> {
         let info = self.enter(SEQUENCE)?;
         let mut content_type = Vec::new();
         self.element(&mut content_type)?;
@@ -111,7 +114,7 @@ where
         Ok((der, content))
     }
 
-    fn content(&mut self) -> Result<Vec<Range<u64>>, E> {
+    fn content(&mut self) -> Result<Segments, E> {
         let header = self.header()?;
         let mut segments = Vec::new();
         match (header.identifier, header.length) {
@@ -124,7 +127,7 @@ where
         Ok(segments)
     }
 
-    fn segments(&mut self, length: Option<u64>, depth: usize, segments: &mut Vec<Range<u64>>) -> Result<(), E> {
+    fn segments(&mut self, length: Option<u64>, depth: usize, segments: &mut Segments) -> Result<(), E> {
         if depth > MAX_SEGMENT_DEPTH {
             return Err(malformed("content in segments of segments of segments").into());
         }
@@ -149,7 +152,8 @@ where
         }
         let octets = self.fetch(self.position..end, MAX_REST)?;
         let mut rest = octets.as_slice();
-        while !rest.is_empty() && !(signed.0.is_none() && rest.starts_with(&END_OF_CONTENTS)) {
+        let is_end = |rest: &[u8]| rest.is_empty() || (signed.0.is_none() && rest.starts_with(&END_OF_CONTENTS));
+        while !is_end(rest) {
             rest = ber::element(rest, 1, der)?;
         }
         self.position = end - rest.len() as u64;

@@ -49,7 +49,7 @@ pub struct SignerInfo<'a> {
 impl<'a> SignerInfo<'a> {
     pub fn parse(der: &'a [u8]) -> Result<Self, Error> {
         let fields = Fields::from_der(der).map_err(|error| Error::malformed(WHAT, error))?;
-        let signed = fields.signed.map(|content| Attributes::parse(content)).transpose()?;
+        let signed = fields.signed.map(Attributes::parse).transpose()?;
         if signed.is_some() && fields.signed.is_some_and(<[u8]>::is_empty) {
             return Err(Error::malformed(WHAT, "signed attributes without any"));
         }
