@@ -18,7 +18,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct Decide {
-    /// The enrolment, certificate, officer or policy (its id)
+    /// The id of what the command is about
     pub id: String,
     #[command(flatten)]
     pub connection: Connection,
@@ -32,7 +32,7 @@ pub struct Approve {
     /// The enrolment (its id); several are approved by one statement
     #[arg(required_unless_present = "from")]
     pub ids: Vec<String>,
-    /// A file with one enrolment a line, `-` for standard input: all of them by one statement
+    /// A file with one enrolment a line, its id first, or `-` for standard input, which takes --yes: all by one statement
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub from: Option<PathBuf>,
     #[command(flatten)]
@@ -82,6 +82,10 @@ fn path(act: &str, id: &str) -> anyhow::Result<String> {
 impl Approve {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self { ids, from, connection, yes } = self;
+        // The answer to the question would have to come from where the list does.
+        if !yes && from.as_deref() == Some(Path::new("-")) {
+            bail!("--from - takes --yes, for standard input cannot hold both the list and your answer; nothing was signed");
+        }
         let mut ids = match from {
             Some(file) => read_ids(&file)?,
             None => ids,
@@ -116,7 +120,12 @@ fn read_ids(file: &Path) -> anyhow::Result<Vec<String>> {
     } else {
         std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?
     };
-    Ok(text.split_whitespace().map(str::to_owned).collect())
+    Ok(first_words(&text))
+}
+
+/// The first word of each line, so that what `hufu list enrolments` prints can be handed in as it is.
+fn first_words(text: &str) -> Vec<String> {
+    text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 /// An enrolment of a list: what it is, to whom, and where to read more.
@@ -258,4 +267,14 @@ fn summary(act: &str, answer: &Value) -> String {
         lines.push(format!("claim code (one use): {code}"));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_enrolments_is_read_as_it_is_printed() {
+        assert_eq!(first_words("aa  submitted  staff\n\n  bb\ncc"), ["aa", "bb", "cc"]);
+    }
 }

@@ -129,7 +129,7 @@ impl Play<'_> {
             ("staff", "staff", json!({"CN": "王芳"}), Value::Null),
             ("citizen", "citizen", json!({"CN": "陈明"}), json!(hex::encode([7; 32]))),
         ] {
-            self.story.begin(&format!("A {who} is enrolled under P-256 and SM2; the approver signs; two certificates are issued"));
+            self.story.begin(&format!("Enrolled as {who} under P-256 and SM2; the approver signs; two certificates are issued"));
             let mut p256 = Subject::new(&format!("{who}-p256"), Family::P256)?;
             let mut sm2 = Subject::new(&format!("{who}-sm2"), Family::Sm2)?;
             let body = json!({

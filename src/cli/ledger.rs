@@ -118,7 +118,10 @@ impl Audit {
             println!("{:#}", json!({"findings": findings}));
         } else {
             findings.iter().for_each(|finding| println!("{finding}"));
-            eprintln!("{}", if findings.is_empty() { "nothing was found".to_owned() } else { format!("{} findings", findings.len()) });
+            eprintln!(
+                "{}",
+                if findings.is_empty() { "every row agrees with the ledger".to_owned() } else { format!("{} findings", findings.len()) }
+            );
         }
         Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
