@@ -15,6 +15,7 @@ mod processing;
 pub mod purpose;
 pub mod report;
 pub mod revocation;
+pub mod signature;
 
 pub use anchor::{Anchor, TrustStore};
 pub use path::{Inputs, Path, PathError, validate, validate_if};
