@@ -30,6 +30,7 @@ pub mod time_stamp;
 pub mod trust;
 pub mod upkeep;
 pub mod verify;
+pub mod verify_signature;
 
 use std::{collections::BTreeMap, sync::Arc};
 

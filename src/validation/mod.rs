@@ -23,3 +23,4 @@ pub use peer_name::PeerName;
 pub use policy_graph::{ANY_POLICY, Policies, PolicyInputs};
 pub use purpose::Purpose;
 pub use report::{Check, CheckName, Judgement, Outcome, Reason, Report, StatusReport, Verdict};
+pub use signature::{SignatureReason, SignatureReport, TimeStampReport};

@@ -4,8 +4,10 @@
 //! about a signature is built from the same pieces: a `Judgement`, and `Check`s.
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::PathError;
+use crate::world::rfc3339;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -309,6 +311,12 @@ pub struct Report {
 impl Report {
     pub fn new(reason: Reason, status: StatusReport, chain: Vec<String>, checks: Vec<Check>, ledger: Option<LedgerReport>) -> Self {
         Self { judgement: reason.into(), status, chain, checks, ledger }
+    }
+
+    /// Nothing is known, neither good nor bad.
+    pub fn unknown(at: OffsetDateTime) -> Self {
+        let status = StatusReport { state: "unknown", reason: None, since: None, invalid_since: None, as_of: rfc3339(at) };
+        Self::new(Reason::StatusUnknown, status, Vec::new(), Vec::new(), None)
     }
 
     pub fn verdict(&self) -> Verdict {

@@ -6,6 +6,8 @@
 
 pub mod cms;
 mod conclusion;
+pub mod document;
+pub mod format;
 pub mod jws;
 pub mod raw;
 pub mod report;
