@@ -3,7 +3,7 @@
 //! Pure functions take `now` and octets as arguments; services hold these two traits. Nothing else in the crate
 //! reads the ambient clock or the operating system's random source, so a test can move time and repeat a run.
 
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Tells the time in UTC. Two calls may return the same instant; a later call never returns an earlier one
 /// except when the operator sets the machine's clock back.
@@ -57,4 +57,16 @@ pub fn from_millis(millis: i64) -> OffsetDateTime {
 /// Whole seconds since 1970; instants before 1970 count as 0. The form the ledger keeps.
 pub fn seconds(instant: OffsetDateTime) -> u64 {
     instant.unix_timestamp().max(0) as u64
+}
+
+/// RFC 3339, UTC, whole seconds.
+pub fn rfc3339(instant: OffsetDateTime) -> String {
+    let whole = instant.replace_nanosecond(0).unwrap_or(instant);
+    // Years 1 to 9999, which is all that `from_millis` and X.509 times give, have a form in RFC 3339.
+    whole.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
+}
+
+/// The instant that a text of RFC 3339 stands for.
+pub fn parse_rfc3339(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
 }

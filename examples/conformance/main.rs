@@ -6,6 +6,7 @@ mod chains;
 mod ledger;
 mod parse;
 mod revocation;
+mod signatures;
 
 use std::io::Write;
 
@@ -46,6 +47,10 @@ fn judge(case: &Value) -> Answer {
         "inclusion" => ledger::inclusion(case),
         "consistency" => ledger::consistency(case),
         "checkpoint" | "note" => ledger::note(case),
+        "ecdsa" | "eddsa" | "rsa" | "rsa-pss" => signatures::bare(case),
+        "sm2" => signatures::sm2(case),
+        "jws" => signatures::jws(case),
+        "cms" => signatures::cms(case),
         "parse" => parse::judge(case),
         other => Answer::new("SKIPPED", format!("no such kind here: {other}")),
     }

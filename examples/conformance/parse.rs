@@ -10,7 +10,7 @@ use hufu::x509::{
 };
 use serde_json::Value;
 
-use crate::{Answer, octets};
+use crate::{Answer, octets, signatures};
 
 pub fn judge(case: &Value) -> Answer {
     let der = match octets(case, "der") {
@@ -22,6 +22,7 @@ pub fn judge(case: &Value) -> Answer {
         "tbs" => tbs(&der),
         "crl" => CertificateList::parse(&der).map(drop),
         "csr" => CertificationRequest::parse(&der).map(drop),
+        "cms" => signatures::parse(&der),
         "ocsp-req" => OcspRequest::parse(&der).map(drop),
         "ocsp-resp" => OcspResponse::parse(&der).map(drop),
         other => return Answer::new("SKIPPED", format!("no such object here: {other}")),

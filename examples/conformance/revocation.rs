@@ -91,8 +91,8 @@ impl Question {
         let above = self.bag.iter().find(|other| self.issuer.verify_signature_with(other, Strength::Legacy).is_ok());
         let anchor = above.unwrap_or(&self.issuer);
         let trust = TrustStore::of_roots(std::slice::from_ref(anchor));
-        let signers = Signers { bag: &self.bag, trust: &trust, anchor };
-        Ok(status(&self.certificate, &self.issuer, &signers, evidence, &self.inputs))
+        let signers = Signers::new(&self.bag, &trust, anchor);
+        Ok(status(&self.certificate, &self.issuer, signers, evidence, &self.inputs))
     }
 }
 

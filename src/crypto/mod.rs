@@ -1,10 +1,12 @@
 //! Algorithms and keys. `algorithms/` and `digest.rs` are pure; `keys/` alone does I/O.
 //!
 //! Read `algorithms/mod.rs` first: an algorithm is one value behind one trait, and every list of algorithms in the crate
-//! is `ALGORITHMS`. What others sign with is wider: `scheme.rs` says how a signature was made, `verifying_key.rs` checks it. Kept out on purpose: who is allowed to use a key, what is being signed, and certificates.
+//! is `ALGORITHMS`. What others sign with is wider: `scheme.rs` says how a signature was made, `verifying_key.rs` checks it,
+//! `jose.rs` knows both by JOSE's names. Kept out on purpose: who is allowed to use a key, what is being signed, and certificates.
 
 pub mod algorithms;
 pub mod digest;
+pub mod jose;
 pub mod keys;
 pub mod public_key;
 pub mod scheme;

@@ -12,6 +12,7 @@ pub mod ocsp;
 pub mod problem;
 pub mod rest;
 pub mod tls;
+pub mod tsa;
 
 use std::{sync::Arc, time::Duration};
 
@@ -47,6 +48,7 @@ pub fn public(services: Arc<Services>, limits: &Limits) -> Router {
         .merge(ca::router())
         .merge(crl::router())
         .merge(ocsp::router())
+        .merge(tsa::router())
         .merge(ledger::router())
         .merge(health::router())
         .route("/", get(index));
@@ -54,5 +56,5 @@ pub fn public(services: Arc<Services>, limits: &Limits) -> Router {
 }
 
 async fn index() -> &'static str {
-    "Hufu\n\n/ca/{authority}.cer\n/crl/{authority}.crl\n/crl/{authority}/{shard}.crl\n/ocsp\n/ledger/{log}/checkpoint\n"
+    "Hufu\n\n/ca/{authority}.cer\n/crl/{authority}.crl\n/crl/{authority}/{shard}.crl\n/ocsp\n/tsa\n/ledger/{log}/checkpoint\n"
 }

@@ -57,6 +57,8 @@ impl EventType {
     pub const ROLE: Self = Self(13);
     /// The checkpoint of another log, so that events order across logs.
     pub const OTHER_HEAD: Self = Self(14);
+    /// A time-stamp token was given out.
+    pub const TIME_STAMP: Self = Self(15);
 
     /// The registry. Reserved for later, and so unknown today: 32 record, 33 grant, 34 use, 35 score, 36 alarm.
     pub const KNOWN: &[(Self, &str)] = &[
@@ -73,6 +75,7 @@ impl EventType {
         (Self::AUDIT, "audit"),
         (Self::ROLE, "role"),
         (Self::OTHER_HEAD, "other-head"),
+        (Self::TIME_STAMP, "time-stamp"),
     ];
 
     /// `None` for a type that is not known here.

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::identity::parse_hex;
-use crate::crypto::{self, ALGORITHMS, Algorithm, PublicKey, digest::sha256};
+use crate::crypto::{self, ALGORITHMS, Algorithm, PublicKey, digest::sha256, jose::decode_base64url};
 
 /// The longest compact serialisation that is read.
 pub const MAX_LENGTH: usize = 16 * 1024;
@@ -95,7 +95,7 @@ impl Header {
         }
         let algorithm = ALGORITHMS.iter().copied().find(|algorithm| algorithm.jose_name() == raw.alg).ok_or(StatementError::Header)?;
         let signer = match (&raw.certificate, &raw.key) {
-            (Some(digest), None) => decode(digest).and_then(|octets| octets.try_into().ok()).map(SignerReference::Certificate),
+            (Some(digest), None) => decode_base64url(digest).and_then(|octets| octets.try_into().ok()).map(SignerReference::Certificate),
             (None, Some(digest)) => parse_hex(digest).map(SignerReference::Key),
             (Some(_), Some(_)) | (None, None) => None,
         };
@@ -128,7 +128,7 @@ impl<P: Content> Jws<P> {
         if compact.len() > MAX_LENGTH {
             return Err(StatementError::TooLong { limit: MAX_LENGTH });
         }
-        let mut parts = compact.split('.').map(|part| decode(part).ok_or(StatementError::Form));
+        let mut parts = compact.split('.').map(|part| decode_base64url(part).ok_or(StatementError::Form));
         let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
             return Err(StatementError::Form);
         };
@@ -187,12 +187,6 @@ fn parse_payload<P: Content>(octets: &[u8]) -> Result<P, StatementError> {
 fn what_is_wrong(error: &serde_json::Error) -> String {
     let kind = if error.is_data() { "a member is unknown, missing, repeated or malformed" } else { "not JSON" };
     format!("{kind}, at octet {}", error.column())
-}
-
-/// Only what re-encodes to itself: no padding, no line breaks, no stray bits in the last digit (RFC 4648 §3.5).
-fn decode(part: &str) -> Option<Vec<u8>> {
-    let octets = URL_SAFE_NO_PAD.decode(part).ok()?;
-    (URL_SAFE_NO_PAD.encode(&octets) == part).then_some(octets)
 }
 
 /// RFC 8785. Numbers are IEEE doubles there: integers beyond 2^53 must be written as text.

@@ -73,6 +73,11 @@ impl Profile {
         &self.extended_key_usage
     }
 
+    /// Whether its certificates answer for the authority that issued them.
+    pub fn answers_ocsp(&self) -> bool {
+        self.extended_key_usage.contains(&OCSP_SIGNING)
+    }
+
     /// The fields of the subject in the order in which the name holds them.
     pub fn subject_fields(&self) -> &[SubjectField] {
         &self.subject
@@ -277,11 +282,12 @@ pub static KEY_PURPOSES: &[(&str, ObjectIdentifier)] = &[
     ("clientAuth", ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2")),
     ("codeSigning", ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3")),
     ("emailProtection", ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4")),
-    ("timeStamping", ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8")),
+    ("timeStamping", TIME_STAMPING),
     ("OCSPSigning", OCSP_SIGNING),
 ];
 
 pub(super) const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 const OCSP_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9");
 
 /// Usages of end entities (RFC 5280 §4.2.1.3); `keyCertSign` and `cRLSign` are in no profile.
@@ -496,9 +502,11 @@ fn key_usage(list: &Spanned<Vec<Spanned<String>>>) -> Result<KeyUsage, Fault> {
 
 fn extended_key_usage(list: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<ObjectIdentifier>, Fault> {
     let purposes = named(list, "extended key usage", |name| look_up(KEY_PURPOSES, name))?;
-    // A key that answers for the CA does nothing else, or a leaked server could vouch for certificates.
-    if purposes.contains(&OCSP_SIGNING) && purposes.len() > 1 {
-        return Err(Fault::at(list, "OCSPSigning stands alone"));
+    // A key that answers for the CA, or for the time, does nothing else (RFC 3161 §2.3), or a leaked server could vouch for others.
+    for (name, purpose) in [("OCSPSigning", OCSP_SIGNING), ("timeStamping", TIME_STAMPING)] {
+        if purposes.contains(&purpose) && purposes.len() > 1 {
+            return Err(Fault::at(list, format!("{name} stands alone")));
+        }
     }
     Ok(purposes)
 }

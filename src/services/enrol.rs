@@ -327,8 +327,8 @@ impl Services {
         let subject = name::to_der(&subject)?;
         let commitment = hmac_sha256(&enrolment.salt, &subject);
         let role = match enrolment.profile.subject_kind() {
-            SubjectKind::System => lints::Role::OcspResponder,
-            SubjectKind::Person | SubjectKind::Service => lints::Role::EndEntity,
+            SubjectKind::System if enrolment.profile.answers_ocsp() => lints::Role::OcspResponder,
+            SubjectKind::System | SubjectKind::Person | SubjectKind::Service => lints::Role::EndEntity,
         };
         Ok(Order {
             profile: enrolment.profile.name().to_string(),

@@ -18,6 +18,7 @@ pub mod issue;
 pub mod journal;
 pub mod logs;
 pub mod own_certificates;
+pub mod own_keys;
 pub mod policies;
 pub mod publish_crl;
 pub mod read_ledger;
@@ -27,9 +28,11 @@ pub mod rows;
 pub mod sealing;
 pub mod start;
 pub mod statements;
+pub mod time_stamp;
 pub mod trust;
 pub mod upkeep;
 pub mod verify;
+pub mod verify_signature;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -61,6 +64,7 @@ pub struct Services {
     pub(crate) system_person: PersonId,
     pub(crate) incarnation: String,
     pub(crate) responders: ArcSwap<BTreeMap<String, answer_ocsp::Responder>>,
+    pub(crate) own_keys: ArcSwap<Vec<own_keys::OwnKey>>,
     pub(crate) crl_rounds: tokio::sync::Mutex<()>,
     /// The public address that every URL in a certificate starts with.
     pub base_url: String,

@@ -1,4 +1,4 @@
-//! The service's own certificates: OCSP responders and the HTTPS listener. The system key asks for them, they are issued
+//! The service's own certificates: OCSP responders, time-stamping authorities, signers of reports and the HTTPS listener. The system key asks for them, they are issued
 //! on the same path as everyone's, and the service renews them by itself, with a new key each time.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -52,6 +52,7 @@ impl Services {
             responders.insert(authority.log(), responder);
         }
         self.responders.store(Arc::new(responders));
+        self.own_keys.store(Arc::new(self.renew_family_keys().await?));
         if self.current("listener", None).await?.is_some() {
             return Ok(false);
         }
@@ -60,7 +61,7 @@ impl Services {
     }
 
     /// The active certificate of that purpose, unless it is due for renewal.
-    async fn current(&self, purpose: &str, authority: Option<&Authority>) -> Result<Option<store::SystemCertificateRow>, Error> {
+    pub(super) async fn current(&self, purpose: &str, authority: Option<&Authority>) -> Result<Option<store::SystemCertificateRow>, Error> {
         let log = authority.map(Authority::log);
         let mut connection = self.db.read().await?;
         let Some(row) = store::certificates::active_system_certificate(&mut connection, purpose, log.as_deref()).await? else {
@@ -92,7 +93,7 @@ impl Services {
         self.issue_own("listener", None, "service", LISTENER_FAMILY, subject, self.own_names()).await
     }
 
-    async fn issue_own(
+    pub(super) async fn issue_own(
         &self,
         purpose: &'static str,
         authority: Option<Arc<Authority>>,

@@ -105,6 +105,7 @@ impl Services {
         let services = Services {
             authorities: Authorities::default(),
             responders: ArcSwap::default(),
+            own_keys: ArcSwap::default(),
             crl_rounds: tokio::sync::Mutex::new(()),
             system_person: system_person(&installation.incarnation),
             incarnation: installation.incarnation,

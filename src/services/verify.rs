@@ -1,12 +1,13 @@
 //! The verdict on a certificate, from path, validity, use and what the ledger says.
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use super::{
     Services,
     error::Error,
     revoke::{reason_name, state_name},
 };
+pub use crate::world::rfc3339;
 use crate::{
     ledger::{Change, State, StatusKey},
     validation::{
@@ -121,11 +122,4 @@ pub fn status_report(change: Option<&Change>, at: OffsetDateTime) -> StatusRepor
         invalid_since: change.and_then(|change| change.invalid_since).map(text),
         as_of: rfc3339(at),
     }
-}
-
-/// RFC 3339, UTC, whole seconds.
-pub fn rfc3339(instant: OffsetDateTime) -> String {
-    let whole = instant.replace_nanosecond(0).unwrap_or(instant);
-    // Years 1 to 9999, which is all that `from_millis` and X.509 times give, have a form in RFC 3339.
-    whole.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
 }

@@ -1,10 +1,6 @@
 //! Revocation lists: complete, partitioned, of some reasons, and delta (RFC 5280 §6.3.3). Indirect ones are not supported.
 
-use super::{
-    Inputs, Purpose,
-    path::validate_below,
-    revocation::{EvidenceInputs, Kind, Obstacle, Signers, Source, Status, is_current},
-};
+use super::revocation::{Evidence, EvidenceInputs, Kind, Obstacle, Signers, Source, Status, is_current};
 use crate::{
     crypto::Strength,
     x509::{
@@ -18,8 +14,8 @@ use crate::{
 pub(super) fn status(
     certificate: &Certificate,
     issuer: &Certificate,
-    signers: &Signers<'_>,
-    lists: &[CertificateList<'_>],
+    signers: Signers<'_>,
+    evidence: &Evidence<'_>,
     inputs: &EvidenceInputs,
 ) -> Status {
     let points = certificate.extensions().crl_distribution_points.as_deref().unwrap_or_default();
@@ -29,11 +25,11 @@ pub(super) fn status(
     let mut obstacle = Obstacle::NoEvidence;
     let mut source = None;
     for point in points.iter().chain(Some(&own)) {
-        for list in lists.iter().filter(|list| !list.is_delta()) {
+        for list in evidence.lists.iter().filter(|list| !list.is_delta()) {
             if covered.contains(Reasons::ALL) {
                 break;
             }
-            let question = Question { certificate, issuer, signers, lists, inputs };
+            let question = Question { certificate, issuer, signers, evidence, inputs };
             match question.by_list(point, list) {
                 Ok(Finding { revoked: Some(entry), source }) => return revoked(entry, source),
                 Ok(Finding { revoked: None, source: found }) => {
@@ -64,8 +60,8 @@ fn reasons(point: &DistributionPoint, list: &CertificateList<'_>) -> Reasons {
 struct Question<'a> {
     certificate: &'a Certificate,
     issuer: &'a Certificate,
-    signers: &'a Signers<'a>,
-    lists: &'a [CertificateList<'a>],
+    signers: Signers<'a>,
+    evidence: &'a Evidence<'a>,
     inputs: &'a EvidenceInputs,
 }
 
@@ -79,7 +75,7 @@ impl Question<'_> {
     fn by_list(&self, point: &DistributionPoint, list: &CertificateList<'_>) -> Result<Finding, Obstacle> {
         self.check_scope(point, list)?;
         self.check_form(list)?;
-        let delta = self.lists.iter().find(|delta| self.updates(delta, list));
+        let delta = self.evidence.lists.iter().find(|delta| self.updates(delta, list));
         let current = |list: &CertificateList<'_>| is_current(list.this_update, list.next_update, self.inputs);
         // A list that is out of date is as good as new with a delta list that is not (§6.3.3 (a) (1)).
         if !current(list) && (delta.is_none() || list.this_update > self.inputs.at) {
@@ -150,20 +146,8 @@ impl Question<'_> {
         if signs_lists(self.issuer) && self.is_signed_by(list, self.issuer) {
             return true;
         }
-        let others = self.signers.bag.iter().filter(|other| other.subject() == self.issuer.subject() && other.spki() != self.issuer.spki());
-        others.filter(|other| signs_lists(other)).take(MAX_SIGNERS).any(|other| {
-            let mut inputs = Inputs::new(self.inputs.at, Purpose::Any);
-            inputs.strength = self.inputs.strength;
-            self.is_signed_by(list, other)
-                && validate_below(self.signers.anchor, other, self.signers.bag, self.signers.trust, &inputs)
-                && self.is_not_listed_elsewhere(other)
-        })
-    }
-
-    /// A key that was revoked signs nothing: no list at hand may name the certificate of the signer, its own list least of all.
-    fn is_not_listed_elsewhere(&self, signer: &Certificate) -> bool {
-        let of_issuer = |list: &&CertificateList<'_>| list.issuer_name() == signer.issuer();
-        self.lists.iter().filter(of_issuer).all(|list| list.find(signer.serial()).is_none())
+        let others = self.signers.named_like(self.issuer).filter(|other| signs_lists(other) && self.is_signed_by(list, other));
+        others.take(MAX_SIGNERS).any(|other| self.signers.is_good(other, self.evidence, self.inputs))
     }
 
     fn is_signed_by(&self, list: &CertificateList<'_>, signer: &Certificate) -> bool {

@@ -15,6 +15,7 @@ mod processing;
 pub mod purpose;
 pub mod report;
 pub mod revocation;
+pub mod signature;
 
 pub use anchor::{Anchor, TrustStore};
 pub use path::{Inputs, Path, PathError, validate, validate_if};
@@ -22,3 +23,4 @@ pub use peer_name::PeerName;
 pub use policy_graph::{ANY_POLICY, Policies, PolicyInputs};
 pub use purpose::Purpose;
 pub use report::{Check, CheckName, Judgement, Outcome, Reason, Report, StatusReport, Verdict};
+pub use signature::{SignatureReason, SignatureReport, TimeStampReport};

@@ -127,12 +127,6 @@ pub fn validate_if(
     }
 }
 
-/// Whether a certificate that signs revocation lists leads to this anchor (RFC 5280 §6.3.3 (f)). It need not be an authority.
-pub(super) fn validate_below(anchor: &Certificate, signer: &Certificate, bag: &[Certificate], trust: &TrustStore, inputs: &Inputs) -> bool {
-    let same_anchor = |path: &Path| if path.anchor() == anchor { Ok(()) } else { Err(PathError::NoPath) };
-    validate_if(signer, bag, trust, inputs, &mut |path| same_anchor(path)).is_ok()
-}
-
 struct Search<'a> {
     bag: &'a [Certificate],
     trust: &'a TrustStore,

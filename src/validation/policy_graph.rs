@@ -99,6 +99,10 @@ impl<'a> PolicyState<'a> {
         let level = self.levels.last_mut().expect("a graph has a level");
         match &certificate.extensions().policies {
             None => *level = Level::default(),
+            // No policy stands twice in a certificate (§4.2.1.4).
+            Some(policies) if policies.iter().collect::<BTreeSet<_>>().len() < policies.len() => {
+                return Err(PathError::Policy(certificate.subject_text()));
+            }
             Some(policies) => {
                 let any = policies.contains(&ANY_POLICY) && (self.any > 0 || exempt);
                 level.keep(policies, any);

@@ -83,7 +83,8 @@ fn check_end_entity(certificate: &Certificate, inputs: &Inputs) -> Result<(), Pa
             return breaks("§4.2.1.3: only authorities sign certificates");
         }
     }
-    if certificate.subject().is_empty() && !extensions.is_critical(rfc5280::ID_CE_SUBJECT_ALT_NAME) {
+    let named_elsewhere = extensions.subject_alt_names.as_ref().is_some_and(|names| !names.is_empty());
+    if certificate.subject().is_empty() && !(named_elsewhere && extensions.is_critical(rfc5280::ID_CE_SUBJECT_ALT_NAME)) {
         return breaks("§4.2.1.6: without a subject subjectAltName is critical");
     }
     inputs.purpose.check_end_entity(certificate)?;

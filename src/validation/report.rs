@@ -4,8 +4,10 @@
 //! about a signature is built from the same pieces: a `Judgement`, and `Check`s.
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::PathError;
+use crate::world::rfc3339;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -43,7 +45,7 @@ pub enum Reason {
     StatusUnknown,
 }
 
-/// The sub-indications of ETSI EN 319 102-1 (clause 5.1.3, table 6) that a certificate can have.
+/// The sub-indications of ETSI EN 319 102-1 (clause 5.1.3, table 6) that a certificate or a signature can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SubIndication {
@@ -56,6 +58,12 @@ pub enum SubIndication {
     CertificateChainGeneralFailure,
     ChainConstraintsFailure,
     CryptoConstraintsFailure,
+    FormatFailure,
+    HashFailure,
+    SigCryptoFailure,
+    SigConstraintsFailure,
+    SignedDataNotFound,
+    NoSigningCertificateFound,
 }
 
 impl Reason {
@@ -171,13 +179,13 @@ pub struct Message {
     pub en: &'static str,
 }
 
-/// What a report says first: the verdict and why, for programs and for people.
+/// What a report says first: the verdict and why, for programs and for people. `R`: the reasons of its kind of report.
 #[derive(Debug, Clone, Serialize)]
-pub struct Judgement {
+pub struct Judgement<R = Reason> {
     pub verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_indication: Option<SubIndication>,
-    pub reason: Reason,
+    pub reason: R,
     pub message: Message,
 }
 
@@ -208,6 +216,16 @@ pub enum CheckName {
     Status,
     Receipt,
     Ledger,
+    Format,
+    SignerCertificate,
+    Algorithms,
+    SignedAttributes,
+    Content,
+    SigningCertificate,
+    CertificateAtThatTime,
+    Imprint,
+    Extensions,
+    AuthorityCertificate,
 }
 
 impl CheckName {
@@ -222,6 +240,16 @@ impl CheckName {
             Self::Status => ("吊销状态", "revocation status"),
             Self::Receipt => ("签发记录", "record of issue"),
             Self::Ledger => ("账本", "ledger"),
+            Self::Format => ("格式", "format"),
+            Self::SignerCertificate => ("签名者证书", "signer's certificate"),
+            Self::Algorithms => ("算法", "algorithms"),
+            Self::SignedAttributes => ("签名属性", "signed attributes"),
+            Self::Content => ("内容摘要", "digest of the content"),
+            Self::SigningCertificate => ("所指证书", "certificate that the signature names"),
+            Self::CertificateAtThatTime => ("签名时的证书状态", "certificate at the time of the signature"),
+            Self::Imprint => ("时间戳摘要", "what the time stamp is of"),
+            Self::Extensions => ("扩展", "extensions"),
+            Self::AuthorityCertificate => ("时间戳机构证书", "certificate of the time-stamping authority"),
         };
         Message { zh, en }
     }
@@ -283,6 +311,12 @@ pub struct Report {
 impl Report {
     pub fn new(reason: Reason, status: StatusReport, chain: Vec<String>, checks: Vec<Check>, ledger: Option<LedgerReport>) -> Self {
         Self { judgement: reason.into(), status, chain, checks, ledger }
+    }
+
+    /// Nothing is known, neither good nor bad.
+    pub fn unknown(at: OffsetDateTime) -> Self {
+        let status = StatusReport { state: "unknown", reason: None, since: None, invalid_since: None, as_of: rfc3339(at) };
+        Self::new(Reason::StatusUnknown, status, Vec::new(), Vec::new(), None)
     }
 
     pub fn verdict(&self) -> Verdict {

@@ -5,7 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Path, PathError, TrustStore, crl_status, ocsp_status};
+use super::{Inputs, Path, PathError, Purpose, TrustStore, crl_status, ocsp_status, validate_if};
 use crate::{
     crypto::Strength,
     x509::{
@@ -85,7 +85,7 @@ pub enum Obstacle {
 pub fn status(
     certificate: &Certificate,
     issuer: &Certificate,
-    signers: &Signers<'_>,
+    signers: Signers<'_>,
     evidence: &Evidence<'_>,
     inputs: &EvidenceInputs,
 ) -> Status {
@@ -93,7 +93,7 @@ pub fn status(
     if matches!(by_ocsp, Status::Revoked { .. }) {
         return by_ocsp;
     }
-    let by_crl = crl_status::status(certificate, issuer, signers, &evidence.lists, inputs);
+    let by_crl = crl_status::status(certificate, issuer, signers, evidence, inputs);
     match (by_ocsp, by_crl) {
         // One that says revoked outweighs one that says good.
         (_, revoked @ Status::Revoked { .. }) => revoked,
@@ -104,11 +104,43 @@ pub fn status(
 }
 
 /// Where the certificates of those who sign lists for an authority are looked for.
+#[derive(Clone, Copy)]
 pub struct Signers<'a> {
-    pub bag: &'a [Certificate],
-    pub trust: &'a TrustStore,
+    bag: &'a [Certificate],
+    trust: &'a TrustStore,
     /// The one that the path of the certificate in question ends in; a signer's must end there too (RFC 5280 §6.3.3 (f)).
-    pub anchor: &'a Certificate,
+    anchor: &'a Certificate,
+    /// How many signers stand between the certificate in question and this one, each good by a list of the next.
+    depth: u8,
+}
+
+impl<'a> Signers<'a> {
+    /// A signer of a list may be good by a list that somebody else has signed, and that is all.
+    const MAX_DEPTH: u8 = 2;
+
+    pub fn new(bag: &'a [Certificate], trust: &'a TrustStore, anchor: &'a Certificate) -> Self {
+        Self { bag, trust, anchor, depth: 0 }
+    }
+
+    /// Other certificates of this authority, which may have another key for its lists.
+    pub(super) fn named_like(self, authority: &Certificate) -> impl Iterator<Item = &'a Certificate> {
+        let (name, key) = (authority.subject().clone(), authority.spki().to_vec());
+        self.bag.iter().filter(move |other| *other.subject() == name && other.spki() != key)
+    }
+
+    /// Whether a signer leads to the anchor and is good itself.
+    pub(super) fn is_good(self, signer: &Certificate, evidence: &Evidence<'_>, inputs: &EvidenceInputs) -> bool {
+        if self.depth >= Self::MAX_DEPTH {
+            return false;
+        }
+        let mut path_inputs = Inputs::new(inputs.at, Purpose::Any);
+        path_inputs.strength = inputs.strength;
+        let deeper = Self { depth: self.depth + 1, ..self };
+        let mut accept = |path: &Path| {
+            if path.anchor() == self.anchor { check_links(path, deeper, evidence, inputs) } else { Err(PathError::NoPath) }
+        };
+        validate_if(signer, self.bag, self.trust, &path_inputs, &mut accept).is_ok()
+    }
 }
 
 /// Every certificate of a path but the anchor must be good.
@@ -119,9 +151,12 @@ pub fn check_path(
     evidence: &Evidence<'_>,
     inputs: &EvidenceInputs,
 ) -> Result<(), PathError> {
-    let signers = Signers { bag, trust, anchor: path.anchor() };
+    check_links(path, Signers::new(bag, trust, path.anchor()), evidence, inputs)
+}
+
+fn check_links(path: &Path, signers: Signers<'_>, evidence: &Evidence<'_>, inputs: &EvidenceInputs) -> Result<(), PathError> {
     for (certificate, issuer) in path.links() {
-        match status(certificate, issuer, &signers, evidence, inputs) {
+        match status(certificate, issuer, signers, evidence, inputs) {
             Status::Good { .. } => {}
             revoked @ Status::Revoked { .. } if counts(&revoked, inputs.at) => return Err(PathError::Revoked(certificate.subject_text())),
             Status::Revoked { .. } => {}

@@ -90,7 +90,7 @@ impl CertificateExtensions {
             rfc5280::ID_CE_KEY_USAGE => self.key_usage = Some(KeyUsage::from_der(value)?),
             rfc5280::ID_CE_EXT_KEY_USAGE => self.extended_key_usage = Some(purposes(value)?),
             rfc5280::ID_CE_BASIC_CONSTRAINTS => self.basic_constraints = Some(BasicConstraints::parse(value)?),
-            rfc5280::ID_CE_SUBJECT_ALT_NAME => self.subject_alt_names = Some(GeneralName::list(value)?),
+            rfc5280::ID_CE_SUBJECT_ALT_NAME => self.subject_alt_names = Some(alternative_names(value)?),
             rfc5280::ID_CE_NAME_CONSTRAINTS => self.name_constraints = Some(NameConstraints::parse(value)?),
             rfc5280::ID_CE_CERTIFICATE_POLICIES => self.policies = Some(parse_policies(value)?),
             rfc5280::ID_CE_POLICY_MAPPINGS => self.policy_mappings = Some(PolicyMapping::parse_list(value)?),
@@ -128,6 +128,11 @@ impl AuthorityKeyIdentifier {
         reader.finish()?;
         Ok(Self { key_identifier, issuer, serial })
     }
+}
+
+/// An empty list is a mistake that responders in operation make; it names nobody.
+fn alternative_names(der: &[u8]) -> der::Result<Vec<GeneralName>> {
+    if tlv::sequence(der)?.is_finished() { Ok(Vec::new()) } else { GeneralName::list(der) }
 }
 
 fn octet_string(der: &[u8]) -> der::Result<&[u8]> {

@@ -100,9 +100,9 @@ impl PolicyMapping {
     }
 }
 
-/// The policies of a certificate, without their qualifiers, which decide nothing (RFC 5280 §4.2.1.4). None stands twice.
+/// The policies of a certificate, without their qualifiers, which decide nothing (RFC 5280 §4.2.1.4).
 pub(super) fn parse_policies(der: &[u8]) -> der::Result<Vec<ObjectIdentifier>> {
-    let policies = tlv::list(&mut tlv::sequence(der)?, |policy| {
+    tlv::list(&mut tlv::sequence(der)?, |policy| {
         let mut reader = tlv::parts(policy, Tag::Sequence)?;
         let oid = ObjectIdentifier::decode(&mut reader)?;
         if let Some(qualifiers) = tlv::optional(&mut reader, Tag::Sequence)? {
@@ -110,11 +110,5 @@ pub(super) fn parse_policies(der: &[u8]) -> der::Result<Vec<ObjectIdentifier>> {
         }
         reader.finish()?;
         Ok(oid)
-    })?;
-    let mut sorted = policies.clone();
-    sorted.sort_unstable();
-    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Tag::Sequence.value_error().into());
-    }
-    Ok(policies)
+    })
 }

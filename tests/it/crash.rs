@@ -394,12 +394,13 @@ async fn finish_install(place: Place) -> anyhow::Result<()> {
     let books = books(&running, &auditor, &seen).await?;
     let officers = list(&running.api(Some(&auditor))?, "/api/v1/officers").await?;
     ensure!(officers.len() == 2, "{} first officers", officers.len());
-    for profile in ["root", "authority", "ocsp", "service"] {
+    for profile in ["root", "authority", "ocsp", "timestamping", "report", "service"] {
         let count = books.certificates.iter().filter(|view| view["profile"] == profile).count();
         let expected = match profile {
             "root" => 2,
             "authority" => 4,
             "ocsp" => 6,
+            "timestamping" | "report" => 2,
             _ => 1,
         };
         ensure!(count == expected, "{count} certificates of profile {profile}, not {expected}");

@@ -16,7 +16,7 @@ use super::{Digest, Error, PublicKey};
 macro_rules! algorithms {
     ($($file:ident::$name:ident)*) => {
         $(
-            pub(super) mod $file;
+            pub mod $file;
             pub use self::$file::$name;
         )*
 

@@ -1,14 +1,25 @@
-//! `/verify/certificate`: public.
+//! `/verify/certificate` and `/verify/signature`: public.
 
-use axum::{Json, Router, extract::State, routing::post};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use base64::prelude::*;
 use serde::Deserialize;
 
 use super::Body;
 use crate::{
     http::{App, problem::Problem},
     policy::Timestamp,
-    services::{Error, verify::Question},
-    validation::{Purpose, Report},
+    services::{
+        Error,
+        verify::Question,
+        verify_signature::{Content, Kind, SignatureQuestion, Verified},
+    },
+    validation::{Purpose, Report, signature::raw::Encoding},
     x509::Certificate,
 };
 
@@ -16,7 +27,7 @@ use crate::{
 const MOST_CERTIFICATES: usize = 16;
 
 pub fn router() -> Router<App> {
-    Router::new().route("/verify/certificate", post(certificate))
+    Router::new().route("/verify/certificate", post(certificate)).route("/verify/signature", post(signature))
 }
 
 #[derive(Deserialize)]
@@ -53,4 +64,109 @@ async fn certificate(State(app): State<App>, Body { value: request, .. }: Body<R
     // Up to hundreds of signature checks: not on a thread that serves connections.
     let verdict = tokio::task::spawn_blocking(move || app.services.verify_certificate(&question)).await;
     Ok(Json(verdict.map_err(|_| Problem::panicked())??))
+}
+
+/// What a signature is and what it is over. Octets are in base64.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignatureRequest {
+    signature: String,
+    #[serde(default)]
+    format: FormatName,
+    content: Option<String>,
+    digest: Option<String>,
+    #[serde(default)]
+    certificates: Vec<String>,
+    /// Of a bare signature, as JOSE names it.
+    algorithm: Option<String>,
+    /// Of a bare ECDSA or SM2 signature.
+    #[serde(default)]
+    encoding: EncodingName,
+    at: Option<String>,
+    /// Sign the report with the service's key of this family.
+    sign_report: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+enum FormatName {
+    /// A CMS or JWS.
+    #[default]
+    Document,
+    Raw,
+    TimeStamp,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+enum EncodingName {
+    #[default]
+    Der,
+    Fixed,
+}
+
+async fn signature(State(app): State<App>, Body { value: request, .. }: Body<SignatureRequest>) -> Result<Response, Problem> {
+    let family = request.sign_report.clone();
+    let question = request.question()?;
+    let services = app.services.clone();
+    let verified = tokio::task::spawn_blocking(move || services.verify_signature(question)).await.map_err(|_| Problem::panicked())??;
+    let json = match verified {
+        Verified::Signature(report) => serde_json::to_vec(&report),
+        Verified::TimeStamp(report) => serde_json::to_vec(&report),
+    };
+    // A report is text, numbers and lists of them.
+    let json = json.map_err(|_| Problem::panicked())?;
+    match family {
+        None => Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response()),
+        Some(family) => {
+            let signed = app.services.sign_report(&family, &json).await?;
+            let signed = signed.ok_or_else(|| Error::malformed("sign_report", "the service has no such key; one of p256, sm2"))?;
+            Ok(([(header::CONTENT_TYPE, "application/pkcs7-mime; smime-type=signed-data")], signed).into_response())
+        }
+    }
+}
+
+impl SignatureRequest {
+    fn question(self) -> Result<SignatureQuestion, Error> {
+        let octets = |field: &'static str, text: &str| BASE64_STANDARD.decode(text).map_err(|error| Error::malformed(field, error));
+        if self.certificates.len() > MOST_CERTIFICATES {
+            return Err(Error::malformed("certificates", format!("at most {MOST_CERTIFICATES}")));
+        }
+        let mut certificates = Vec::new();
+        for pem in &self.certificates {
+            certificates.extend(Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed("certificates", error))?);
+        }
+        let content = match (&self.content, &self.digest) {
+            (Some(_), Some(_)) => return Err(Error::malformed("digest", "the content or its digest, not both")),
+            (Some(content), None) => Some(Content::Whole(octets("content", content)?)),
+            (None, Some(digest)) => Some(Content::Digest(octets("digest", digest)?)),
+            (None, None) => None,
+        };
+        let kind = match (self.format, content) {
+            (FormatName::Document, Some(Content::Digest(_))) => {
+                return Err(Error::malformed("digest", "a CMS or JWS is verified over its content"));
+            }
+            (FormatName::Document, Some(Content::Whole(content))) => Kind::Document { content: Some(content) },
+            (FormatName::Document, None) => Kind::Document { content: None },
+            (FormatName::Raw, Some(signed)) => {
+                let encoding = match self.encoding {
+                    EncodingName::Der => Encoding::Der,
+                    EncodingName::Fixed => Encoding::Fixed,
+                };
+                Kind::Raw { signed, algorithm: self.algorithm, encoding }
+            }
+            (FormatName::Raw, None) => return Err(Error::malformed("content", "a bare signature needs the content or its digest")),
+            (FormatName::TimeStamp, stamped) => Kind::TimeStamp { stamped },
+        };
+        let at = self.at.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("at", error))?;
+        Ok(SignatureQuestion { signature: signature_octets(&self.signature, &kind)?, kind, certificates, at: at.map(Timestamp::instant) })
+    }
+}
+
+/// A JWS is text and may come as it is; everything else is in base64.
+fn signature_octets(text: &str, kind: &Kind) -> Result<Vec<u8>, Error> {
+    if matches!(kind, Kind::Document { .. }) && (text.contains('.') || text.trim_start().starts_with('{')) {
+        return Ok(text.as_bytes().to_vec());
+    }
+    BASE64_STANDARD.decode(text).map_err(|error| Error::malformed("signature", error))
 }

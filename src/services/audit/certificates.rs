@@ -282,6 +282,8 @@ impl Check<'_> {
             finding.check("certificate", certificate.person == self.records.system_person, || "not the service's own".to_owned());
             let (purpose, authority) = match certificate.profile.as_str() {
                 "ocsp" => ("responder", Some(certificate.authority.clone())),
+                "timestamping" => ("time-stamping", Some(certificate.authority.clone())),
+                "report" => ("report", Some(certificate.authority.clone())),
                 _ => ("listener", None),
             };
             finding.check("purpose", row.purpose == purpose, || format!("the profile of its certificate is that of a {purpose}"));

@@ -1,0 +1,116 @@
+//! The verdict on a signature or a time stamp: what was signed is checked here, and each certificate behind it is judged by this
+//! installation's roots and ledger at the time of the signature.
+
+use time::OffsetDateTime;
+
+use super::{Services, error::Error, verify::Question};
+use crate::{
+    validation::{
+        Report, SignatureReport, TimeStampReport,
+        signature::{
+            Asked,
+            cms::Moment,
+            document,
+            format::unarmoured,
+            raw::{Encoding, Signed, Verifier},
+            time_stamp::{self, Token},
+        },
+    },
+    x509::{Certificate, cms::Dialect, tsp::TimeStampResponse},
+};
+
+/// What is to be verified.
+pub struct SignatureQuestion {
+    pub signature: Vec<u8>,
+    pub kind: Kind,
+    /// Further certificates: signers', or of their paths.
+    pub certificates: Vec<Certificate>,
+    /// Absent: now. A time stamp on the signature counts instead.
+    pub at: Option<OffsetDateTime>,
+}
+
+pub enum Kind {
+    /// A CMS or JWS, which one is seen from the file. The content, where it is detached.
+    Document { content: Option<Vec<u8>> },
+    /// A bare signature value by the first certificate.
+    Raw { signed: Content, algorithm: Option<String>, encoding: Encoding },
+    /// A time-stamp token, or a response with one, and what it is said to be of.
+    TimeStamp { stamped: Option<Content> },
+}
+
+pub enum Content {
+    Whole(Vec<u8>),
+    /// By the hash function that the signature or the token is of.
+    Digest(Vec<u8>),
+}
+
+/// A report of either kind.
+pub enum Verified {
+    Signature(SignatureReport),
+    TimeStamp(Box<TimeStampReport>),
+}
+
+impl Services {
+    /// Judges a signature. Blocks: up to thousands of signature checks.
+    ///
+    /// Errors: `Malformed` when a bare signature comes without a certificate or with an algorithm that is not known.
+    pub fn verify_signature(&self, question: SignatureQuestion) -> Result<Verified, Error> {
+        let moment = Moment { at: question.at, now: self.clock.now() };
+        let judge = |asked: &Asked<'_>| self.judge_asked(asked);
+        let more = &question.certificates;
+        match question.kind {
+            Kind::Document { content } => {
+                let file = unarmoured(question.signature);
+                Ok(Verified::Signature(document::judge(&file, content.as_deref(), more, moment, &judge)))
+            }
+            Kind::Raw { signed, algorithm, encoding } => {
+                let certificate = more.first().ok_or_else(|| Error::malformed("certificates", "a bare signature needs its signer's"))?;
+                let verifier = Verifier::new(certificate, algorithm.as_deref()).map_err(|error| Error::malformed("algorithm", error))?;
+                let signed = match &signed {
+                    Content::Whole(content) => Signed::Content(content),
+                    Content::Digest(digest) => Signed::Digest(digest),
+                };
+                Ok(Verified::Signature(verifier.judge(&signed, &question.signature, encoding, more, moment, &judge)))
+            }
+            Kind::TimeStamp { stamped } => {
+                let report = match Token::parse(&token_of(unarmoured(question.signature))) {
+                    Ok(token) => token.judge(hash_for(&token, stamped).as_deref(), more, &judge),
+                    Err(error) => time_stamp::unreadable(&error.to_string()),
+                };
+                Ok(Verified::TimeStamp(Box::new(report)))
+            }
+        }
+    }
+
+    fn judge_asked(&self, asked: &Asked<'_>) -> Report {
+        let question =
+            Question { certificate: asked.certificate.clone(), chain: asked.candidates.to_vec(), at: asked.at, purpose: asked.purpose };
+        self.verify_certificate(&question).unwrap_or_else(|error| {
+            // Only an installation that is being made has an authority without certificate.
+            tracing::error!(%error, "a certificate was not judged");
+            Report::unknown(asked.at.unwrap_or_else(|| self.clock.now()))
+        })
+    }
+
+    /// A report as a CMS of the service's own over its JSON, so that it stands on its own; `None` for a family without such a key.
+    pub async fn sign_report(&self, family: &str, json: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let Some(key) = self.own_key("report", family) else { return Ok(None) };
+        let dialect = if family == "sm2" { Dialect::Gm } else { Dialect::Cms };
+        key.sign_cms(dialect, dialect.data(), json, self.clock.now(), &key.certificates()).await.map(Some)
+    }
+}
+
+/// The token of a TimeStampResp; what is no response is taken for a token itself.
+pub fn token_of(file: Vec<u8>) -> Vec<u8> {
+    match TimeStampResponse::parse(&file) {
+        Ok(TimeStampResponse::Granted(token)) => token.to_vec(),
+        Ok(TimeStampResponse::Rejected(_)) | Err(_) => file,
+    }
+}
+
+fn hash_for(token: &Token, stamped: Option<Content>) -> Option<Vec<u8>> {
+    match stamped? {
+        Content::Digest(digest) => Some(digest),
+        Content::Whole(content) => token.digest().map(|digest| digest.hash(&content)),
+    }
+}

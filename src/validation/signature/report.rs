@@ -1,0 +1,264 @@
+//! The report on a signature: the verdict first, then every signer with what was checked, in Chinese and English.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::{
+    validation::{
+        Check, Judgement, Reason, Report, Verdict,
+        report::{Message, SubIndication},
+    },
+    world::rfc3339,
+    x509::Certificate,
+};
+
+/// Why a signature has its verdict. The text form is stable; what is wrong with a certificate has the words of its own report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignatureReason {
+    SignatureValid,
+    /// The object is no signature that can be read.
+    FormatError,
+    /// One of PDF, XML, OFD, or of nothing known.
+    UnsupportedFormat,
+    /// There is nobody who signed.
+    NoSigner,
+    ContentMissing,
+    ContentChanged,
+    SignatureBroken,
+    /// What is signed beside the content contradicts itself or the content.
+    AttributesContradict,
+    SignerCertificateMissing,
+    SignerCertificateMismatch,
+    AlgorithmNotAccepted,
+    TimeStampOfOtherContent,
+    /// The certificate of whoever signed the time does not say that it may.
+    NotATimeStampAuthority,
+    #[serde(untagged)]
+    Certificate(Reason),
+}
+
+impl SignatureReason {
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::SignatureValid => Verdict::Passed,
+            Self::UnsupportedFormat
+            | Self::ContentMissing
+            | Self::SignerCertificateMissing
+            | Self::SignerCertificateMismatch
+            | Self::AlgorithmNotAccepted => Verdict::Indeterminate,
+            Self::FormatError
+            | Self::NoSigner
+            | Self::ContentChanged
+            | Self::SignatureBroken
+            | Self::AttributesContradict
+            | Self::TimeStampOfOtherContent
+            | Self::NotATimeStampAuthority => Verdict::Failed,
+            Self::Certificate(reason) => reason.verdict(),
+        }
+    }
+
+    /// ETSI EN 319 102-1 §5.1.3, table 6.
+    pub fn sub_indication(self) -> Option<SubIndication> {
+        Some(match self {
+            Self::SignatureValid => return None,
+            Self::FormatError | Self::UnsupportedFormat | Self::NoSigner => SubIndication::FormatFailure,
+            Self::ContentMissing => SubIndication::SignedDataNotFound,
+            Self::ContentChanged | Self::TimeStampOfOtherContent => SubIndication::HashFailure,
+            Self::SignatureBroken => SubIndication::SigCryptoFailure,
+            Self::AttributesContradict | Self::NotATimeStampAuthority => SubIndication::SigConstraintsFailure,
+            Self::SignerCertificateMissing | Self::SignerCertificateMismatch => SubIndication::NoSigningCertificateFound,
+            Self::AlgorithmNotAccepted => SubIndication::CryptoConstraintsFailure,
+            Self::Certificate(reason) => return reason.sub_indication(),
+        })
+    }
+
+    fn message(self) -> Message {
+        let (zh, en) = match self {
+            Self::SignatureValid => ("签名有效。", "The signature is valid."),
+            Self::FormatError => ("无法读取签名数据。", "The signature cannot be read."),
+            Self::UnsupportedFormat => ("暂不支持该签名格式。", "Signatures of this format are not supported."),
+            Self::NoSigner => ("文件中没有任何签名者。", "Nobody has signed this."),
+            Self::ContentMissing => ("缺少被签名的内容。", "The content that was signed is missing."),
+            Self::ContentChanged => ("内容在签名后被改动。", "The content is not what was signed."),
+            Self::SignatureBroken => ("签名值无效。", "The signature does not verify."),
+            Self::AttributesContradict => {
+                ("签名属性与内容或签名不一致。", "The signed attributes contradict the content or the signature.")
+            }
+            Self::SignerCertificateMissing => ("找不到签名者的证书。", "The signer's certificate was not found."),
+            Self::SignerCertificateMismatch => {
+                ("签名所指的证书与签名者的证书不符。", "The signature names another certificate than its signer's.")
+            }
+            Self::AlgorithmNotAccepted => ("签名算法不可识别或强度不足。", "The signature's algorithm is not known or too weak."),
+            Self::TimeStampOfOtherContent => ("时间戳不是针对该内容的。", "The time stamp is of something else."),
+            Self::NotATimeStampAuthority => {
+                ("签发时间戳的证书不是时间戳证书。", "The time was signed by a certificate that is not for time stamps.")
+            }
+            Self::Certificate(reason) => return reason.message(),
+        };
+        Message { zh, en }
+    }
+}
+
+impl From<SignatureReason> for Judgement<SignatureReason> {
+    fn from(reason: SignatureReason) -> Self {
+        Self { verdict: reason.verdict(), sub_indication: reason.sub_indication(), reason, message: reason.message() }
+    }
+}
+
+/// On a whole file. Its verdict is that of its worst signer.
+#[derive(Debug, Clone, Serialize)]
+pub struct SignatureReport {
+    #[serde(flatten)]
+    pub judgement: Judgement<SignatureReason>,
+    /// `cms`, `gm-t-0010`, `jws`, `raw`, or what it was taken for.
+    pub format: &'static str,
+    pub signatures: Vec<SignerReport>,
+    /// What was checked of the file as a whole.
+    pub checks: Vec<Check>,
+}
+
+impl SignatureReport {
+    pub fn new(format: &'static str, signatures: Vec<SignerReport>) -> Self {
+        let worst = signatures.iter().map(SignerReport::reason).max_by_key(|reason| rank(reason.verdict()));
+        Self { signatures, ..Self::unjudged(format, worst.unwrap_or(SignatureReason::NoSigner), Vec::new()) }
+    }
+
+    /// On something of which no signer can be told.
+    pub fn unjudged(format: &'static str, reason: SignatureReason, checks: Vec<Check>) -> Self {
+        Self { judgement: reason.into(), format, signatures: Vec::new(), checks }
+    }
+}
+
+impl SignatureReport {
+    pub fn verdict(&self) -> Verdict {
+        self.judgement.verdict
+    }
+}
+
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Passed => 0,
+        Verdict::Indeterminate => 1,
+        Verdict::Failed => 2,
+    }
+}
+
+/// On one signer.
+#[derive(Debug, Clone, Serialize)]
+pub struct SignerReport {
+    #[serde(flatten)]
+    pub judgement: Judgement<SignatureReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<SignerName>,
+    /// `basic`, `CAdES-B-B` or `CAdES-B-T` of a CMS; absent elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<&'static str>,
+    /// RFC 3339, UTC: what the signer says the time was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_time: Option<String>,
+    pub best_signature_time: BestSignatureTime,
+    pub checks: Vec<Check>,
+    /// The verdict on the signer's certificate at the best signature time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Report>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub time_stamps: Vec<TimeStampReport>,
+    /// Those who signed this signature. Their verdicts are their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub counter_signatures: Vec<SignerReport>,
+}
+
+impl SignerReport {
+    pub fn reason(&self) -> SignatureReason {
+        self.judgement.reason
+    }
+
+    pub(super) fn new(
+        reason: SignatureReason,
+        signer: Option<&Certificate>,
+        best_signature_time: BestSignatureTime,
+        checks: Vec<Check>,
+    ) -> Self {
+        Self {
+            judgement: reason.into(),
+            signer: signer.map(SignerName::of),
+            level: None,
+            claimed_time: None,
+            best_signature_time,
+            checks,
+            certificate: None,
+            time_stamps: Vec::new(),
+            counter_signatures: Vec::new(),
+        }
+    }
+}
+
+/// Who signed.
+#[derive(Debug, Clone, Serialize)]
+pub struct SignerName {
+    pub subject: String,
+    /// SHA-256 of the TBSCertificate, as elsewhere in the API.
+    pub id: String,
+}
+
+impl SignerName {
+    pub fn of(certificate: &Certificate) -> Self {
+        Self { subject: certificate.subject_text(), id: certificate.id().to_string() }
+    }
+}
+
+/// The earliest time at which the signature provably existed (ETSI EN 319 102-1 §5.5): that of a token, else now.
+#[derive(Debug, Clone, Serialize)]
+pub struct BestSignatureTime {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// `time-stamp`, `now`, or `asked`: the time that the verdict was asked for.
+    pub source: &'static str,
+}
+
+impl BestSignatureTime {
+    pub fn new(time: OffsetDateTime, source: &'static str) -> Self {
+        Self { time: rfc3339(time), source }
+    }
+}
+
+/// On a time-stamp token.
+#[derive(Debug, Clone, Serialize)]
+pub struct TimeStampReport {
+    #[serde(flatten)]
+    pub judgement: Judgement<SignatureReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<SignerName>,
+    pub checks: Vec<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Report>,
+}
+
+impl TimeStampReport {
+    pub fn verdict(&self) -> Verdict {
+        self.judgement.verdict
+    }
+
+    pub(super) fn new(reason: SignatureReason, token: Option<TokenReport>, authority: Option<&Certificate>, checks: Vec<Check>) -> Self {
+        Self { judgement: reason.into(), token, authority: authority.map(SignerName::of), checks, certificate: None }
+    }
+}
+
+/// What a token says.
+#[derive(Debug, Clone, Serialize)]
+pub struct TokenReport {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// How far the time may be off, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy_millis: Option<i64>,
+    pub serial: String,
+    pub policy: String,
+    /// The object identifier of the hash function.
+    pub digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+}

@@ -1,0 +1,248 @@
+//! One signer of a CMS: its certificate, its attributes, its signature value (RFC 5652 §5.4 to §5.6).
+
+use der::{asn1::ObjectIdentifier, referenced::OwnedToRef};
+use spki::AlgorithmIdentifierOwned;
+
+use super::report::SignatureReason;
+use crate::{
+    crypto::{Digest, Error, Scheme, VerifyingKey, digest::Hasher},
+    validation::{Check, CheckName, Outcome, Verdict},
+    x509::{
+        Certificate,
+        cms::{Attributes, SM2_SIGN, SignerInfo},
+    },
+};
+
+/// A signer with the certificate and the key that it is checked by.
+pub(super) struct Signer<'a> {
+    pub info: &'a SignerInfo<'a>,
+    pub certificate: Option<&'a Certificate>,
+    key: Option<&'a VerifyingKey>,
+    scheme: Option<Scheme>,
+}
+
+/// What the content is to a signer.
+#[derive(Clone, Copy)]
+pub(super) enum Content<'a> {
+    Missing,
+    /// Hashed with `Signer::hash`.
+    Hash(&'a [u8]),
+    /// For a scheme that hashes nothing beforehand.
+    Whole(&'a [u8]),
+}
+
+/// Which hash of the content a signer needs: signers that need the same share it.
+#[derive(PartialEq, Eq)]
+pub(super) struct HashId {
+    digest: Digest,
+    /// The key that goes into the hash (Z of SM2).
+    key: Option<Vec<u8>>,
+}
+
+type Checked = Result<(), SignatureReason>;
+
+impl<'a> Signer<'a> {
+    /// Of several certificates that fit, the one that the signature itself names by its hash.
+    pub fn resolve(info: &'a SignerInfo<'a>, certificates: &'a [Certificate]) -> Self {
+        let named = info.signed.as_ref().and_then(|signed| signed.signing_certificates().ok().flatten());
+        let is_named = |certificate: &&Certificate| named.as_ref().is_some_and(|list| list[0].names(certificate));
+        let mut fitting = certificates.iter().filter(|certificate| info.identifier.names(certificate));
+        let certificate = fitting.clone().find(is_named).or_else(|| fitting.next());
+        let key = certificate.and_then(|certificate| certificate.verifying_key().ok());
+        Self { info, certificate, key, scheme: scheme(info) }
+    }
+
+    /// What to hash the content with; `None` when it must be kept whole, or when nothing can come of it.
+    pub fn hash(&self) -> Option<(HashId, Hasher)> {
+        if self.info.signed.is_some() {
+            let digest = Digest::find(self.info.digest())?;
+            return Some((HashId { digest, key: None }, digest.hasher()));
+        }
+        let (key, scheme) = (self.key?, self.scheme?);
+        let keyed = (scheme == Scheme::Sm2).then(|| key.octets().to_vec());
+        Some((HashId { digest: scheme.digest()?, key: keyed }, key.hasher(scheme)?))
+    }
+
+    pub fn needs_whole_content(&self) -> bool {
+        self.info.signed.is_none() && self.scheme == Some(Scheme::Ed25519)
+    }
+
+    /// The same for content in memory.
+    pub fn check_over(&self, content_type: Option<ObjectIdentifier>, octets: &[u8], checks: &mut Vec<Check>) -> Checked {
+        let hash = self.hash().map(|(_, mut hasher)| {
+            hasher.update(octets);
+            hasher.finish()
+        });
+        let content = hash.as_deref().map_or(Content::Whole(octets), Content::Hash);
+        self.check(content_type, content, checks)
+    }
+
+    /// `content_type`: of the content; `None` for a counter-signature, which has none (RFC 5652 §11.4).
+    pub fn check(&self, content_type: Option<ObjectIdentifier>, content: Content<'_>, checks: &mut Vec<Check>) -> Checked {
+        let certificate = self.certificate.ok_or(SignatureReason::SignerCertificateMissing);
+        record(checks, CheckName::SignerCertificate, "RFC 5652 §5.3", &certificate, self.certificate.map(Certificate::subject_text));
+        let certificate = certificate?;
+        let algorithms = self.check_algorithms();
+        record(checks, CheckName::Algorithms, "ETSI TS 119 312", &algorithms, Some(self.describe_algorithms()));
+        let (key, scheme) = algorithms?;
+        match &self.info.signed {
+            Some(signed) => {
+                let attributes = self.check_attributes(signed, certificate, content_type, content, checks);
+                attributes?;
+                let holds = verify_attributes(key, scheme, signed, self.info.signature);
+                record(checks, CheckName::Signature, "RFC 5652 §5.6", &holds, None);
+                holds
+            }
+            None => {
+                let holds = self.verify_content(key, scheme, content);
+                record(checks, CheckName::Signature, "RFC 5652 §5.6", &holds, None);
+                holds
+            }
+        }
+    }
+
+    fn check_algorithms(&self) -> Result<(&VerifyingKey, Scheme), SignatureReason> {
+        let refused = SignatureReason::AlgorithmNotAccepted;
+        let (key, scheme) = (self.key.ok_or(refused)?, self.scheme.ok_or(refused)?);
+        let digest = Digest::find(self.info.digest()).filter(|digest| *digest != Digest::Sha1).ok_or(refused)?;
+        let has_no_parameters = self.info.digest_algorithm.parameters.as_ref().is_none_or(|parameters| parameters.is_null());
+        // One hash function for content and attributes; what Ed25519 hashes is its own affair (RFC 8419 §3.1).
+        let agree = scheme.digest().is_none_or(|own| own == digest);
+        if has_no_parameters && agree { Ok((key, scheme)) } else { Err(refused) }
+    }
+
+    fn describe_algorithms(&self) -> String {
+        let key = self.key.map_or_else(|| "unknown key".to_owned(), VerifyingKey::name);
+        match self.scheme {
+            Some(scheme) => format!("{scheme:?}, {key}, digest {}", self.info.digest()),
+            None => format!("{}, {key}, digest {}", self.info.signature_algorithm.oid, self.info.digest()),
+        }
+    }
+
+    fn check_attributes(
+        &self,
+        signed: &Attributes<'_>,
+        certificate: &Certificate,
+        content_type: Option<ObjectIdentifier>,
+        content: Content<'_>,
+        checks: &mut Vec<Check>,
+    ) -> Checked {
+        let attributes = self.check_content_type(signed, content_type).and_then(|()| self.check_protection(signed));
+        record(checks, CheckName::SignedAttributes, "RFC 5652 §11.1, RFC 6211", &attributes, None);
+        attributes?;
+        let digest = check_message_digest(signed, content);
+        record(checks, CheckName::Content, "RFC 5652 §11.2", &digest, None);
+        digest?;
+        let named = check_signing_certificate(signed, certificate);
+        if let Some(named) = named {
+            record(checks, CheckName::SigningCertificate, "RFC 5035 §4", &named, None);
+            named?;
+        }
+        Ok(())
+    }
+
+    fn check_content_type(&self, signed: &Attributes<'_>, content_type: Option<ObjectIdentifier>) -> Checked {
+        match signed.content_type() {
+            Ok(found) if found == content_type => Ok(()),
+            Ok(_) | Err(_) => Err(SignatureReason::AttributesContradict),
+        }
+    }
+
+    /// NULL and absent parameters say the same.
+    fn check_protection(&self, signed: &Attributes<'_>) -> Checked {
+        let same = |one: &AlgorithmIdentifierOwned, other: &AlgorithmIdentifierOwned| {
+            let parameters = |algorithm: &AlgorithmIdentifierOwned| algorithm.parameters.clone().filter(|parameters| !parameters.is_null());
+            one.oid == other.oid && parameters(one) == parameters(other)
+        };
+        match signed.algorithm_protection() {
+            Ok(None) => Ok(()),
+            Ok(Some((digest, Some(signature))))
+                if same(&digest, &self.info.digest_algorithm) && same(&signature, &self.info.signature_algorithm) =>
+            {
+                Ok(())
+            }
+            Ok(Some(_)) | Err(_) => Err(SignatureReason::AttributesContradict),
+        }
+    }
+
+    /// Without signed attributes the content itself was signed.
+    fn verify_content(&self, key: &VerifyingKey, scheme: Scheme, content: Content<'_>) -> Checked {
+        let verified = match content {
+            Content::Missing => return Err(SignatureReason::ContentMissing),
+            Content::Hash(hash) => key.verify_digest(scheme, hash, self.info.signature),
+            Content::Whole(message) => key.verify(scheme, message, self.info.signature),
+        };
+        verified.map_err(|error| reason(&error))
+    }
+}
+
+/// The DER of the attributes was signed; of producers that do not sort them, the order they wrote.
+fn verify_attributes(key: &VerifyingKey, scheme: Scheme, signed: &Attributes<'_>, signature: &[u8]) -> Checked {
+    let verify = |octets: &[u8]| key.verify(scheme, octets, signature);
+    let verified = match (verify(&signed.to_be_signed()), signed.as_received()) {
+        (Err(Error::Signature), Some(received)) => verify(&received),
+        (verified, _) => verified,
+    };
+    verified.map_err(|error| reason(&error))
+}
+
+fn check_message_digest(signed: &Attributes<'_>, content: Content<'_>) -> Checked {
+    let Content::Hash(hash) = content else { return Err(SignatureReason::ContentMissing) };
+    match signed.message_digest() {
+        Ok(Some(found)) if found == hash => Ok(()),
+        Ok(Some(_)) => Err(SignatureReason::ContentChanged),
+        Ok(None) | Err(_) => Err(SignatureReason::AttributesContradict),
+    }
+}
+
+/// `None` when the signature names no certificate.
+fn check_signing_certificate(signed: &Attributes<'_>, certificate: &Certificate) -> Option<Checked> {
+    match signed.signing_certificates() {
+        Ok(None) => None,
+        Ok(Some(list)) if list[0].names(certificate) => Some(Ok(())),
+        Ok(Some(_)) => Some(Err(SignatureReason::SignerCertificateMismatch)),
+        Err(_) => Some(Err(SignatureReason::AttributesContradict)),
+    }
+}
+
+fn reason(error: &Error) -> SignatureReason {
+    match error {
+        Error::Signature => SignatureReason::SignatureBroken,
+        Error::UnknownAlgorithm(_) | Error::PublicKey | Error::PrivateKey | Error::KeyUnavailable(_) => {
+            SignatureReason::AlgorithmNotAccepted
+        }
+    }
+}
+
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const SM2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");
+
+/// CMS may name the kind of key where certificates name the scheme; the hash function is then that of the signer
+/// (RFC 3370 §3.2; nationally GB/T 35275).
+fn scheme(info: &SignerInfo<'_>) -> Option<Scheme> {
+    let algorithm = &info.signature_algorithm;
+    let is_plain = algorithm.parameters.as_ref().is_none_or(|parameters| parameters.is_null());
+    match algorithm.oid {
+        RSA_ENCRYPTION if is_plain => Some(Scheme::RsaPkcs1(Digest::find(info.digest())?)),
+        EC_PUBLIC_KEY => Some(Scheme::Ecdsa(Digest::find(info.digest())?)),
+        SM2 | SM2_SIGN if is_plain => Some(Scheme::Sm2),
+        _ => Scheme::parse(algorithm.owned_to_ref()).ok(),
+    }
+}
+
+/// Writes down what came of a check.
+pub(super) fn record<T>(
+    checks: &mut Vec<Check>,
+    name: CheckName,
+    clause: &'static str,
+    result: &Result<T, SignatureReason>,
+    detail: Option<String>,
+) {
+    let outcome = match result {
+        Ok(_) => Outcome::Passed,
+        Err(reason) if reason.verdict() == Verdict::Failed => Outcome::Failed,
+        Err(_) => Outcome::Unknown,
+    };
+    checks.push(Check::new(name, clause, outcome, detail.unwrap_or_default()));
+}

@@ -1,0 +1,154 @@
+//! Time-stamp tokens judged (RFC 3161 §2.3, §2.4.2, RFC 5816).
+
+use const_oid::db::rfc5280;
+use time::OffsetDateTime;
+
+use super::{
+    Asked, Judge, SignatureReason, TimeStampReport, cms,
+    report::TokenReport,
+    signer::{Signer, record},
+};
+use crate::{
+    crypto::Digest,
+    validation::{Check, CheckName, Purpose, Reason, Report, Verdict},
+    world::{parse_rfc3339, rfc3339},
+    x509::{
+        self, Certificate,
+        cms::{Layout, SignedData},
+        tsp::{ID_CT_TST_INFO, TstInfo},
+    },
+};
+
+const WHAT: &str = "time-stamp token";
+/// What a TSTInfo, which is a few hundred octets, may have at most.
+const MAX_INFO: usize = 64 * 1024;
+
+/// A token that was read. Nothing was checked but its form.
+pub struct Token {
+    layout: Layout,
+    info: TstInfo,
+    /// The DER of the TSTInfo: what was signed.
+    content: Vec<u8>,
+}
+
+impl Token {
+    /// From the ContentInfo. A token has exactly one signer (RFC 3161 §2.4.2).
+    pub fn parse(file: &[u8]) -> Result<Self, x509::Error> {
+        let layout = Layout::of(file)?;
+        let signed = SignedData::parse(&layout)?;
+        if signed.content_type != ID_CT_TST_INFO || signed.signers.len() != 1 {
+            return Err(x509::Error::malformed(WHAT, "not a TSTInfo with one signer"));
+        }
+        if layout.segments(file).map(<[u8]>::len).sum::<usize>() > MAX_INFO {
+            return Err(x509::Error::malformed(WHAT, "a TSTInfo of more than 64 KiB"));
+        }
+        let content: Vec<u8> = layout.segments(file).flatten().copied().collect();
+        Ok(Self { info: TstInfo::parse(&content)?, content, layout })
+    }
+
+    pub fn info(&self) -> &TstInfo {
+        &self.info
+    }
+
+    pub fn time(&self) -> OffsetDateTime {
+        self.info.time
+    }
+
+    /// What the stamped thing is to be hashed with; `None` when that is not known or not trusted any more.
+    pub fn digest(&self) -> Option<Digest> {
+        self.info.imprint.digest().filter(|digest| *digest != Digest::Sha1)
+    }
+
+    /// `hash`: of what is said to be stamped, by `digest`. `more`: certificates beside those in the token.
+    pub fn judge(&self, hash: Option<&[u8]>, more: &[Certificate], judge: &Judge<'_>) -> TimeStampReport {
+        let mut checks = Vec::new();
+        // Read before, by `parse`.
+        let signed = SignedData::parse(&self.layout);
+        let Ok(signed) = signed else { return unreadable("the token cannot be read again") };
+        let certificates = cms::certificates(&signed, more);
+        let signer = Signer::resolve(&signed.signers[0], &certificates);
+        let checked = self.check_imprint(hash, &mut checks).and_then(|()| self.check_signer(&signer, &mut checks));
+        let report = signer.certificate.map(|certificate| self.judge_authority(certificate, &certificates, judge));
+        let accepted = match &report {
+            Some(report) if report.verdict() != Verdict::Passed => Err(SignatureReason::Certificate(report.reason())),
+            Some(_) | None => Ok(()),
+        };
+        if report.is_some() {
+            record(&mut checks, CheckName::AuthorityCertificate, "RFC 3161 §4", &accepted, None);
+        }
+        let reason = checked.and(accepted).err().unwrap_or(SignatureReason::SignatureValid);
+        let mut stamp = TimeStampReport::new(reason, Some(self.report()), signer.certificate, checks);
+        stamp.certificate = report;
+        stamp
+    }
+
+    fn check_imprint(&self, hash: Option<&[u8]>, checks: &mut Vec<Check>) -> Result<(), SignatureReason> {
+        let same = match (self.digest(), hash) {
+            (None, _) => Err(SignatureReason::AlgorithmNotAccepted),
+            (Some(_), None) => Err(SignatureReason::ContentMissing),
+            (Some(_), Some(hash)) if hash == self.info.imprint.hash => Ok(()),
+            (Some(_), Some(_)) => Err(SignatureReason::TimeStampOfOtherContent),
+        };
+        record(checks, CheckName::Imprint, "RFC 3161 §2.4.2", &same, None);
+        same?;
+        let extensions = if self.info.critical_unknown.is_empty() { Ok(()) } else { Err(SignatureReason::AttributesContradict) };
+        record(checks, CheckName::Extensions, "RFC 3161 §2.4.2", &extensions, None);
+        extensions
+    }
+
+    fn check_signer(&self, signer: &Signer<'_>, checks: &mut Vec<Check>) -> Result<(), SignatureReason> {
+        signer.check_over(Some(ID_CT_TST_INFO), &self.content, checks)?;
+        // The certificate must be named by its hash, or another one with the same key could take its place.
+        let signed = signer.info.signed.as_ref();
+        let named = match signed.map(|signed| signed.signing_certificates()) {
+            Some(Ok(Some(_))) => Ok(()),
+            Some(_) | None => Err(SignatureReason::AttributesContradict),
+        };
+        record(checks, CheckName::SigningCertificate, "RFC 3161 §2.4.2, RFC 5816", &named, None);
+        named?;
+        let may_stamp = match signer.certificate {
+            Some(certificate) if is_for_time_stamps_alone(certificate) => Ok(()),
+            Some(_) | None => Err(SignatureReason::NotATimeStampAuthority),
+        };
+        record(checks, CheckName::Purpose, "RFC 3161 §2.3", &may_stamp, None);
+        may_stamp
+    }
+
+    /// The certificate counts at the time of the token. A revocation counts whenever it was, unless it says that the key was not
+    /// in other hands and came after the token: whoever has the key can make any time (RFC 3161 §4).
+    fn judge_authority(&self, certificate: &Certificate, candidates: &[Certificate], judge: &Judge<'_>) -> Report {
+        let asked = |at| judge(&Asked { certificate, candidates, at, purpose: Purpose::TimeStamping });
+        let now = asked(None);
+        let was_revoked_for_compromise = || {
+            let is_harmless =
+                matches!(now.status.reason, Some("unspecified" | "affiliationChanged" | "superseded" | "cessationOfOperation"));
+            let came_after = now.status.since.as_deref().and_then(parse_rfc3339).is_some_and(|since| since > self.info.time);
+            !(is_harmless && came_after)
+        };
+        if now.reason() == Reason::Revoked && was_revoked_for_compromise() { now } else { asked(Some(self.info.time)) }
+    }
+
+    fn report(&self) -> TokenReport {
+        TokenReport {
+            time: rfc3339(self.info.time),
+            accuracy_millis: self.info.accuracy.map(|accuracy| accuracy.0.whole_milliseconds() as i64),
+            serial: self.info.serial.to_string(),
+            policy: self.info.policy.to_string(),
+            digest: self.info.imprint.algorithm.to_string(),
+            nonce: self.info.nonce.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// The extended key usage is critical and timeStamping is all it says.
+fn is_for_time_stamps_alone(certificate: &Certificate) -> bool {
+    let is_critical = certificate.critical_extensions().any(|id| id == rfc5280::ID_CE_EXT_KEY_USAGE);
+    is_critical && certificate.extended_key_usage().is_some_and(|purposes| purposes == [rfc5280::ID_KP_TIME_STAMPING])
+}
+
+/// On something that is no token.
+pub fn unreadable(why: &str) -> TimeStampReport {
+    let mut checks = Vec::new();
+    record::<()>(&mut checks, CheckName::Format, "RFC 3161 §2.4.2", &Err(SignatureReason::FormatError), Some(why.to_owned()));
+    TimeStampReport::new(SignatureReason::FormatError, None, None, checks)
+}
