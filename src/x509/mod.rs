@@ -10,6 +10,7 @@ mod extension_list;
 pub mod extensions;
 #[cfg(test)]
 mod fixtures;
+pub mod identity_number;
 mod instant;
 pub mod linted;
 pub mod lints;
