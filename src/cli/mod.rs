@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod register;
 pub mod serve;
 pub mod show;
+pub mod suspend;
 pub mod verify;
 
 use std::{

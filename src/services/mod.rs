@@ -4,19 +4,24 @@
 //! people decide. Kept out on purpose: status codes and bodies (`http/`), SQL (`store/`), and who may do what (`policy/`).
 
 pub mod answer_ocsp;
+pub mod attempts;
 pub mod audit;
 pub mod authorities;
 pub mod callers;
+pub mod citizens;
+pub mod codes;
 pub mod crash;
 pub mod enrol;
 pub mod error;
 #[cfg(test)]
 pub mod fixture;
+pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
 pub mod logs;
 pub mod own_certificates;
+pub mod proofing;
 pub mod publish_crl;
 pub mod read_ledger;
 pub mod register;
@@ -25,6 +30,7 @@ pub mod rows;
 pub mod sealing;
 pub mod start;
 pub mod statements;
+pub mod suspend_by_code;
 pub mod trust;
 pub mod upkeep;
 pub mod verify;
@@ -51,6 +57,9 @@ pub struct Services {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) keys: KeyStore,
     pub(crate) sealer: sealing::Sealer,
+    pub(crate) vault: identities::Vault,
+    pub(crate) provider: Option<proofing::oidc::Provider>,
+    pub(crate) attempts: attempts::Attempts,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,

@@ -21,6 +21,8 @@ impl Services {
     pub async fn upkeep(&self) -> Round {
         let promises_finished = report("promises", self.finish_promises(PROMISE_AGE).await).unwrap_or(0);
         let listener_is_new = report("own certificates", self.renew_own_certificates().await).unwrap_or(false);
+        report("citizens' enrolments", self.decide_by_proofs().await);
+        report("unused proofs", self.forget_unused_proofs().await);
         let crls_published = report("CRLs", self.publish_due_crls().await).unwrap_or(0);
         Round { promises_finished, crls_published, listener_is_new }
     }

@@ -2,11 +2,13 @@
 
 mod authorities;
 mod certificates;
+mod citizens;
 mod claims;
 mod departments;
 mod enrolments;
 mod officers;
 mod statements;
+mod suspensions;
 mod verify;
 
 use axum::{
@@ -24,11 +26,13 @@ pub fn router() -> Router<App> {
     Router::new()
         .merge(authorities::router())
         .merge(certificates::router())
+        .merge(citizens::router())
         .merge(claims::router())
         .merge(departments::router())
         .merge(enrolments::router())
         .merge(officers::router())
         .merge(statements::router())
+        .merge(suspensions::router())
         .merge(verify::router())
 }
 
