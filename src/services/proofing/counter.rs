@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::{Established, Proofing, ProvenSubject, check_contact};
 use crate::{
@@ -284,7 +284,7 @@ impl Proofing for Counter {
     type Presented = Code;
 
     /// Unknown, used, too early, too late and guessed at too often are one answer: nobody learns which codes there are.
-    async fn establish(&self, services: &Services, code: Code) -> Result<Established, Error> {
+    async fn establish(&self, services: &Services, now: OffsetDateTime, code: Code) -> Result<Established, Error> {
         let row = {
             let mut connection = services.db.read().await?;
             store::citizens::find_check_by_locator(&mut connection, code.locator()).await?.ok_or(Error::ProofingRefused)?
@@ -295,7 +295,7 @@ impl Proofing for Counter {
             tx.commit().await?;
             return Err(Error::ProofingRefused);
         }
-        let now = millis(services.clock.now());
+        let now = millis(now);
         let works = row.works_from.is_some_and(|from| from <= now) && row.expires_at.is_some_and(|end| now < end);
         if !works || row.used_at.is_some() || row.failures >= MOST_FAILURES {
             return Err(Error::ProofingRefused);

@@ -11,7 +11,7 @@ pub mod oidc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     Services,
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How long a proof can be used for an enrolment.
-const PROOF_LIFE: Duration = Duration::hours(24);
+pub(super) const PROOF_LIFE: Duration = Duration::hours(24);
 
 /// A way to find out who somebody is.
 #[async_trait]
@@ -39,7 +39,7 @@ pub trait Proofing: Sync {
     type Presented: Send;
 
     /// Checks what was presented, once. Nothing is recorded yet; `rows` say what is used up when it is.
-    async fn establish(&self, services: &Services, presented: Self::Presented) -> Result<Established, Error>;
+    async fn establish(&self, services: &Services, now: OffsetDateTime, presented: Self::Presented) -> Result<Established, Error>;
 }
 
 /// What a method found out. Only `Services::prove` takes it apart.
@@ -85,8 +85,8 @@ impl ProofToken {
 impl Services {
     /// Finds out by one method who somebody is, and records it with a token for its owner.
     pub async fn prove<P: Proofing>(&self, method: &P, presented: P::Presented) -> Result<(Proofed, ProofToken), Error> {
-        let established = method.establish(self, presented).await?;
         let now = self.clock.now();
+        let established = method.establish(self, now, presented).await?;
         let id = hex::encode(random::<16>(&*self.entropy));
         let token = ProofToken(hex::encode(random::<32>(&*self.entropy)));
         // serde_json writes UTF-8 only.

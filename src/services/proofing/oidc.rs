@@ -289,13 +289,13 @@ fn flow_row(state_hash: &[u8; 32]) -> String {
 impl Proofing for Provider {
     type Presented = Returned;
 
-    async fn establish(&self, services: &Services, returned: Returned) -> Result<Established, Error> {
+    async fn establish(&self, services: &Services, now: OffsetDateTime, returned: Returned) -> Result<Established, Error> {
         let other_issuer = returned.issuer.as_ref().is_some_and(|issuer| *issuer != *self.issuer.as_str());
         if other_issuer || [&returned.state, &returned.code, &returned.cookie].iter().any(|text| text.len() > LONGEST_PARAMETER) {
             return Err(Error::ProofingRefused);
         }
         let secrets = services.end_login(&returned).await?;
-        let login = self.exchange(services.clock.now(), returned.code, secrets).await?;
+        let login = self.exchange(now, returned.code, secrets).await?;
 
         let claim = |name: &str| login.claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let acr = claim("acr").unwrap_or_default();
@@ -304,7 +304,7 @@ impl Proofing for Provider {
         let issuer = self.issuer.as_str();
         let number = match self.number_claim.as_deref().and_then(claim) {
             Some(text) => {
-                let number = IdentityNumber::resident(&text, services.clock.now().date());
+                let number = IdentityNumber::resident(&text, now.date());
                 Some(number.map_err(|error| Error::malformed("number", error))?)
             }
             None => None,
