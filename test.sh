@@ -67,7 +67,7 @@ have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || ha
 
 install_packages() {
     local missing=() jar
-    for command in git openssl python3 sqlite3 valgrind; do have "$command" || missing+=("$command"); done
+    for command in curl git openssl python3 sqlite3 valgrind; do have "$command" || missing+=("$command"); done
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     have_jdk || missing+=(default-jdk-headless)
     have_postgres || missing+=(postgresql)

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hufu::cli::{
-    claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, register, serve::Serve, show, suspend::Suspend,
-    verify::Verify,
+    claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, serve::Serve, show,
+    suspend::Suspend, verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.
@@ -30,12 +30,18 @@ enum Command {
     /// Appoint officers
     #[command(subcommand)]
     Officer(register::Officer),
+    /// Grant a proposed officer their roles with a signed statement
+    Grant(decide::Decide),
+    /// End all roles of an officer with a signed statement
+    Dismiss(decide::Decide),
     /// Ask for certificates
     Enrol(Enrol),
-    /// Approve an enrolment with a signed statement
-    Approve(decide::Decide),
+    /// Approve enrolments with a signed statement
+    Approve(decide::Approve),
     /// Reject an enrolment with a signed statement
     Reject(decide::Reject),
+    /// Take back a request of one's own with a signed statement
+    Withdraw(decide::Decide),
     /// Revoke a certificate with a signed statement
     Revoke(decide::Revoke),
     /// Suspend a certificate with a signed statement, or with the code that was printed at its issue
@@ -52,6 +58,9 @@ enum Command {
     /// Follow, prove and audit the ledger
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Hand in another version of the policy, and put it in force
+    #[command(subcommand)]
+    Policy(Policy),
     /// Read the configuration and the policies and say what is wrong with them
     Check(hufu::cli::check::Check),
 }
@@ -92,9 +101,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Claim(command) => command.run().await?,
         Command::Department(command) => command.run().await?,
         Command::Officer(command) => command.run().await?,
+        Command::Grant(command) => command.run("grant", None, None).await?,
+        Command::Dismiss(command) => command.run("dismiss", None, None).await?,
         Command::Enrol(command) => command.run().await?,
-        Command::Approve(command) => command.run("approve", None, None).await?,
+        Command::Approve(command) => command.run().await?,
         Command::Reject(command) => command.decide.run("reject", Some(&command.reason), None).await?,
+        Command::Withdraw(command) => command.run("withdraw", None, None).await?,
         Command::Revoke(command) => command.decide.run("revoke", Some(&command.reason), command.since.as_deref()).await?,
         Command::Suspend(command) => command.run().await?,
         Command::Resume(command) => command.run("resume", None, None).await?,
@@ -102,6 +114,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Show(command) => command.run().await?,
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,
+        Command::Policy(command) => command.run().await?,
         Command::Check(command) => return command.run(),
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,8 @@
 //! `hufu approve | reject | revoke | suspend | resume`: fetches what there is to decide, shows it, signs a statement about
 //! exactly that with the caller's own key, and hands the statement in.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -10,14 +12,29 @@ use super::{
     client::{Client, Identity},
 };
 use crate::{
-    policy::{Header, Payload, SignerReference, assemble, signing_input, statement},
+    policy::{About, Header, Payload, SignerReference, assemble, signing_input, statement, statement::list_root},
     x509::Certificate,
 };
 
 #[derive(Debug, Args)]
 pub struct Decide {
-    /// The enrolment or certificate (its id)
+    /// The enrolment, certificate, officer or policy (its id)
     pub id: String,
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The enrolment (its id); several are approved by one statement
+    #[arg(required_unless_present = "from")]
+    pub ids: Vec<String>,
+    /// A file with one enrolment a line, `-` for standard input: all of them by one statement
+    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
+    pub from: Option<PathBuf>,
     #[command(flatten)]
     pub connection: Connection,
     /// Do not ask before signing
@@ -56,8 +73,56 @@ fn path(act: &str, id: &str) -> anyhow::Result<String> {
         "suspend" => format!("/api/v1/certificates/{id}/suspension"),
         "resume" => format!("/api/v1/certificates/{id}/resumption"),
         "grant" => format!("/api/v1/officers/{id}/grant"),
+        "dismiss" => format!("/api/v1/officers/{id}/dismissal"),
+        "activate-policy" => format!("/api/v1/policies/{id}/activation"),
         other => bail!("there is no act {other:?}"),
     })
+}
+
+impl Approve {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Self { ids, from, connection, yes } = self;
+        let mut ids = match from {
+            Some(file) => read_ids(&file)?,
+            None => ids,
+        };
+        if ids.len() == 1 {
+            return Decide { id: ids.remove(0), connection, yes }.run("approve", None, None).await;
+        }
+        let identity = connection.identity()?;
+        let client = connection.client()?;
+        let draft = Draft::fetch_list(&client, &ids).await?;
+        eprintln!("You are about to sign: approve these {} enrolments", ids.len());
+        for one in draft.shown.as_array().into_iter().flatten() {
+            eprintln!("{}", one_line(one));
+        }
+        eprintln!("signed with: {}", identity.certificate().subject_text());
+        if !yes && !confirmed()? {
+            bail!("nothing was signed");
+        }
+        let answer = client.post("/api/v1/approvals", &json!({"list": ids, "statement": draft.sign(&identity)?})).await?;
+        connection.print(&answer, |answer| {
+            let count = |member: &str| answer[member].as_u64().unwrap_or_default();
+            let failed = answer["failed"].as_array().map_or(0, Vec::len);
+            format!("{} approved: {} issued, {} wait for others, {failed} failed", count("items"), count("issued"), count("waiting"))
+        });
+        Ok(())
+    }
+}
+
+fn read_ids(file: &Path) -> anyhow::Result<Vec<String>> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())?
+    } else {
+        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?
+    };
+    Ok(text.split_whitespace().map(str::to_owned).collect())
+}
+
+/// An enrolment of a list: what it is, to whom, and where to read more.
+fn one_line(shown: &Value) -> String {
+    let text = |member: &str| shown[member].as_str().unwrap_or_default();
+    format!("  {}  {}  {}", text("enrolment"), text("profile"), text("subject"))
 }
 
 impl Decide {
@@ -112,10 +177,7 @@ impl Draft {
     pub async fn fetch(client: &Client, act: &str, id: &str, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Self> {
         let answer = client.post("/api/v1/statements/drafts", &json!({"act": act, "about": id, "reason": reason, "since": since})).await?;
         let payload: Payload = serde_json::from_value(answer["payload"].clone()).context("the server's draft cannot be read")?;
-        let salt: [u8; 32] = hex::decode(answer["salt"].as_str().unwrap_or_default())
-            .ok()
-            .and_then(|salt| salt.try_into().ok())
-            .context("the server's draft has no salt")?;
+        let salt = read_salt(&answer)?;
         let shown = answer["shown"].clone();
         let asked = payload.about.to_string() == id && payload.act.as_str() == act;
         if !asked || payload.seen != statement::seen(&salt, &shown) {
@@ -128,12 +190,39 @@ impl Draft {
         Ok(Self { payload, shown })
     }
 
+    /// The draft of a statement over a list. Its `shown` is the list of what was shown of each.
+    pub async fn fetch_list(client: &Client, ids: &[String]) -> anyhow::Result<Self> {
+        let answer = client.post("/api/v1/statements/drafts", &json!({"act": "approve", "list": ids})).await?;
+        let payload: Payload = serde_json::from_value(answer["payload"].clone()).context("the server's draft cannot be read")?;
+        let items = answer["items"].as_array().context("the server's draft shows no items")?;
+        let abouts: Vec<About> = ids.iter().map(|id| id.parse()).collect::<Result<_, _>>()?;
+        let mut seen = Vec::new();
+        for (id, item) in ids.iter().zip(items) {
+            let salt = read_salt(item)?;
+            seen.push(json!({"enrolment": id, "seen": statement::seen(&salt, &item["shown"]).to_string()}));
+        }
+        let about_what_it_shows = items.len() == ids.len()
+            && payload.act.as_str() == "approve"
+            && payload.about == list_root(&abouts)
+            && payload.seen == statement::seen(&[0; 32], &json!({"list": seen}))
+            && ids.iter().zip(items).all(|(id, item)| item["shown"]["enrolment"] == **id);
+        if !about_what_it_shows {
+            bail!("the server's draft is not about what it shows; nothing was signed");
+        }
+        Ok(Self { payload, shown: items.iter().map(|item| item["shown"].clone()).collect() })
+    }
+
     pub fn sign(&self, identity: &Identity) -> anyhow::Result<String> {
         let algorithm = identity.key.public_key().algorithm();
         let header = Header { algorithm, signer: SignerReference::certificate(identity.certificate().der()) };
         let input = signing_input(&header, &self.payload);
         Ok(assemble(&input, algorithm, &identity.key.sign(input.as_bytes())?)?)
     }
+}
+
+fn read_salt(shown: &Value) -> anyhow::Result<[u8; 32]> {
+    let salt = hex::decode(shown["salt"].as_str().unwrap_or_default()).ok().and_then(|salt| salt.try_into().ok());
+    salt.context("the server's draft has no salt")
 }
 
 fn heading(act: &str, reason: Option<&str>, since: Option<&str>) -> String {
@@ -155,7 +244,11 @@ fn confirmed() -> anyhow::Result<bool> {
 }
 
 fn summary(act: &str, answer: &Value) -> String {
-    let mut lines = vec![format!("{act}: done")];
+    let waits = answer["missing"]["people"].as_u64();
+    let mut lines = vec![match waits {
+        Some(people) => format!("{act}: recorded; waits for {people} more"),
+        None => format!("{act}: done"),
+    }];
     for pem in answer["certificates"].as_array().into_iter().flatten().filter_map(|certificate| certificate["pem"].as_str()) {
         if let Ok(certificates) = Certificate::parse_many(pem.as_bytes()) {
             lines.push(format!("issued {}  {}", certificates[0].id(), certificates[0].subject_text()));

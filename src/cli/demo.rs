@@ -110,7 +110,7 @@ impl Play<'_> {
         self.story.done("administrator (P-256), auditor (SM2)");
         let admin = self.client(&administrator)?;
 
-        self.story.begin("A department with two officers: one enrols, another decides");
+        self.story.begin("A department with two officers, one who enrols and one who decides; administrator and auditor grant their roles");
         let department = admin
             .post(
                 "/api/v1/departments",
@@ -119,9 +119,9 @@ impl Play<'_> {
             .await?;
         let department = text(&department, "id")?;
         let registration = self
-            .appoint(&admin, &administrator, &department, "李登记", "registration-officer", Family::P256, "officer-registration")
+            .appoint([&administrator, &auditor], &department, "李登记", "registration-officer", Family::P256, "officer-registration")
             .await?;
-        let approver = self.appoint(&admin, &administrator, &department, "赵审批", "approver", Family::Sm2, "officer-approver").await?;
+        let approver = self.appoint([&administrator, &auditor], &department, "赵审批", "approver", Family::Sm2, "officer-approver").await?;
         self.story.done("民政局: registration officer (P-256), approver (SM2, signs statements with SM2)");
 
         let mut subjects = Vec::new();
@@ -207,19 +207,24 @@ impl Play<'_> {
         Client::new(self.server, Trust::Roots(roots), Some(identity))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a scene with all who are in it")]
+    /// Two people grant: whoever administers, and somebody from outside the department.
     async fn appoint(
         &self,
-        client: &Client,
-        administrator: &Identity,
+        [administrator, second]: [&Identity; 2],
         department: &str,
         name: &str,
         role: &str,
         family: Family,
         label: &str,
     ) -> anyhow::Result<Identity> {
+        let client = self.client(administrator)?;
         let officer = client.post("/api/v1/officers", &json!({"name": name, "department": department, "roles": [role]})).await?;
-        let granted = decide(client, administrator, "grant", &text(&officer, "id")?, None, None).await?;
+        let id = text(&officer, "id")?;
+        let alone = decide(&client, administrator, "grant", &id, None, None).await?;
+        if !alone["claim"].is_null() {
+            bail!("the administrator appointed an officer alone");
+        }
+        let granted = decide(&self.client(second)?, second, "grant", &id, None, None).await?;
         self.claim(text(&granted, "claim")?, family, label).await
     }
 }

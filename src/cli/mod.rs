@@ -9,6 +9,7 @@ pub mod decide;
 pub mod demo;
 pub mod enrol;
 pub mod ledger;
+pub mod policy;
 pub mod register;
 pub mod serve;
 pub mod show;

@@ -30,7 +30,7 @@ pub struct AddDepartment {
 
 #[derive(Debug, Subcommand)]
 pub enum Officer {
-    /// Appoint an officer: signs the grant and prints the claim code
+    /// Propose an officer and sign the grant; it takes a second person, who signs with `hufu grant`
     Add(AddOfficer),
 }
 
@@ -67,9 +67,14 @@ impl Officer {
         let body = json!({"name": add.name, "department": add.department, "roles": add.roles});
         let officer = client.post("/api/v1/officers", &body).await?;
         let answer = decide::decide(&client, &identity, "grant", &id(&officer), None, None).await?;
-        add.connection.print(&answer, |answer| {
-            let code = answer["claim"].as_str().unwrap_or_default();
-            format!("officer {}\nclaim code (one use): {code}\nnext: on the officer's own machine  hufu claim {code}", id(&officer))
+        add.connection.print(&answer, |answer| match answer["claim"].as_str() {
+            Some(code) => {
+                format!("officer {}\nclaim code (one use): {code}\nnext: on the officer's own machine  hufu claim {code}", id(&officer))
+            }
+            None => {
+                let id = id(&officer);
+                format!("officer {id}: proposed and granted by you; another person grants, too:  hufu grant {id}")
+            }
         });
         Ok(())
     }

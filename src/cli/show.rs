@@ -12,6 +12,7 @@ pub enum Kind {
     Departments,
     Officers,
     Authorities,
+    Policies,
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +44,7 @@ impl Kind {
             Self::Departments => "/api/v1/departments",
             Self::Officers => "/api/v1/officers",
             Self::Authorities => "/api/v1/authorities",
+            Self::Policies => "/api/v1/policies",
         }
     }
 }

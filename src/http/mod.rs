@@ -13,7 +13,7 @@ pub mod problem;
 pub mod rest;
 pub mod tls;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 
@@ -25,12 +25,20 @@ use limits::with_limits;
 #[derive(Clone)]
 pub struct App {
     pub services: Arc<Services>,
+    /// How long an answer may be waited for that does not depend on the caller's staying.
+    pub patience: Duration,
+}
+
+impl App {
+    fn new(services: Arc<Services>, limits: &Limits) -> Self {
+        Self { services, patience: Duration::from_secs(limits.request_seconds) / 2 }
+    }
 }
 
 /// The HTTPS side.
 pub fn api(services: Arc<Services>, limits: &Limits) -> Router {
     let router = Router::new().nest("/api/v1", rest::router()).merge(health::router());
-    with_limits(router.with_state(App { services }), limits)
+    with_limits(router.with_state(App::new(services, limits)), limits)
 }
 
 /// The HTTP side: what certificates point to, and the ledger.
@@ -42,7 +50,7 @@ pub fn public(services: Arc<Services>, limits: &Limits) -> Router {
         .merge(ledger::router())
         .merge(health::router())
         .route("/", get(index));
-    with_limits(router.with_state(App { services }), limits)
+    with_limits(router.with_state(App::new(services, limits)), limits)
 }
 
 async fn index() -> &'static str {

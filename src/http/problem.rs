@@ -63,6 +63,7 @@ codes! {
     REPLAYED "nonce-replayed" CONFLICT "声明已被使用" "The statement was used before";
     SEEN "seen-stale" CONFLICT "记录已变更,请重新查看" "The record changed after it was shown";
     POLICY "policy-stale" CONFLICT "策略已更新" "Another policy is in force now";
+    POLICY_REFUSED "policy-refused" UNPROCESSABLE_ENTITY "策略文件有误" "A file of the policy is refused";
     LOG_POSITION "log-position-unknown" CONFLICT "账本位置无效" "The log position is not one of this ledger";
     STATEMENT_TIME "statement-time-refused" CONFLICT "声明时间无效" "The statement's time is not acceptable";
     LINT "certificate-refused-by-lint" UNPROCESSABLE_ENTITY "证书内容不符合规范" "The certificate would break a rule";
@@ -183,6 +184,12 @@ impl From<services::Error> for Problem {
             E::ProfileUnknown(_) => Self::new(PROFILE, error),
             E::FieldRefused { .. } => Self::new(FIELD, error),
             E::WrongState { .. } => Self::new(STATE, error),
+            E::OfItem { item, .. } => {
+                let item = item.clone();
+                let E::OfItem { error, .. } = error else { unreachable!("matched above") };
+                let problem = Self::from(*error);
+                Self { detail: format!("{item}: {}", problem.detail), ..problem }
+            }
             E::IdempotencyKeyReused => Self::new(IDEMPOTENCY, error),
             E::StatementMalformed(_) => Self::new(STATEMENT, error),
             E::StatementSignature => Self::new(STATEMENT_SIGNATURE, error),
@@ -191,6 +198,7 @@ impl From<services::Error> for Problem {
             E::NonceUnknown => Self::new(NONCE, error),
             E::NonceReplayed => Self::new(REPLAYED, error),
             E::SeenStale => Self::new(SEEN, error),
+            E::PolicyRefused(_) => Self::new(POLICY_REFUSED, error),
             E::PolicyStale => Self::new(POLICY, error),
             E::LogPosition => Self::new(LOG_POSITION, error),
             E::StatementTime => Self::new(STATEMENT_TIME, error),

@@ -2,7 +2,7 @@
 //!
 //! Read `statement.rs` first: nobody decides anything without one. `profile.rs` says what a certificate holds and `subject.rs`
 //! turns the data of a request into its names; `set.rs` reads a version of `policies/` and gives it a digest; `rules.rs` alone
-//! says who may do what; `decision.rs` is what remains of it all on the ledger.
+//! says who may do what, `quorum.rs` how many of them it takes; `decision.rs` is what remains of it all on the ledger.
 //!
 //! Kept out on purpose: the database, the clock, HTTP, drafting and signing certificates, and whether a signer's certificate
 //! was valid: that is `validation`'s question. Everything here is a value or a function of values.
@@ -13,6 +13,7 @@ pub mod identity;
 pub mod identity_number;
 pub mod jws;
 pub mod profile;
+pub mod quorum;
 pub mod rules;
 pub mod set;
 pub mod statement;
@@ -24,6 +25,7 @@ pub use identity::{AuthorityName, DepartmentId, EnrolmentId, IdentityError, Nonc
 pub use identity_number::{IdentityNumber, NumberError, NumberKind};
 pub use jws::{Header, SignerReference, StatementError, assemble, signing_input};
 pub use profile::{Profile, ProfileName};
+pub use quorum::{Missing, Quorum};
 pub use rules::{Actor, Object, Refusal, Role, RoleGrant, decide};
 pub use set::{PolicyError, PolicySet};
 pub use statement::{About, Act, Digest32, Login, LoginPayload, Payload, ReasonCode, Statement, Timestamp};

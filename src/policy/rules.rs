@@ -19,12 +19,14 @@ pub fn decide(actor: &Actor, act: Act, object: &Object<'_>) -> Result<(), Refusa
         (Act::Renew, Object::Certificate(certificate)) => renew(actor, certificate),
         (Act::Revoke | Act::Suspend, Object::Certificate(certificate)) => stop(actor, act, certificate),
         (Act::Resume, Object::Certificate(certificate)) => resume(actor, certificate),
+        (Act::Submit, Object::Role { of, grant }) => propose_role(actor, of, *grant),
         (Act::Grant, Object::Role { of, grant }) => grant_role(actor, of, *grant),
         (Act::Dismiss, Object::Role { of, grant }) => administer(actor, Act::Dismiss, of, *grant),
-        (Act::DefineDepartment | Act::ActivatePolicy, Object::Installation) => actor.needs(act, &[Role::Administrator], None),
+        (Act::DefineDepartment | Act::Submit, Object::Installation) => actor.needs(act, &[Role::Administrator], None),
+        (Act::ActivatePolicy, Object::Installation) => actor.needs(act, &[Role::Administrator, Role::Auditor], None),
         (Act::CheckIdentity | Act::ConfirmIdentity, Object::IdentityCheck(check)) => check_identity(actor, act, check),
         (Act::UpholdContest | Act::DismissContest | Act::Export | Act::Erase, Object::Citizen(case)) => decide_case(actor, act, case),
-        (Act::Claim | Act::Issue | Act::Complete | Act::PublishCrl | Act::Prove, _) => Err(Refusal::NotForRoles { act }),
+        (Act::Claim | Act::Issue | Act::Complete | Act::PublishCrl | Act::Expire | Act::Prove, _) => Err(Refusal::NotForRoles { act }),
         _ => Err(Refusal::NotApplicable { act }),
     }
 }
@@ -87,8 +89,22 @@ fn resume(actor: &Actor, certificate: &Certificate) -> Result<(), Refusal> {
     actor.needs(Act::Resume, Role::OPERATING, certificate.department)
 }
 
+fn propose_role(actor: &Actor, of: &Actor, grant: RoleGrant) -> Result<(), Refusal> {
+    administer(actor, Act::Submit, of, grant)?;
+    may_be_held(of, grant)
+}
+
+/// An administrator grants; an auditor may be the second person whom it takes (`quorums.toml`), and never grants alone.
 fn grant_role(actor: &Actor, of: &Actor, grant: RoleGrant) -> Result<(), Refusal> {
-    administer(actor, Act::Grant, of, grant)?;
+    let witness = actor.person != of.person && actor.roles.iter().any(|held| held.role == Role::Auditor);
+    if !witness {
+        administer(actor, Act::Grant, of, grant)?;
+    }
+    may_be_held(of, grant)
+}
+
+/// Whether somebody with these roles may hold this one, too.
+fn may_be_held(of: &Actor, grant: RoleGrant) -> Result<(), Refusal> {
     if grant.role.needs_department() && grant.department.is_none() {
         return Err(Refusal::DepartmentNeeded { role: grant.role });
     }
@@ -305,6 +321,8 @@ pub enum Refusal {
     AlreadyDecided { person: PersonId },
     #[error("one person does not operate and audit: {} and {}", roles[0], roles[1])]
     LinesMeet { person: PersonId, roles: [Role; 2] },
+    #[error("somebody must remain who administers the installation")]
+    LastAdministrator { person: PersonId },
     #[error("the role {role} is held in a department")]
     DepartmentNeeded { role: Role },
     #[error("{act} is no act of an officer")]
@@ -328,6 +346,7 @@ impl Refusal {
             Self::NotTheirs { .. } => "not-theirs",
             Self::AlreadyDecided { .. } => "already-decided",
             Self::LinesMeet { .. } => "lines-meet",
+            Self::LastAdministrator { .. } => "last-administrator",
             Self::DepartmentNeeded { .. } => "department-needed",
             Self::NotForRoles { .. } => "not-for-roles",
             Self::NotApplicable { .. } => "not-applicable",
@@ -378,7 +397,7 @@ mod tests {
             ("suspend", Act::Suspend, CERTIFICATE, &[Administrator, RegistrationOfficer, Approver]),
             ("resume", Act::Resume, CERTIFICATE, &[Administrator, RegistrationOfficer, Approver]),
             ("renew", Act::Renew, CERTIFICATE, &[]),
-            ("grant", Act::Grant, Object::Role { of: &other, grant: approver_here }, &[Administrator]),
+            ("propose", Act::Submit, Object::Role { of: &other, grant: approver_here }, &[Administrator]),
             ("dismiss", Act::Dismiss, Object::Role { of: &other, grant: approver_here }, &[Administrator]),
         ];
         for (case, act, object, allowed) in &cases {
@@ -428,7 +447,9 @@ mod tests {
 
     #[test]
     fn departments_and_policy_belong_to_administrators_of_the_whole_installation() {
-        for act in [Act::DefineDepartment, Act::ActivatePolicy] {
+        decide(&with(OFFICER, &[(Role::Auditor, None)]), Act::ActivatePolicy, &Object::Installation).unwrap();
+        assert!(decide(&with(OFFICER, &[(Role::Auditor, HERE)]), Act::ActivatePolicy, &Object::Installation).is_err());
+        for act in [Act::DefineDepartment, Act::Submit] {
             decide(&with(OFFICER, &[(Role::Administrator, None)]), act, &Object::Installation).unwrap();
             assert!(decide(&with(OFFICER, &[(Role::Administrator, HERE)]), act, &Object::Installation).is_err());
             for role in [Role::RegistrationOfficer, Role::Approver, Role::Auditor] {
@@ -451,6 +472,18 @@ mod tests {
         let again = PersonId::from_bytes([6; 16]);
         assert_eq!(decide(&with(again, &every_role), Act::Approve, &staff), Err(Refusal::AlreadyDecided { person: again }));
         decide(&with(again, &every_role), Act::Reject, &staff).unwrap();
+    }
+
+    #[test]
+    fn administrators_of_the_department_grant_and_auditors_anywhere_may_be_the_second() {
+        let of = with(SUBJECT, &[]);
+        let object = Object::Role { of: &of, grant: RoleGrant { role: Role::Approver, department: HERE } };
+        let may = |role, department| decide(&with(OFFICER, &[(role, department)]), Act::Grant, &object).is_ok();
+        assert!(may(Role::Administrator, HERE) && may(Role::Administrator, None) && !may(Role::Administrator, THERE));
+        assert!(may(Role::Auditor, HERE) && may(Role::Auditor, None) && may(Role::Auditor, THERE));
+        assert!(!may(Role::Approver, HERE) && !may(Role::RegistrationOfficer, HERE));
+        let auditor = with(SUBJECT, &[(Role::Auditor, None)]);
+        assert!(decide(&auditor, Act::Grant, &object).is_err(), "nobody grants to themselves");
     }
 
     #[test]

@@ -5,15 +5,21 @@ use std::{collections::BTreeMap, ops::Range};
 use super::{
     jws::canonical,
     profile::{Fault, Profile, ProfileName},
-    statement::Digest32,
+    quorum::{Quorum, Quorums},
+    statement::{Act, Digest32},
 };
 use crate::crypto::digest::sha256;
 
-/// All profiles of one version, checked.
+/// The file that says how many people an act takes.
+const QUORUMS: &str = "quorums.toml";
+
+/// All files of one version, checked.
 #[derive(Debug, Clone)]
 pub struct PolicySet {
     profiles: BTreeMap<ProfileName, Profile>,
+    quorums: Quorums,
     text: String,
+    digest: Digest32,
 }
 
 /// Why a file of `policies/` was refused.
@@ -30,6 +36,10 @@ impl PolicyError {
     fn new(file: &str, message: impl Into<String>) -> Self {
         Self { file: file.to_owned(), line: 1, message: message.into() }
     }
+
+    fn of(file: &str, text: &str, Fault { at, message }: Fault) -> Self {
+        Self { file: file.to_owned(), line: line(text, at), message }
+    }
 }
 
 impl PolicySet {
@@ -37,11 +47,17 @@ impl PolicySet {
     pub fn parse(files: &[(impl AsRef<str>, impl AsRef<str>)]) -> Result<Self, PolicyError> {
         let mut texts = BTreeMap::new();
         let mut profiles = BTreeMap::new();
+        let mut quorums = Quorums::default();
         for (path, text) in files {
             let (path, text) = (path.as_ref(), text.as_ref());
-            let profile = parse_profile(path, text)?;
-            if texts.insert(path, text).is_some() || profiles.insert(profile.name().clone(), profile).is_some() {
+            if texts.insert(path, text).is_some() {
                 return Err(PolicyError::new(path, "this file is here twice"));
+            }
+            if path == QUORUMS {
+                quorums = Quorums::parse(text).map_err(|fault| PolicyError::of(path, text, fault))?;
+            } else {
+                let profile = parse_profile(path, text)?;
+                profiles.insert(profile.name().clone(), profile);
             }
         }
         if profiles.is_empty() {
@@ -49,7 +65,8 @@ impl PolicySet {
         }
         // serde_json writes UTF-8 only.
         let text = String::from_utf8(canonical(&texts)).expect("JSON is UTF-8");
-        Ok(Self { profiles, text })
+        let digest = Digest32(sha256(text.as_bytes()));
+        Ok(Self { profiles, quorums, text, digest })
     }
 
     /// From a stored `canonical_text`.
@@ -67,11 +84,16 @@ impl PolicySet {
 
     /// SHA-256 of `canonical_text`: the name of this version in statements, decisions and leaves.
     pub fn digest(&self) -> Digest32 {
-        Digest32(sha256(self.text.as_bytes()))
+        self.digest
     }
 
     pub fn profile(&self, name: &ProfileName) -> Option<&Profile> {
         self.profiles.get(name)
+    }
+
+    /// How many people an act takes.
+    pub fn quorum(&self, act: Act) -> Quorum {
+        self.quorums.of(act)
     }
 
     /// All profiles, by name.
@@ -82,9 +104,8 @@ impl PolicySet {
 
 fn parse_profile(path: &str, text: &str) -> Result<Profile, PolicyError> {
     let stem = path.strip_prefix("profiles/").and_then(|file| file.strip_suffix(".toml"));
-    let stem = stem.ok_or_else(|| PolicyError::new(path, "not a policy file; profiles are profiles/NAME.toml"))?;
-    let profile =
-        Profile::parse(text).map_err(|Fault { at, message }| PolicyError { file: path.to_owned(), line: line(text, at), message })?;
+    let stem = stem.ok_or_else(|| PolicyError::new(path, "not a policy file: profiles/NAME.toml or quorums.toml"))?;
+    let profile = Profile::parse(text).map_err(|fault| PolicyError::of(path, text, fault))?;
     // A file found by its name is the profile of that name, and two files never define one profile.
     if profile.name().as_str() == stem { Ok(profile) } else { Err(PolicyError::new(path, "a profile has the name of its file")) }
 }

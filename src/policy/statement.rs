@@ -104,6 +104,8 @@ acts! {
     Complete = "complete",
     /// The system key publishes on schedule; about the digest of the TBSCertList.
     PublishCrl = "publish-crl",
+    /// The system key closes a request that nobody decided on in time; about the enrolment.
+    Expire = "expire",
     /// An officer has seen a person and their documents at the counter; about the identity check.
     CheckIdentity = "check-identity",
     /// Another officer confirms it, and the code is made; about the identity check.

@@ -28,6 +28,9 @@ use crate::{
 };
 use books::Book;
 
+/// How long a request may take from what it reads first to its commit (seconds).
+const IN_FLIGHT: u64 = 60;
+
 /// A row that is not what the ledger, a signature or another row says it must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -131,6 +134,8 @@ struct Records {
     unclaimed: Vec<String>,
     policies: BTreeMap<Vec<u8>, store::PolicyVersionRow>,
     statements: HashMap<Vec<u8>, store::StatementRow>,
+    /// By root, in the order of the list.
+    lists: BTreeMap<String, Vec<(i64, String)>>,
     decisions: HashMap<Vec<u8>, DecisionRecord>,
     enrolments: Vec<store::EnrolmentRow>,
     /// By enrolment.
@@ -177,6 +182,10 @@ impl Records {
         for (enrolment, request) in store::enrolments::all_requests(connection).await? {
             requests.entry(enrolment).or_default().push(request);
         }
+        let mut lists: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for (root, ordinal, item) in store::statements::lists(connection).await? {
+            lists.entry(root).or_default().push((ordinal, item));
+        }
         let decision = |row: store::DecisionRow| (row.digest.clone(), DecisionRecord { parsed: statements::parse(&row.canonical), row });
         Ok(Self {
             books,
@@ -186,6 +195,7 @@ impl Records {
             unclaimed: unclaimed.into_values().map(|certificate| certificate.subject_text()).collect(),
             policies: store::statements::policy_versions(connection).await?.into_iter().map(|row| (row.digest.clone(), row)).collect(),
             statements: store::statements::statements(connection).await?.into_iter().map(|row| (row.digest.clone(), row)).collect(),
+            lists,
             decisions: store::statements::decisions(connection).await?.into_iter().map(decision).collect(),
             enrolments: store::enrolments::all(connection).await?,
             requests,
@@ -197,6 +207,12 @@ impl Records {
             claims: store::people::claims(connection).await?,
             citizens: citizens::Citizens::load(connection).await?,
         })
+    }
+
+    /// Whether a statement is about this, alone or in a list.
+    fn is_about(&self, statement: &store::StatementRow, about: &str) -> bool {
+        let listed = |items: &Vec<(i64, String)>| items.iter().any(|(_, item)| item == about);
+        statement.about == about || self.lists.get(&statement.about).is_some_and(listed)
     }
 
     /// A column that names a person names one that there is.

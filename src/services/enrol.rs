@@ -12,7 +12,7 @@ use super::{
     issue::{Contents, Issued, Order, Serves, profile_extensions},
     journal::{Commit, Kind},
     rows::Row,
-    statements::{Caller, Checked, Subject, allowed, decided},
+    statements::{Caller, Checked, Subject},
 };
 use crate::{
     crypto::digest::sha256,
@@ -176,7 +176,7 @@ impl Services {
             salt: Some(salt.to_vec()),
             evidence_digest: application.evidence.map(|digest| digest.to_vec()),
             replaces: None,
-            policy: self.policy.digest().0.to_vec(),
+            policy: self.policy().digest().0.to_vec(),
             decision: None,
             idempotency_key: application.idempotency_key,
             request_digest: application.request_digest.to_vec(),
@@ -280,73 +280,6 @@ impl Services {
         Ok(store::enrolments::page(&mut connection, state, department, after, limit).await?)
     }
 
-    /// Approves on a signed statement and issues. The approval, the promise and the leaves are one commit.
-    pub async fn approve(&self, caller: &Caller, id: &str, statement: &str) -> Result<Vec<Issued>, Error> {
-        let enrolment = self.find_enrolment(id).await?;
-        if enrolment.profile.approvals().count > 1 {
-            // Counting approvals comes with the next widening; until then such a profile issues nothing.
-            return Err(Error::WrongState {
-                what: "profile",
-                found: "one that needs several approvals".to_owned(),
-                expected: "one approval",
-            });
-        }
-        self.check_slot(&enrolment).await?;
-        let checked = self.check_decision(caller, &enrolment, Act::Approve, statement).await?;
-        self.issue_enrolment(&enrolment, Act::Approve, checked).await
-    }
-
-    /// Rejects on a signed statement.
-    pub async fn reject(&self, caller: &Caller, id: &str, statement: &str) -> Result<(), Error> {
-        self.close(caller, id, Act::Reject, "rejected", statement).await
-    }
-
-    /// Takes a request back, on a statement of whoever made it.
-    pub async fn withdraw(&self, caller: &Caller, id: &str, statement: &str) -> Result<(), Error> {
-        self.close(caller, id, Act::Withdraw, "withdrawn", statement).await
-    }
-
-    async fn close(&self, caller: &Caller, id: &str, act: Act, state: &'static str, statement: &str) -> Result<(), Error> {
-        let enrolment = self.find_enrolment(id).await?;
-        let checked = self.check_decision(caller, &enrolment, act, statement).await?;
-        let now = millis(self.clock.now());
-        let decided = self.decide_on(&enrolment, act, &checked);
-        let mut rows = checked.rows;
-        rows.extend(decided.rows);
-        rows.push(Row::EnrolmentState { id: enrolment.id, from: "submitted", to: state, decision: Some(decided.hash), at: now });
-        self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
-        Ok(())
-    }
-
-    async fn check_decision(&self, caller: &Caller, enrolment: &Enrolment, act: Act, statement: &str) -> Result<Checked, Error> {
-        policy::decide(&caller.actor, act, &enrolment.object())?;
-        let checked = self.check_statement(caller, statement, act, &self.enrolment_subject(enrolment)?).await?;
-        if enrolment.state != "submitted" {
-            return Err(Error::WrongState { what: "enrolment", found: enrolment.state.clone(), expected: "submitted" });
-        }
-        Ok(checked)
-    }
-
-    fn decide_on(&self, enrolment: &Enrolment, act: Act, checked: &Checked) -> super::statements::Decided {
-        let payload = checked.statement.payload();
-        let decision = allowed(
-            About::from(enrolment.id),
-            act,
-            Timestamp::new(self.clock.now()),
-            payload.policy,
-            Some(enrolment.profile.name().clone()),
-        );
-        decided(&decision, &[checked.statement.digest()], millis(self.clock.now()))
-    }
-
-    /// Issues one certificate for each certification request of a decided enrolment.
-    pub(super) async fn issue_enrolment(&self, enrolment: &Enrolment, act: Act, checked: Checked) -> Result<Vec<Issued>, Error> {
-        let (rows, decision) = self.approval_rows(enrolment, act, checked);
-        let order = |request| self.order(enrolment, request, decision);
-        let orders = enrolment.requests.iter().map(order).collect::<Result<_, _>>()?;
-        self.issue(rows, orders).await
-    }
-
     /// Records, decides and issues an enrolment of the service's own, all in one commit: under the authority that a
     /// responder answers for, otherwise under the newest one.
     pub(super) async fn issue_own_enrolment(
@@ -357,8 +290,9 @@ impl Services {
         serves: Serves,
     ) -> Result<Vec<Issued>, Error> {
         let enrolment = &prepared.enrolment;
-        let (approval, decision) = self.approval_rows(enrolment, Act::Issue, checked);
+        let (approval, decision) = self.approval_rows(enrolment, Act::Issue, &[checked.statement.digest()]);
         let mut rows = prepared.rows;
+        rows.extend(checked.rows);
         rows.extend(approval);
         let order = |request| {
             let order = match authority {
@@ -369,17 +303,6 @@ impl Services {
         };
         let orders = enrolment.requests.iter().map(order).collect::<Result<_, _>>()?;
         self.issue(rows, orders).await
-    }
-
-    /// What records that an enrolment was decided and will be issued, and the decision's hash.
-    fn approval_rows(&self, enrolment: &Enrolment, act: Act, checked: Checked) -> (Vec<Row>, [u8; 32]) {
-        let decided = self.decide_on(enrolment, act, &checked);
-        let now = millis(self.clock.now());
-        let mut rows = checked.rows;
-        rows.extend(decided.rows);
-        let state = |from, to| Row::EnrolmentState { id: enrolment.id, from, to, decision: Some(decided.hash), at: now };
-        rows.extend([state("submitted", "approved"), state("approved", "issued")]);
-        (rows, decided.hash)
     }
 
     pub(super) fn order(&self, enrolment: &Enrolment, request: &CertificationRequest, decision: [u8; 32]) -> Result<Order, Error> {
@@ -442,7 +365,7 @@ impl Services {
 
     pub(super) fn profile(&self, name: &str) -> Result<Profile, Error> {
         let parsed: Option<ProfileName> = name.parse().ok();
-        parsed.and_then(|name| self.policy.profile(&name).cloned()).ok_or_else(|| Error::ProfileUnknown(name.to_owned()))
+        parsed.and_then(|name| self.policy().profile(&name).cloned()).ok_or_else(|| Error::ProfileUnknown(name.to_owned()))
     }
 }
 
@@ -465,13 +388,14 @@ pub struct Prepared {
 }
 
 impl Enrolment {
-    pub fn object(&self) -> Object<'_> {
+    /// What the rules decide about. `approved_by` are those who approved it before.
+    pub fn object(&self, approved_by: Vec<PersonId>) -> Object<'_> {
         Object::Enrolment(rules::Enrolment {
             profile: &self.profile,
             department: self.department,
             submitted_by: self.submitted_by,
             subject: self.person,
-            approved_by: Vec::new(),
+            approved_by,
         })
     }
 

@@ -43,6 +43,8 @@ pub enum Error {
     FieldRefused { profile: String, field: policy::FieldError },
     #[error("the {what} is {found}, not {expected}")]
     WrongState { what: &'static str, found: String, expected: &'static str },
+    #[error("{item}: {error}")]
+    OfItem { item: String, error: Box<Error> },
     #[error("this Idempotency-Key was used for another request")]
     IdempotencyKeyReused,
 
@@ -64,6 +66,8 @@ pub enum Error {
     NonceReplayed,
     #[error("the record changed after it was shown to the signer")]
     SeenStale,
+    #[error(transparent)]
+    PolicyRefused(#[from] policy::PolicyError),
     #[error("another policy is in force now")]
     PolicyStale,
     #[error("the statement's log position is not one of this ledger")]
@@ -108,6 +112,11 @@ impl From<x509::linted::Failure> for Error {
 impl Error {
     pub fn unknown(what: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Unknown { what, id: id.to_string() }
+    }
+
+    /// The same error about one item of a list.
+    pub fn of_item(self, item: &str) -> Self {
+        Self::OfItem { item: item.to_owned(), error: Box::new(self) }
     }
 
     pub fn malformed(field: &'static str, why: impl std::fmt::Display) -> Self {

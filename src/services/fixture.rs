@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     Services,
+    approve::Approval,
     enrol::{Application, Enrolment},
     install::Claims,
     issue::Issued,
-    register::NewDepartment,
+    register::{Granted, NewDepartment},
     start::{Started, World},
     statements::{Caller, Subject},
     trust::TrustBundle,
@@ -27,6 +28,7 @@ pub struct Installation {
     pub config: Config,
     pub started: Started,
     pub administrator: Person,
+    pub auditor: Person,
 }
 
 /// A person with a key and the certificate for it.
@@ -62,7 +64,8 @@ impl Installation {
         let started = Services::start(&config, config.base_url(), world).await.unwrap();
         let claims: Claims = serde_json::from_slice(&std::fs::read(config.data.join("claims.json")).unwrap()).unwrap();
         let administrator = claim(&started.services, &claims.administrator, &algorithms::P256).await;
-        Self { directory, config, started, administrator }
+        let auditor = claim(&started.services, &claims.auditor, &algorithms::Sm2).await;
+        Self { directory, config, started, administrator, auditor }
     }
 
     pub fn services(&self) -> &Services {
@@ -103,9 +106,15 @@ impl Installation {
     async fn officer(&self, name: &str, department: &str, role: &str, algorithm: &'static dyn Algorithm) -> Person {
         let administrator = self.caller(&self.administrator).await;
         let officer = self.services().propose_officer(&administrator, name, Some(department), &[role.to_owned()]).await.unwrap();
-        let statement = self.sign(&self.administrator, Act::Grant, self.services().officer_subject(&officer), None).await;
-        let (_, code) = self.services().grant(&administrator, &officer.id.to_string(), &statement).await.unwrap();
-        claim(self.services(), &code.to_string(), algorithm).await
+        let mut code = None;
+        for person in [&self.administrator, &self.auditor] {
+            let statement = self.sign(person, Act::Grant, self.services().officer_subject(&officer), None).await;
+            match self.services().grant(&self.caller(person).await, &officer.id.to_string(), &statement).await.unwrap() {
+                Granted::Waiting(..) => {}
+                Granted::Appointed(_, made) => code = Some(made),
+            }
+        }
+        claim(self.services(), &code.unwrap().to_string(), algorithm).await
     }
 
     /// A member of staff with one key a family, enrolled and not decided on yet.
@@ -126,7 +135,10 @@ impl Installation {
         let caller = self.caller(&department.approver).await;
         let subject = self.services().enrolment_subject(enrolment).unwrap();
         let statement = self.sign(&department.approver, Act::Approve, subject, None).await;
-        self.services().approve(&caller, &enrolment.id.to_string(), &statement).await.unwrap()
+        match self.services().approve(&caller, &enrolment.id.to_string(), &statement).await.unwrap() {
+            Approval::Issued(issued) => issued,
+            Approval::Waiting(missing) => panic!("{missing:?}"),
+        }
     }
 
     /// Revokes, suspends or resumes.

@@ -113,15 +113,15 @@ impl Services {
         Ok(())
     }
 
-    /// A trial installation runs with the policies of its data directory: when they are not those that were activated last,
-    /// the system key activates them, for all to see. Production will ask for the statements of two people.
+    /// A trial installation begins with the policies of its data directory: when they are not those that were activated last,
+    /// the system key activates them, for all to see. Once people have decided, `policies.rs` says what is in force.
     async fn record_policy(&self) -> Result<(), Error> {
         let versions = {
             let mut connection = self.db.read().await?;
             store::statements::policy_versions(&mut connection).await?
         };
         let newest = versions.iter().max_by_key(|version| version.activated_at).map(|version| version.digest.as_slice());
-        if newest == Some(&self.policy.digest().0[..]) { Ok(()) } else { self.activate_policy().await }
+        if newest == Some(&self.policy().digest().0[..]) { Ok(()) } else { self.activate_policy().await }
     }
 
     async fn add_system_person(&self) -> Result<(), Error> {
@@ -218,7 +218,7 @@ impl Services {
         let about = About::Digest(authority.key.public_key().fingerprint());
         let shown = json!({"authority": authority.name.to_string(), "key": hex::encode(authority.key.public_key().fingerprint())});
         let checked = self.system_statement(Act::Issue, about, &shown, &[0; 32], &issuer.log()).await?;
-        let decision = allowed(about, Act::Issue, Timestamp::new(now), self.policy.digest(), None);
+        let decision = allowed(about, Act::Issue, Timestamp::new(now), self.policy().digest(), None);
         let decided = decided(&decision, &[checked.statement.digest()], millis(now));
         let mut rows = checked.rows;
         rows.extend(decided.rows);
@@ -337,7 +337,7 @@ impl Services {
         };
         let subject = self.officer_subject(&officer);
         let checked = self.system_statement(Act::Grant, subject.about, &subject.shown, &subject.salt, OPERATIONS).await?;
-        let mut commit = self.grant_commit(&officer, checked, code)?;
+        let mut commit = self.grant_commit(&officer, &[], checked, code)?;
         commit.rows.insert(0, self.officer_row(&officer));
         Ok(commit)
     }
@@ -350,19 +350,19 @@ impl Services {
 
     /// Records the policies that the service runs with, as a leaf of the operations log and a statement of the system key.
     pub(super) async fn activate_policy(&self) -> Result<(), Error> {
-        let digest = self.policy.digest().0;
+        let digest = self.policy().digest().0;
         let now = self.clock.now();
         let about = About::Digest(digest);
         let version = store::PolicyVersionRow {
             digest: digest.to_vec(),
-            text: self.policy.canonical_text().to_owned(),
+            text: self.policy().canonical_text().to_owned(),
             recorded_at: millis(now),
             activated_at: Some(millis(now)),
             activated_by: None,
         };
         let checked =
             self.system_statement(Act::ActivatePolicy, about, &json!({"policy": hex::encode(digest)}), &[0; 32], OPERATIONS).await?;
-        let decision = allowed(about, Act::ActivatePolicy, Timestamp::new(now), self.policy.digest(), None);
+        let decision = allowed(about, Act::ActivatePolicy, Timestamp::new(now), self.policy().digest(), None);
         let decided = decided(&decision, &[checked.statement.digest()], millis(now));
         // By its statement, so that going back to an earlier version is an event of its own.
         let entry = self.operation(EventType::POLICY, &checked.statement.digest(), decided.hash, digest.to_vec())?;
@@ -379,7 +379,7 @@ impl Services {
     pub(super) fn operation(&self, kind: EventType, identity: &[u8; 32], decision: [u8; 32], body: Vec<u8>) -> Result<Entry, Error> {
         let origin = self.origin(OPERATIONS)?;
         let event = Event { origin: &origin, status_key: StatusKey::NONE, version: version_of(identity), time: seconds(self.clock.now()) };
-        let digests = Digests { decision, policy: self.policy.digest().0, ..Digests::default() };
+        let digests = Digests { decision, policy: self.policy().digest().0, ..Digests::default() };
         Entry::notice(&event, kind, digests, body).map_err(|error| Error::Ledger(error.to_string()))
     }
 }

@@ -186,7 +186,7 @@ impl Services {
         let origin = self.origin(&log)?;
         let event = Event { origin: &origin, status_key: StatusKey::of_tbs(ready.linted.tbs()), version: 1, time: seconds(now) };
         let digests =
-            Digests { subject: ready.order.commitment, decision: ready.order.decision, policy: self.policy.digest().0, payload: [0; 32] };
+            Digests { subject: ready.order.commitment, decision: ready.order.decision, policy: self.policy().digest().0, payload: [0; 32] };
         Ok(Entry::issue(&event, digests, seconds(ready.order.contents.not_after)))
     }
 

@@ -4,6 +4,7 @@
 //! people decide. Kept out on purpose: status codes and bodies (`http/`), SQL (`store/`), and who may do what (`policy/`).
 
 pub mod answer_ocsp;
+pub mod approve;
 pub mod attempts;
 pub mod audit;
 pub mod authorities;
@@ -21,6 +22,7 @@ pub mod issue;
 pub mod journal;
 pub mod logs;
 pub mod own_certificates;
+pub mod policies;
 pub mod proofing;
 pub mod publish_crl;
 pub mod read_ledger;
@@ -63,7 +65,7 @@ pub struct Services {
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,
-    pub(crate) policy: PolicySet,
+    pub(crate) policy: ArcSwap<PolicySet>,
     pub(crate) system_key: Arc<dyn SigningKey>,
     pub(crate) system_person: PersonId,
     pub(crate) incarnation: String,
@@ -74,6 +76,8 @@ pub struct Services {
     pub(crate) organization: String,
     pub(crate) crl_life: Duration,
     pub(crate) ocsp_life: Duration,
+    /// How long a request may wait for its decision.
+    pub(crate) request_life: Duration,
     pub(crate) new_crl_shards: u16,
     pub(crate) new_policy: Option<String>,
     pub(crate) sm2_parameters: Sm2Parameters,
@@ -96,7 +100,8 @@ impl Services {
         Ok(())
     }
 
-    pub fn policy(&self) -> &PolicySet {
-        &self.policy
+    /// The version of the policy in force.
+    pub fn policy(&self) -> Arc<PolicySet> {
+        self.policy.load_full()
     }
 }

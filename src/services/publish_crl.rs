@@ -175,7 +175,7 @@ impl Services {
     fn crl_entry(&self, authority: &Authority, number: i64, now: OffsetDateTime, der: &[u8]) -> Result<Entry, Error> {
         let origin = self.origin(&authority.log())?;
         let event = Event { origin: &origin, status_key: StatusKey::NONE, version: number as u64, time: seconds(now) };
-        let digests = Digests { policy: self.policy.digest().0, ..Digests::default() };
+        let digests = Digests { policy: self.policy().digest().0, ..Digests::default() };
         Entry::notice(&event, EventType::CRL_PUBLISHED, digests, sha256(der).to_vec()).map_err(|error| Error::Ledger(error.to_string()))
     }
 

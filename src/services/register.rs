@@ -18,7 +18,9 @@ use super::{
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{self, About, Act, Actor, DepartmentFacts, DepartmentId, Object, PersonId, Role, RoleGrant, Timestamp, jws::canonical},
+    policy::{
+        self, About, Act, Actor, DepartmentFacts, DepartmentId, Missing, Object, PersonId, Role, RoleGrant, Timestamp, jws::canonical,
+    },
     store,
     world::{millis, random},
     x509::{Certificate, request::CertificationRequest},
@@ -92,6 +94,14 @@ impl std::fmt::Display for ClaimCode {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}-{}", hex::encode(self.secret), hex::encode(self.pin))
     }
+}
+
+/// What a grant led to.
+pub enum Granted {
+    /// With the code for the officer's first certificate, shown this once.
+    Appointed(Officer, ClaimCode),
+    /// Recorded; more people must grant.
+    Waiting(Officer, Missing),
 }
 
 /// What a claim answers: the certificate with everything its holder needs.
@@ -211,19 +221,9 @@ impl Services {
             roles: Vec::new(),
             salt: random(&*self.entropy),
         };
-        self.check_grant(caller, &officer)?;
+        check_grants(&caller.actor, Act::Submit, &officer)?;
         self.journal.commit(Commit { kind: Kind::Other, rows: vec![self.officer_row(&officer)], entries: Vec::new() }).await?;
         Ok(officer)
-    }
-
-    /// The policy of a grant: each proposed role by itself, and all of them together.
-    pub fn check_grant(&self, caller: &Caller, officer: &Officer) -> Result<(), Error> {
-        let mut of = Actor { person: officer.id, roles: officer.roles.clone() };
-        for grant in officer.grants() {
-            policy::decide(&caller.actor, Act::Grant, &Object::Role { of: &of, grant })?;
-            of.roles.push(grant);
-        }
-        Ok(())
     }
 
     pub(super) fn officer_row(&self, officer: &Officer) -> Row {
@@ -311,23 +311,41 @@ impl Services {
         }
     }
 
-    /// Grants the proposed roles on a signed statement and makes the claim code for the officer's first certificate.
-    pub async fn grant(&self, caller: &Caller, id: &str, statement: &str) -> Result<(Officer, ClaimCode), Error> {
+    /// Records a signed grant of the proposed roles. The one that makes enough people appoints the officer, and makes the
+    /// claim code for their first certificate.
+    pub async fn grant(&self, caller: &Caller, id: &str, statement: &str) -> Result<Granted, Error> {
         let officer = self.find_officer(id).await?;
-        self.check_grant(caller, &officer)?;
+        check_grants(&caller.actor, Act::Grant, &officer)?;
         let checked = self.check_statement(caller, statement, Act::Grant, &self.officer_subject(&officer)).await?;
+        let appointed = || Error::WrongState { what: "officer", found: "appointed".to_owned(), expected: "proposed" };
         if !officer.roles.is_empty() {
-            return Err(Error::WrongState { what: "officer", found: "appointed".to_owned(), expected: "proposed" });
+            return Err(appointed());
+        }
+        let earlier = self.open_grants(&officer).await?;
+        let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
+        signers.push(caller.actor.clone());
+        if let Some(missing) = self.policy().quorum(Act::Grant).missing(&signers, officer.department) {
+            self.journal.commit(Commit { kind: Kind::Other, rows: checked.rows, entries: Vec::new() }).await?;
+            return Ok(Granted::Waiting(officer, missing));
         }
         let code = self.claim_code()?;
-        let commit = self.grant_commit(&officer, checked, &code)?;
-        match self.journal.commit(commit).await {
-            Err(Error::Store(store::Error::Taken { constraint })) if constraint.contains("role_grant_standing") => {
-                return Err(Error::WrongState { what: "officer", found: "appointed".to_owned(), expected: "proposed" });
-            }
+        let others: Vec<[u8; 32]> = earlier.into_iter().map(|(_, statement)| statement).collect();
+        match self.journal.commit(self.grant_commit(&officer, &others, checked, &code)?).await {
+            Err(Error::Store(store::Error::Taken { constraint })) if constraint.contains("role_grant_standing") => return Err(appointed()),
             other => other?,
         };
-        Ok((self.find_officer(id).await?, code))
+        Ok(Granted::Appointed(self.find_officer(id).await?, code))
+    }
+
+    /// The recorded grants of an officer that wait for another, by people who may grant this now.
+    async fn open_grants(&self, officer: &Officer) -> Result<Vec<(Actor, [u8; 32])>, Error> {
+        let rows = {
+            let mut connection = self.db.read().await?;
+            store::statements::open(&mut connection, Act::Grant.as_str(), &About::from(officer.id).to_string()).await?
+        };
+        let mut grants = self.signers(&rows).await?;
+        grants.retain(|(signer, _)| check_grants(signer, Act::Grant, officer).is_ok());
+        Ok(grants)
     }
 
     /// Ends all roles of an officer on a signed statement.
@@ -355,13 +373,19 @@ impl Services {
         Ok(())
     }
 
-    /// The rows and the leaf of a grant with its claim.
-    pub(super) fn grant_commit(&self, officer: &Officer, checked: Checked, code: &ClaimCode) -> Result<Commit, Error> {
+    /// The rows and the leaf of a grant with its claim: on the statement that completes it and those that came before.
+    pub(super) fn grant_commit(
+        &self,
+        officer: &Officer,
+        earlier: &[[u8; 32]],
+        checked: Checked,
+        code: &ClaimCode,
+    ) -> Result<Commit, Error> {
         let now = self.clock.now();
         let digest = checked.statement.digest();
         let payload = checked.statement.payload();
         let decision = allowed(payload.about, payload.act, Timestamp::new(now), payload.policy, None);
-        let decided = decided(&decision, &[digest], millis(now));
+        let decided = decided(&decision, &[earlier, &[digest]].concat(), millis(now));
         let grant_row = |grant: RoleGrant| store::RoleGrantRow {
             id: hex::encode(random::<16>(&*self.entropy)),
             person: officer.id.to_string(),
@@ -483,7 +507,7 @@ impl Services {
             subject.about,
             Act::Claim,
             Timestamp::new(self.clock.now()),
-            self.policy.digest(),
+            self.policy().digest(),
             Some(enrolment.profile.name().clone()),
         );
         let decided = decided(&decision, &[grant, own.statement.digest()], now);
@@ -506,6 +530,16 @@ impl Officer {
     pub fn grants(&self) -> impl Iterator<Item = RoleGrant> {
         self.proposed.iter().map(|role| RoleGrant { role: *role, department: self.department })
     }
+}
+
+/// The policy of a grant: each proposed role by itself, and all of them together.
+pub fn check_grants(actor: &Actor, act: Act, officer: &Officer) -> Result<(), Error> {
+    let mut of = Actor { person: officer.id, roles: officer.roles.clone() };
+    for grant in officer.grants() {
+        policy::decide(actor, act, &Object::Role { of: &of, grant })?;
+        of.roles.push(grant);
+    }
+    Ok(())
 }
 
 /// The body of a grant's leaf: binds the roles and the claim codes that came of one statement, whose own `seen` can only be

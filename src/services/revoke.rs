@@ -97,7 +97,7 @@ impl Services {
         let version = row.version as u64 + 1;
         let origin = self.origin(&row.authority)?;
         let event = Event { origin: &origin, status_key: key, version, time: seconds(self.clock.now()) };
-        let digests = Digests { decision, policy: self.policy.digest().0, ..Digests::default() };
+        let digests = Digests { decision, policy: self.policy().digest().0, ..Digests::default() };
         let wrong = |expected| Error::WrongState { what: "certificate", found: state_name(state).to_owned(), expected };
         let entry = match (act, state) {
             (Act::Revoke, State::Good | State::Hold) => {
@@ -139,11 +139,11 @@ impl Services {
         let shown = json!({"certificate": hex::encode(&row.id)});
         let checked = self.system_statement(Act::Complete, about, &shown, &[0; 32], &log).await?;
         let now = self.clock.now();
-        let decision = allowed(about, Act::Complete, Timestamp::new(now), self.policy.digest(), None);
+        let decision = allowed(about, Act::Complete, Timestamp::new(now), self.policy().digest(), None);
         let decided = decided(&decision, &[checked.statement.digest()], millis(now));
         let origin = self.origin(&log)?;
         let event = Event { origin: &origin, status_key: key, version: row.version as u64 + 1, time: seconds(now) };
-        let digests = Digests { decision: decided.hash, policy: self.policy.digest().0, ..Digests::default() };
+        let digests = Digests { decision: decided.hash, policy: self.policy().digest().0, ..Digests::default() };
         let entry = Entry::revoke(&event, digests, State::Good, 5, None);
         let mut rows = checked.rows;
         rows.extend(decided.rows);

@@ -2,7 +2,7 @@
 
 use super::{error::Error, journal::Position};
 use crate::{
-    policy::{EnrolmentId, PersonId},
+    policy::{About, EnrolmentId, PersonId, Refusal},
     store::{self, Connection},
 };
 
@@ -21,6 +21,11 @@ pub enum Row {
         at: i64,
     },
     Statement(store::StatementRow),
+    /// What a statement about a list is about.
+    List {
+        root: About,
+        items: Vec<About>,
+    },
     Decision(store::DecisionRow, Vec<[u8; 32]>),
     Grant(store::RoleGrantRow),
     WithdrawGrants {
@@ -129,10 +134,17 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
             other => other?,
         },
         Row::Statement(row) => store::statements::insert_statement(connection, row).await?,
+        Row::List { root, items } => {
+            let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+            store::statements::insert_list(connection, &root.to_string(), &items).await?;
+        }
         Row::Decision(row, statements) => store::statements::insert_decision(connection, row, statements).await?,
         Row::Grant(row) => store::people::insert_grant(connection, row).await?,
         Row::WithdrawGrants { person, statement, at } => {
             store::people::withdraw_grants(connection, &person.to_string(), statement, *at).await?;
+            if store::people::count_administrators(connection).await? == 0 {
+                return Err(Refusal::LastAdministrator { person: *person }.into());
+            }
         }
         Row::Claim(row) => store::people::insert_claim(connection, row).await?,
         Row::UseClaim { code_hash, at } => match store::people::use_claim(connection, code_hash, *at).await {

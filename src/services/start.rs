@@ -19,6 +19,7 @@ use super::{
     install::{system_person, trial_passphrase},
     journal::{Heads, Journal},
     logs::{self, LogKeys, Logs},
+    policies::decided_by_people,
     proofing::oidc::Provider,
     publish_crl,
     sealing::Sealer,
@@ -68,7 +69,7 @@ impl Services {
         let secret = |name| open_secret(&config.data, name, passphrase.expose_secret(), config.authority.key_iterations, &world);
         let (sealer, vault) = (Sealer::new(&*secret("data")?), Vault::new(&*secret("identity")?));
         let provider = Provider::open(&config.oidc).context("the identity provider")?;
-        let policy = load_policies(&config.data)?;
+        let files = load_policies(&config.data)?;
 
         let options = store::Options {
             busy_timeout: std::time::Duration::from_millis(config.limits.database_wait_millis),
@@ -80,6 +81,15 @@ impl Services {
         if installation.mode != "trial" {
             bail!("this release runs trial installations only; the key ceremony of a production installation is not part of it");
         }
+        let policy = match decided_by_people(&mut db.read().await?).await? {
+            Some(in_force) => {
+                if in_force.digest() != files.digest() {
+                    tracing::warn!("the files in policies/ are not the policy in force, which people decided; see `hufu policy propose`");
+                }
+                in_force
+            }
+            None => files,
+        };
         tracing::warn!("trial installation: roots beside the service, passphrase beside the keys; see `hufu check --production`");
 
         let heads = Heads::open(&config.data.join("heads.json"))?;
@@ -106,6 +116,7 @@ impl Services {
             organization: config.organization.clone(),
             crl_life: publish_crl::life(config.authority.crl_hours),
             ocsp_life: time::Duration::minutes(i64::from(config.authority.ocsp_minutes.max(1))),
+            request_life: time::Duration::days(i64::from(config.limits.enrolment_days.max(1))),
             new_crl_shards: config.authority.crl_shards,
             new_policy: config.authority.policy.clone(),
             sm2_parameters: config.authority.sm2_parameters,
@@ -119,7 +130,7 @@ impl Services {
             attempts: Attempts::default(),
             journal,
             logs,
-            policy,
+            policy: ArcSwap::from_pointee(policy),
             system_key,
             base_url,
         };
@@ -219,14 +230,18 @@ fn shipped_files(directory: &Dir<'static>) -> Vec<(String, &'static str)> {
     files
 }
 
-fn read_policies(directory: &Path) -> anyhow::Result<Vec<(String, String)>> {
+/// The files of a policy, each by its path below the folder.
+pub fn read_policies(directory: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
-    let profiles = directory.join("profiles");
-    for entry in std::fs::read_dir(&profiles).with_context(|| format!("reading {}", profiles.display()))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            files.push((format!("profiles/{name}"), std::fs::read_to_string(&path)?));
+    for folder in ["", "profiles"] {
+        let path = directory.join(folder);
+        for entry in std::fs::read_dir(&path).with_context(|| format!("reading {}", path.display()))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                files.push((name, std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?));
+            }
         }
     }
     files.sort();

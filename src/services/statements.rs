@@ -84,7 +84,7 @@ impl Services {
             at: Timestamp::new(now),
             log: self.position(&subject.log)?,
             nonce,
-            policy: self.policy.digest(),
+            policy: self.policy().digest(),
             reason,
             seen: statement::seen(&subject.salt, &subject.shown),
             since,
@@ -111,7 +111,7 @@ impl Services {
             return Err(Error::StatementTarget { field: "about" });
         }
         self.check_nonce(caller, payload).await?;
-        if payload.policy != self.policy.digest() {
+        if payload.policy != self.policy().digest() {
             return Err(Error::PolicyStale);
         }
         if payload.seen != statement::seen(&subject.salt, &subject.shown) {
@@ -148,6 +148,28 @@ impl Services {
         Ok(())
     }
 
+    /// Who signed these statements and may act now: their certificate is good, and they knew the policy in force.
+    pub(super) async fn signers(&self, rows: &[store::StatementRow]) -> Result<Vec<(Actor, [u8; 32])>, Error> {
+        let mut signers = Vec::new();
+        for row in rows {
+            let Some(certificate) = &row.signer_certificate else { continue };
+            if Statement::parse(&row.jws)?.payload().policy != self.policy().digest() {
+                continue;
+            }
+            let found = {
+                let mut connection = self.db.read().await?;
+                store::certificates::find(&mut connection, certificate).await?
+            };
+            let found = found.ok_or_else(|| Error::Corrupt("a statement of a certificate that is not there".to_owned()))?;
+            match self.caller(self.assemble_certificate(&found)?.der()).await {
+                Ok(caller) => signers.push((caller.actor, super::revoke::digest(&row.digest)?)),
+                Err(Error::CallerNotGood(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(signers)
+    }
+
     /// A statement of the service's own, by the system key, about what no person decides.
     pub async fn system_statement(&self, act: Act, about: About, shown: &Value, salt: &[u8; 32], log: &str) -> Result<Checked, Error> {
         self.system_statement_because(act, about, shown, salt, log, None).await
@@ -170,7 +192,7 @@ impl Services {
             at: Timestamp::new(now),
             log: self.position(log)?,
             nonce: Nonce::generate(&*self.entropy),
-            policy: self.policy.digest(),
+            policy: self.policy().digest(),
             reason,
             seen: statement::seen(salt, shown),
             since: None,

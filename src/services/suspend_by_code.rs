@@ -109,7 +109,7 @@ impl Services {
         let reason = "suspension-code".parse().ok();
         let own = self.system_statement_because(Act::Suspend, subject.about, &subject.shown, &subject.salt, &subject.log, reason).await?;
         let now = self.clock.now();
-        let decision = allowed(subject.about, Act::Suspend, Timestamp::new(now), self.policy.digest(), None);
+        let decision = allowed(subject.about, Act::Suspend, Timestamp::new(now), self.policy().digest(), None);
         let decided = decided(&decision, &[own.statement.digest()], millis(now));
         let (entry, change) = self.change_entry(row, Act::Suspend, own.statement.payload(), decided.hash)?;
         let mut rows = own.rows;

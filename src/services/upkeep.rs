@@ -1,4 +1,5 @@
-//! What the service does by itself, at start and every minute: finish promises, renew its own certificates, publish CRLs.
+//! What the service does by itself, at start and every minute: finish promises, settle what was approved, close
+//! stale requests, renew its own certificates, publish CRLs.
 
 use super::{Services, error::Error};
 
@@ -12,6 +13,8 @@ const PROMISE_AGE: time::Duration = time::Duration::minutes(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Round {
     pub promises_finished: usize,
+    pub approvals_settled: usize,
+    pub requests_expired: usize,
     pub crls_published: usize,
     pub listener_is_new: bool,
 }
@@ -20,11 +23,13 @@ impl Services {
     /// Each thing by itself: one that fails is reported and keeps nothing else from being done.
     pub async fn upkeep(&self) -> Round {
         let promises_finished = report("promises", self.finish_promises(PROMISE_AGE).await).unwrap_or(0);
+        let approvals_settled = report("approvals", self.settle_approved().await).unwrap_or(0);
+        let requests_expired = report("requests", self.expire_requests().await).unwrap_or(0);
         let listener_is_new = report("own certificates", self.renew_own_certificates().await).unwrap_or(false);
         report("citizens' enrolments", self.decide_by_proofs().await);
         report("unused proofs", self.forget_unused_proofs().await);
         let crls_published = report("CRLs", self.publish_due_crls().await).unwrap_or(0);
-        Round { promises_finished, crls_published, listener_is_new }
+        Round { promises_finished, approvals_settled, requests_expired, crls_published, listener_is_new }
     }
 }
 

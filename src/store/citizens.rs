@@ -1,6 +1,6 @@
 //! Citizens: identity checks, proofings, the slots of their certificates, contests, what they are told, suspension codes.
 
-use super::{Connection, Error, expect_one, on};
+use super::{Connection, Error, StatementRow, expect_one, on};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct IdentityCheckRow {
@@ -513,11 +513,12 @@ pub async fn count_suspension_failure(connection: &mut Connection, certificate: 
     Ok(())
 }
 
-/// Statements of that act about the same that no pair has been made of: the digest and who signed.
-pub async fn unpaired_statements(connection: &mut Connection, act: &str, about: &str, since: i64) -> Result<Vec<(Vec<u8>, String)>, Error> {
-    const SQL: &str = "select s.digest, s.signer_person from statement s where s.act = $1 and s.about = $2 and s.recorded_at > $3 \
-         and s.signer_person is not null and not exists (select 1 from decision_statement a join decision_statement b \
-         on a.decision = b.decision and b.statement <> a.statement where a.statement = s.digest) order by s.recorded_at, s.digest";
+/// Statements of people, of that act about the same, that no pair has been made of.
+pub async fn unpaired_statements(connection: &mut Connection, act: &str, about: &str, since: i64) -> Result<Vec<StatementRow>, Error> {
+    const SQL: &str = "select s.digest, s.jws, s.act, s.about, s.signer_person, s.signer_certificate, s.nonce, s.recorded_at \
+         from statement s where s.act = $1 and s.about = $2 and s.recorded_at > $3 and s.signer_person is not null and not exists \
+         (select 1 from decision_statement a join decision_statement b on a.decision = b.decision and b.statement <> a.statement \
+         where a.statement = s.digest) order by s.recorded_at, s.digest";
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(act).bind(about).bind(since).fetch_all(c).await)?)
 }
 

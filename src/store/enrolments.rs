@@ -115,6 +115,20 @@ pub async fn change_state(
     expect_one(rows)
 }
 
+/// The requests that wait although somebody approved them, alone or in a list.
+pub async fn with_approvals(connection: &mut Connection, act: &str) -> Result<Vec<String>, Error> {
+    const SQL: &str = "select id from enrolment e where state = 'submitted' and (\
+         exists (select 1 from statement s where s.act = $1 and s.about = e.id) or \
+         exists (select 1 from statement_list l join statement s on s.about = l.root where l.item = e.id and s.act = $1)) order by seq";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(act).fetch_all(c).await)?)
+}
+
+/// The requests that wait since before a time.
+pub async fn submitted_before(connection: &mut Connection, before: i64) -> Result<Vec<String>, Error> {
+    const SQL: &str = "select id from enrolment where state = 'submitted' and submitted_at < $1 order by seq";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(before).fetch_all(c).await)?)
+}
+
 /// A page, oldest first; absent arguments do not filter.
 pub async fn page(
     connection: &mut Connection,

@@ -182,6 +182,13 @@ pub async fn withdraw_grants(connection: &mut Connection, person: &str, statemen
     Ok(on!(connection, c => sqlx::query(SQL).bind(at).bind(statement).bind(person).execute(c).await.map(|done| done.rows_affected()))?)
 }
 
+/// Administrators of the whole installation.
+pub async fn count_administrators(connection: &mut Connection) -> Result<i64, Error> {
+    const SQL: &str =
+        "select count(distinct person) from role_grant where role = 'administrator' and department is null and withdrawn_at is null";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).fetch_one(c).await)?)
+}
+
 pub async fn insert_claim(connection: &mut Connection, row: &ClaimRow) -> Result<(), Error> {
     const SQL: &str = "insert into claim (code_hash, person, profile, department, statement, expires_at, used_at, failures) \
          values ($1, $2, $3, $4, $5, $6, $7, $8)";

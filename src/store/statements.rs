@@ -86,6 +86,36 @@ pub async fn insert_statement(connection: &mut Connection, row: &StatementRow) -
     Ok(())
 }
 
+/// The statements with this act about one thing, or about a list that it is in, in the order of their record.
+pub async fn about(connection: &mut Connection, act: &str, about: &str) -> Result<Vec<StatementRow>, Error> {
+    const SQL: &str = "select digest, jws, act, about, signer_person, signer_certificate, nonce, recorded_at from statement \
+         where act = $1 and (about = $2 or about in (select root from statement_list where item = $2)) order by recorded_at, digest";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(act).bind(about).fetch_all(c).await)?)
+}
+
+/// The same without those that a decision rests on already.
+pub async fn open(connection: &mut Connection, act: &str, about: &str) -> Result<Vec<StatementRow>, Error> {
+    const SQL: &str = "select digest, jws, act, about, signer_person, signer_certificate, nonce, recorded_at from statement \
+         where act = $1 and about = $2 and not exists (select 1 from decision_statement d where d.statement = statement.digest) \
+         order by recorded_at, digest";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(act).bind(about).fetch_all(c).await)?)
+}
+
+/// What a statement about a list is about, in the order of the list. A list that is there already is the same list.
+pub async fn insert_list(connection: &mut Connection, root: &str, items: &[String]) -> Result<(), Error> {
+    const SQL: &str = "insert into statement_list (root, ordinal, item) values ($1, $2, $3) on conflict do nothing";
+    for (ordinal, item) in items.iter().enumerate() {
+        on!(connection, c => sqlx::query(SQL).bind(root).bind(ordinal as i64).bind(item).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+/// Every (root, ordinal, item), for the audit.
+pub async fn lists(connection: &mut Connection) -> Result<Vec<(String, i64, String)>, Error> {
+    const SQL: &str = "select root, ordinal, item from statement_list order by root, ordinal";
+    Ok(on!(connection, c => sqlx::query_as(SQL).fetch_all(c).await)?)
+}
+
 /// Every statement, for the audit.
 pub async fn statements(connection: &mut Connection) -> Result<Vec<StatementRow>, Error> {
     const SQL: &str =
@@ -125,7 +155,7 @@ pub async fn decision_statements(connection: &mut Connection) -> Result<Vec<(Vec
 /// Records a version and when it was activated last.
 pub async fn insert_policy_version(connection: &mut Connection, row: &PolicyVersionRow) -> Result<(), Error> {
     const SQL: &str = "insert into policy_version (digest, text, recorded_at, activated_at, activated_by) values ($1, $2, $3, $4, $5) \
-         on conflict (digest) do update set activated_at = excluded.activated_at";
+         on conflict (digest) do update set activated_at = excluded.activated_at, activated_by = excluded.activated_by";
     on!(connection, c => sqlx::query(SQL)
         .bind(&row.digest)
         .bind(&row.text)

@@ -290,6 +290,17 @@ async fn people_and_statements_run_on_both() {
         assert!(matches!(statements::use_nonce(c, "n", 9).await, Err(Error::Conflict)), "it was used");
         assert_eq!(statements::find_nonce(c, "n").await.unwrap().unwrap().used_at, Some(9));
         assert_eq!(statements::statements(c).await.unwrap().len(), 2);
+        assert_eq!(statements::about(c, "approve", "e").await.unwrap().len(), 2);
+        assert_eq!(statements::open(c, "approve", "e").await.unwrap().len(), 0, "a decision rests on both");
+        let items = ["e".to_owned(), "f".to_owned()];
+        for _ in 0..2 {
+            statements::insert_list(c, "root", &items).await.unwrap();
+        }
+        assert_eq!(statements::lists(c).await.unwrap(), [("root".into(), 0, "e".into()), ("root".into(), 1, "f".into())]);
+        assert_eq!(statements::about(c, "approve", "f").await.unwrap().len(), 0, "nobody spoke of that list");
+        assert_eq!(enrolments::with_approvals(c, "approve").await.unwrap(), ["e"]);
+        assert_eq!(enrolments::submitted_before(c, i64::MAX).await.unwrap(), ["e"]);
+        assert!(enrolments::submitted_before(c, 0).await.unwrap().is_empty());
         assert_eq!(statements::decisions(c).await.unwrap().len(), 1);
         assert_eq!(statements::decision_statements(c).await.unwrap()[1], (vec![3; 32], 1, vec![2; 32]));
         assert_eq!(statements::find_policy_version(c, &[4; 32]).await.unwrap().unwrap().text, "text");

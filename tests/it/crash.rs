@@ -220,8 +220,8 @@ impl Base {
         let body = json!({"name": "民政局", "organizations": ["民政局"], "dns": ["mzj.example.cn"], "mail": ["mzj.example.cn"]});
         let department = running.api(Some(&administrator))?.post("/api/v1/departments", &body).await?;
         let department = text(&department, "id")?.to_owned();
-        let registrar = running.appoint(&administrator, &department, "registration-officer", &out).await?;
-        let approver = running.appoint(&administrator, &department, "approver", &out).await?;
+        let registrar = running.appoint([&administrator, &auditor], &department, "registration-officer", &out).await?;
+        let approver = running.appoint([&administrator, &auditor], &department, "approver", &out).await?;
 
         let mut base = Self {
             place,

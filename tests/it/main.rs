@@ -1,7 +1,9 @@
 //! Behaviour from outside: a real service, real files, a real database (`HUFU_TEST_DATABASE=postgres` for PostgreSQL).
 
+mod approvals;
 mod crash;
 mod documents;
+mod governance;
 mod journey;
 mod layers;
 mod problems;

@@ -205,7 +205,7 @@ async fn whoever_may_not_is_told_so(family: Family) {
 
     let cases = vec![
         Case::post("an approver enrols", &of(&office.approver), enrolments, &application, no),
-        Case::post("an auditor enrols", &of(&auditor), enrolments, &application, no),
+        Case::post("an auditor enrols", &of(auditor), enrolments, &application, no),
         Case::post("another department's officer enrols", &of(&foreign_registration), enrolments, &application, no),
         Case::post("a registration officer approves", &of(&both), statement_path("approve", &own), &statement, own_request),
         Case::post("a draft for one's own request", &of(&both), drafts, &approve(&own), own_request),
@@ -215,7 +215,7 @@ async fn whoever_may_not_is_told_so(family: Family) {
         Case::post("a registration officer alone", &of(&office.registration), drafts, &approve(&own), no),
         Case::post("whoever asked rejects", &of(&office.registration), drafts, &json!({"act": "reject", "about": other}), own_request),
         Case::post("another withdraws", &of(&office.approver), drafts, &json!({"act": "withdraw", "about": other}), no),
-        Case::post("an auditor revokes", &of(&auditor), drafts, &revoke, no),
+        Case::post("an auditor revokes", &of(auditor), drafts, &revoke, no),
         Case::post("another department revokes", &of(&foreign_approver), drafts, &revoke, no),
         Case::post("an approver makes a department", &of(&office.approver), "/api/v1/departments", &department, no),
         Case::post("an approver appoints", &of(&office.approver), "/api/v1/officers", &officer, no),

@@ -32,7 +32,8 @@ use hufu::{
         profile::{Evidence, NameSource, Source},
         signing_input,
     },
-    services::{start::World, trust::TrustBundle},
+    services::{audit::audit, start::World, trust::TrustBundle},
+    store::{Db, Options},
     world::{Clock, Entropy, SystemClock, SystemEntropy, millis, random},
     x509::Certificate,
 };
@@ -79,9 +80,13 @@ impl Clock for TestClock {
     }
 }
 
+/// A file of the shipped policies, and what a test makes of its text.
+type PolicyChange = (&'static str, fn(String) -> String);
+
 /// What a test says about its world before it begins.
 pub struct TestCa {
     config: Config,
+    policies: Vec<PolicyChange>,
     begins: Option<OffsetDateTime>,
 }
 
@@ -92,7 +97,7 @@ impl TestCa {
         config.authority.key_iterations = 1000;
         config.authority.crl_shards = 2;
         config.limits.database_connections = 8;
-        Self { config, begins: None }
+        Self { config, policies: Vec::new(), begins: None }
     }
 
     pub fn with_crl_shards(self, shards: u16) -> Self {
@@ -101,6 +106,12 @@ impl TestCa {
 
     pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
+        self
+    }
+
+    /// Starts with one file of the shipped policies changed.
+    pub fn with_policy(mut self, file: &'static str, change: fn(String) -> String) -> Self {
+        self.policies.push((file, change));
         self
     }
 
@@ -119,6 +130,9 @@ impl TestCa {
         if self.config.data == Config::default().data {
             self.config.data = directory.path().join("data");
         }
+        if !self.policies.is_empty() {
+            write_policies(&self.config.data.join("policies"), &self.policies);
+        }
         let server = match (&self.config.database, std::env::var("HUFU_TEST_DATABASE").as_deref()) {
             (None, Ok("postgres")) => Some(PostgresDatabase::create().await),
             _ => None,
@@ -133,7 +147,28 @@ impl TestCa {
         // A restart takes other ports, and the addresses in certificates must stay what they were.
         self.config.base_url = Some(format!("http://{}", running.http).parse().unwrap());
         let reach = if self.begins.is_some() { Reach::Inside } else { Reach::Tls };
-        Ca { clock, config: self.config, reach, directory, running: Some(running), _server: server }
+        Ca { clock, config: self.config, reach, directory, running: Some(running), auditor: tokio::sync::OnceCell::new(), _server: server }
+    }
+}
+
+/// The shipped policies with some of their files changed.
+fn write_policies(directory: &Path, changes: &[PolicyChange]) {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let mut folders = vec![shipped.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&shipped).unwrap().to_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let changed = (changes.iter().filter(|(file, _)| Path::new(file) == name)).fold(text.clone(), |text, (_, change)| change(text));
+            assert_eq!(changed != text, changes.iter().any(|(file, _)| Path::new(file) == name), "{} did not change", name.display());
+            std::fs::create_dir_all(directory.join(&name).parent().unwrap()).unwrap();
+            std::fs::write(directory.join(&name), changed).unwrap();
+        }
     }
 }
 
@@ -155,6 +190,7 @@ pub struct Ca {
     reach: Reach,
     directory: tempfile::TempDir,
     running: Option<Running>,
+    auditor: tokio::sync::OnceCell<Person>,
     _server: Option<PostgresDatabase>,
 }
 
@@ -415,8 +451,9 @@ impl Ca {
         self.claim(&self.first_code("administrator"), "administrator", family).await
     }
 
-    pub async fn auditor(&self, family: Family) -> Person {
-        self.claim(&self.first_code("auditor"), "auditor", family).await
+    /// The first auditor, who claims their certificate when they are first needed.
+    pub async fn auditor(&self, family: Family) -> &Person {
+        self.auditor.get_or_init(async || self.claim(&self.first_code("auditor"), "auditor", family).await).await
     }
 
     pub fn first_code(&self, who: &str) -> String {
@@ -454,7 +491,10 @@ impl Ca {
         let client = self.client(administrator);
         let body = json!({"name": name, "department": department, "roles": roles});
         let id = text(&client.post("/api/v1/officers", &body).await.ok().json(), "id");
-        let granted = self.decide(administrator, "grant", &id, None, None).await.ok().json();
+        let alone = self.decide(administrator, "grant", &id, None, None).await.ok();
+        assert_eq!((alone.status, &alone.json()["missing"]["people"]), (202, &json!(1)));
+        let auditor = self.auditor(family).await;
+        let granted = self.decide(auditor, "grant", &id, None, None).await.ok().json();
         self.claim(&text(&granted, "claim"), &name, family).await
     }
 
@@ -497,6 +537,23 @@ impl Ca {
         self.hand_in(person, act, about, &person.sign(&payload)).await
     }
 
+    /// Ends all roles of an officer.
+    pub async fn dismiss(&self, by: &Person, officer: &Person) {
+        let statement = by.sign(&self.draft(by, "dismiss", &officer.id, None, None).await);
+        let body = json!({"statement": statement}).to_string().into_bytes();
+        let json = [("content-type", "application/json")];
+        self.client(by).send("DELETE", &format!("/api/v1/officers/{}", officer.id), &json, body).await.ok();
+    }
+
+    /// The audit of the database agrees with it, while the service runs.
+    pub async fn audit_finds_nothing(&self) {
+        let options = Options { busy_timeout: std::time::Duration::from_secs(5), max_connections: 2 };
+        let db = Db::open(&self.config.database_url(), options).await.unwrap();
+        let bundle = self.services().trust_bundle().unwrap();
+        assert_eq!(audit(&db, &bundle).await.unwrap(), []);
+        db.close().await;
+    }
+
     pub async fn draft(&self, person: &Person, act: &str, about: &str, reason: Option<&str>, since: Option<&str>) -> Payload {
         let body = json!({"act": act, "about": about, "reason": reason, "since": since});
         let answer = self.client(person).post("/api/v1/statements/drafts", &body).await.ok().json();
@@ -518,6 +575,7 @@ pub fn statement_path(act: &str, about: &str) -> String {
         "suspend" => ("certificates", "suspension"),
         "resume" => ("certificates", "resumption"),
         "grant" => ("officers", "grant"),
+        "activate-policy" => ("policies", "activation"),
         other => panic!("no act {other}"),
     };
     format!("/api/v1/{collection}/{about}/{name}")
@@ -546,7 +604,8 @@ impl Person {
 impl Ca {
     /// A request that a profile accepts: every field that it takes from requests has a value.
     pub fn application(&self, office: &Office, profile: &str, requests: &[String]) -> Value {
-        let profile = self.services().policy().profile(&profile.parse().unwrap()).unwrap();
+        let policy = self.services().policy();
+        let profile = policy.profile(&profile.parse().unwrap()).unwrap();
         let host = format!("h{}.{}", hex::encode(random::<4>(&SystemEntropy as &dyn Entropy)), office.domain);
         let names: BTreeMap<String, [String; 1]> = (profile.name_fields().iter().filter(|field| field.source == NameSource::Request))
             .filter_map(|field| match field.kind {

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{DefaultBodyLimit, Path, State},
     http::StatusCode,
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Authenticated, Body, Page, Paging, Query, certificates, officers::Signed, page};
+use super::{Authenticated, Body, LIST_BODY, Page, Paging, Query, certificates, officers::Signed, page};
 use crate::{
     http::{App, problem::Problem},
-    policy::{DepartmentId, NameKind},
+    policy::{DepartmentId, Missing, NameKind},
     services::{
         Error,
+        approve::Approval,
         enrol::{Application, Enrolment},
     },
 };
@@ -26,6 +27,7 @@ pub fn router() -> Router<App> {
         .route("/enrolments", get(list).post(submit))
         .route("/enrolments/{id}", get(one))
         .route("/enrolments/{id}/approvals", post(approve))
+        .route("/approvals", post(approve_list).layer(DefaultBodyLimit::max(LIST_BODY)))
         .route("/enrolments/{id}/rejection", post(reject))
         .route("/enrolments/{id}/withdrawal", post(withdraw))
 }
@@ -79,6 +81,33 @@ struct Decided {
     id: String,
     state: &'static str,
     certificates: Vec<certificates::View>,
+    /// Who must approve still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    /// Enrolments, in the order of the draft.
+    list: Vec<String>,
+    statement: String,
+}
+
+/// What became of a list so far. What is neither is being issued.
+#[derive(Serialize)]
+struct Settled {
+    items: usize,
+    issued: usize,
+    waiting: usize,
+    failed: Vec<Failed>,
+}
+
+/// One that was approved and not issued; it is tried again by upkeep.
+#[derive(Serialize)]
+struct Failed {
+    id: String,
+    code: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -153,13 +182,47 @@ async fn approve(
     Path(id): Path<String>,
     body: Body<Signed>,
 ) -> Result<(StatusCode, Json<Decided>), Problem> {
-    let issued = app.services.approve(&caller, &id, &body.value.statement).await?;
+    let issued = match app.services.approve(&caller, &id, &body.value.statement).await? {
+        Approval::Issued(issued) => issued,
+        Approval::Waiting(missing) => {
+            let answer = Decided { id, state: "submitted", certificates: Vec::new(), missing: Some(missing) };
+            return Ok((StatusCode::ACCEPTED, Json(answer)));
+        }
+    };
     let mut views = Vec::new();
     for one in issued {
         let row = app.services.find_certificate(&one.certificate.id().to_string()).await?;
         views.push(certificates::View::of(&app, &row)?);
     }
-    Ok((StatusCode::CREATED, Json(Decided { id, state: "issued", certificates: views })))
+    Ok((StatusCode::CREATED, Json(Decided { id, state: "issued", certificates: views, missing: None })))
+}
+
+/// One statement over a list. What takes longer than a request may goes on without it.
+async fn approve_list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    body: Body<List>,
+) -> Result<(StatusCode, Json<Settled>), Problem> {
+    let List { list, statement } = body.value;
+    app.services.approve_list(&caller, &list, &statement).await?;
+    let items = list.len();
+    let services = app.services.clone();
+    let settling = tokio::spawn(async move {
+        let outcomes = services.settle_list(&list).await;
+        list.into_iter().zip(outcomes).collect::<Vec<_>>()
+    });
+    let mut settled = Settled { items, issued: 0, waiting: 0, failed: Vec::new() };
+    let Ok(outcomes) = tokio::time::timeout(app.patience, settling).await else {
+        return Ok((StatusCode::ACCEPTED, Json(settled)));
+    };
+    for (id, outcome) in outcomes.map_err(|_| Problem::panicked())? {
+        match outcome {
+            Ok(Approval::Issued(_)) => settled.issued += 1,
+            Ok(Approval::Waiting(_)) => settled.waiting += 1,
+            Err(error) => settled.failed.push(Failed { id, code: Problem::from(error).code() }),
+        }
+    }
+    Ok((StatusCode::OK, Json(settled)))
 }
 
 async fn reject(
@@ -169,7 +232,7 @@ async fn reject(
     body: Body<Signed>,
 ) -> Result<Json<Decided>, Problem> {
     app.services.reject(&caller, &id, &body.value.statement).await?;
-    Ok(Json(Decided { id, state: "rejected", certificates: Vec::new() }))
+    Ok(Json(Decided { id, state: "rejected", certificates: Vec::new(), missing: None }))
 }
 
 async fn withdraw(
@@ -179,5 +242,5 @@ async fn withdraw(
     body: Body<Signed>,
 ) -> Result<Json<Decided>, Problem> {
     app.services.withdraw(&caller, &id, &body.value.statement).await?;
-    Ok(Json(Decided { id, state: "withdrawn", certificates: Vec::new() }))
+    Ok(Json(Decided { id, state: "withdrawn", certificates: Vec::new(), missing: None }))
 }

@@ -7,6 +7,7 @@ mod claims;
 mod departments;
 mod enrolments;
 mod officers;
+mod policies;
 mod statements;
 mod suspensions;
 mod verify;
@@ -31,10 +32,14 @@ pub fn router() -> Router<App> {
         .merge(departments::router())
         .merge(enrolments::router())
         .merge(officers::router())
+        .merge(policies::router())
         .merge(statements::router())
         .merge(suspensions::router())
         .merge(verify::router())
 }
+
+/// The largest body that carries a list of identifiers: 20 000 of them and a statement.
+const LIST_BODY: usize = 1024 * 1024;
 
 /// The largest page.
 const MOST_ITEMS: i64 = 1000;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{Authenticated, Body, Page, Paging, Query, page};
 use crate::{
     http::{App, problem::Problem},
-    services::register::Officer,
+    policy::Missing,
+    services::register::{Granted, Officer},
 };
 
 pub fn router() -> Router<App> {
@@ -19,6 +20,7 @@ pub fn router() -> Router<App> {
         .route("/officers", get(list).post(propose))
         .route("/officers/{id}", get(one).delete(dismiss))
         .route("/officers/{id}/grant", post(grant))
+        .route("/officers/{id}/dismissal", post(dismiss))
 }
 
 #[derive(Deserialize)]
@@ -46,11 +48,15 @@ struct View {
 }
 
 #[derive(Serialize)]
-struct Granted {
+struct Answer {
     #[serde(flatten)]
     officer: View,
     /// Shown this once.
-    claim: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim: Option<String>,
+    /// Who must grant still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing>,
 }
 
 impl From<Officer> for View {
@@ -79,9 +85,12 @@ async fn grant(
     Authenticated(caller): Authenticated,
     Path(id): Path<String>,
     body: Body<Signed>,
-) -> Result<(StatusCode, Json<Granted>), Problem> {
-    let (officer, code) = app.services.grant(&caller, &id, &body.value.statement).await?;
-    Ok((StatusCode::CREATED, Json(Granted { officer: officer.into(), claim: code.to_string() })))
+) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let (status, officer, claim, missing) = match app.services.grant(&caller, &id, &body.value.statement).await? {
+        Granted::Appointed(officer, code) => (StatusCode::CREATED, officer, Some(code.to_string()), None),
+        Granted::Waiting(officer, missing) => (StatusCode::ACCEPTED, officer, None, Some(missing)),
+    };
+    Ok((status, Json(Answer { officer: officer.into(), claim, missing })))
 }
 
 async fn list(

@@ -1,26 +1,32 @@
 //! `/statements/drafts`: what there is to sign for an act, with a nonce for it.
 
-use axum::{Json, Router, extract::State, routing::post};
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    routing::post,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Authenticated, Body};
+use super::{Authenticated, Body, LIST_BODY};
 use crate::{
     http::{App, problem::Problem},
     policy::{Act, Payload, ReasonCode, Timestamp},
-    services::{Error, statements::Subject},
+    services::{Error, register::check_grants, statements::Subject},
 };
 
 pub fn router() -> Router<App> {
-    Router::new().route("/statements/drafts", post(draft))
+    Router::new().route("/statements/drafts", post(draft).layer(DefaultBodyLimit::max(LIST_BODY)))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
     act: String,
-    /// The id of the enrolment, certificate or officer.
-    about: String,
+    /// The id of the enrolment, certificate or officer, or the digest of the policy.
+    about: Option<String>,
+    /// Instead: enrolments that are approved together.
+    list: Option<Vec<String>>,
     reason: Option<String>,
     since: Option<String>,
 }
@@ -30,6 +36,21 @@ struct Answer {
     payload: Payload,
     shown: Value,
     salt: String,
+    /// For a list: what is shown of each, in its order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    items: Vec<Item>,
+}
+
+#[derive(Serialize)]
+struct Item {
+    shown: Value,
+    salt: String,
+}
+
+impl From<Subject> for Item {
+    fn from(subject: Subject) -> Self {
+        Self { shown: subject.shown, salt: hex::encode(subject.salt) }
+    }
 }
 
 async fn draft(
@@ -40,9 +61,14 @@ async fn draft(
     let act: Act = request.act.parse().map_err(|error| Error::malformed("act", error))?;
     let reason = request.reason.as_deref().map(str::parse::<ReasonCode>).transpose().map_err(|error| Error::malformed("reason", error))?;
     let since = request.since.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("since", error))?;
-    let subject = subject(&app, &caller, act, &request.about).await?;
+    let (subject, each) = match (act, request.about, request.list) {
+        (_, Some(about), None) => (subject(&app, &caller, act, &about).await?, Vec::new()),
+        (Act::Approve, None, Some(list)) => app.services.list_subject(&caller, &list).await?,
+        _ => return Err(Error::malformed("about", "one record, or a list of enrolments to approve").into()),
+    };
     let drafted = app.services.draft_statement(&caller, act, subject, reason, since).await?;
-    Ok(Json(Answer { payload: drafted.payload, shown: drafted.shown, salt: hex::encode(drafted.salt) }))
+    let items = each.into_iter().map(Item::from).collect();
+    Ok(Json(Answer { payload: drafted.payload, shown: drafted.shown, salt: hex::encode(drafted.salt), items }))
 }
 
 /// The record that an act is about. Whoever may not do the act is not shown what it is about.
@@ -51,7 +77,7 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
     match act {
         Act::Approve | Act::Reject | Act::Withdraw => {
             let enrolment = services.find_enrolment(about).await?;
-            crate::policy::decide(&caller.actor, act, &enrolment.object())?;
+            crate::policy::decide(&caller.actor, act, &enrolment.object(services.approved_by(&enrolment).await?))?;
             services.enrolment_subject(&enrolment)
         }
         Act::Revoke | Act::Suspend | Act::Resume => {
@@ -61,9 +87,10 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
         }
         Act::Grant => {
             let officer = services.find_officer(about).await?;
-            services.check_grant(caller, &officer)?;
+            check_grants(&caller.actor, act, &officer)?;
             Ok(services.officer_subject(&officer))
         }
+        Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),
         Act::Dismiss => {
             let officer = services.find_officer(about).await?;
             services.check_read(caller, officer.department.map(|department| department.to_string()).as_deref(), None)?;

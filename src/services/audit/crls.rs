@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{AuthorityRecord, Error, Facts, Findings, Records, Stopped, books::Book};
+use super::{AuthorityRecord, Error, Facts, Findings, IN_FLIGHT, Records, Stopped, books::Book};
 use crate::{
     crypto::digest::sha256,
     ledger::{Change, EventType, State, StatusKey, entry::event_id},
@@ -11,9 +11,6 @@ use crate::{
     world::{millis, seconds},
     x509::crl::{CertificateList, RevokedEntry},
 };
-
-/// A change may be decided before a list is drafted and committed after it; no request waits this long in between (seconds).
-const IN_FLIGHT: u64 = 60;
 
 pub(super) async fn check(connection: &mut Connection, records: &Records, facts: &Facts, findings: &mut Findings) -> Result<(), Error> {
     for (name, authority) in &records.authorities {

@@ -91,6 +91,7 @@ fn check_decision(row: &store::EnrolmentRow, requests: usize, issued: &[Issued],
         Act::Approve | Act::Issue | Act::Claim | Act::Prove => "issued",
         Act::Reject | Act::DismissContest => "rejected",
         Act::Withdraw => "withdrawn",
+        Act::Expire => "expired",
         _ => "submitted",
     };
     finding.check("state", row.state == state, || format!("the decision makes it {state}"));

@@ -108,23 +108,26 @@ fn check_grants(records: &Records, findings: &mut Findings) {
     }
     // Each leaf names its decision, and the decision its statement: a body counts for its own statement only.
     let mut recorded = recorded_roles(records);
+    let withdrawn: BTreeSet<&Vec<u8>> = records.grants.iter().filter_map(|row| row.withdrawn_statement.as_ref()).collect();
+    let dismissals: Vec<RoleLeaf<'_>> = recorded.extract_if(.., |leaf| leaf.statements.iter().any(|one| withdrawn.contains(one))).collect();
     for row in &records.grants {
         if let (Some(statement), Some(at)) = (&row.withdrawn_statement, row.withdrawn_at) {
-            let bound = recorded.get(statement).is_some_and(|body| *body == dismissal_commitment(&row.person, at));
+            let body = dismissal_commitment(&row.person, at);
+            let bound = dismissals.iter().any(|leaf| leaf.statements.contains(statement) && leaf.body == body);
             findings.row("role_grant", &row.id).check("withdrawn_at", bound, || "the ledger has no such dismissal".to_owned());
         }
     }
-    let withdrawn: BTreeSet<&Vec<u8>> = records.grants.iter().filter_map(|row| row.withdrawn_statement.as_ref()).collect();
-    recorded.retain(|statement, _| !withdrawn.contains(statement));
     for (statement, (grants, claims)) in &by_statement {
         let commitment = grant_commitment(grants, claims);
-        if recorded.remove(*statement).is_none_or(|body| body != commitment) {
+        // A grant that took several people is kept under the statement that completed it.
+        let leaf = recorded.iter().position(|leaf| leaf.statements.iter().any(|one| one == statement));
+        if leaf.is_none_or(|leaf| recorded.swap_remove(leaf).body != commitment) {
             let id = hex::encode(statement);
             // One digest binds the roles and the claim code: nothing says which of them was changed.
             findings.disagree(("role_grant", &id, "role"), ("claim", &id, "code_hash"));
         }
     }
-    for statement in recorded.keys() {
+    for statement in recorded.iter().filter_map(|leaf| leaf.statements.first()) {
         let what = "missing or changed: the ledger has a grant or a dismissal on this statement";
         findings.row("role_grant", hex::encode(statement)).add("statement", what);
         findings.row("claim", hex::encode(statement)).add("statement", what);
@@ -134,15 +137,19 @@ fn check_grants(records: &Records, findings: &mut Findings) {
     }
 }
 
-/// The bodies of the leaves about roles, by statement.
-fn recorded_roles(records: &Records) -> BTreeMap<Vec<u8>, &[u8]> {
-    let mut roles = BTreeMap::new();
-    for notice in records.books.get(OPERATIONS).into_iter().flat_map(|book| book.notices(EventType::ROLE)) {
-        let decision = records.decisions.get(&notice.digests.decision[..]).and_then(|decision| decision.parsed.as_ref());
-        let statement = decision.and_then(|decision| hex::decode(decision.statements.first()?).ok());
-        roles.extend(statement.map(|statement| (statement, notice.body.as_slice())));
-    }
-    roles
+/// A leaf about roles, with the statements of its decision.
+struct RoleLeaf<'a> {
+    statements: Vec<Vec<u8>>,
+    body: &'a [u8],
+}
+
+fn recorded_roles(records: &Records) -> Vec<RoleLeaf<'_>> {
+    let notices = records.books.get(OPERATIONS).into_iter().flat_map(|book| book.notices(EventType::ROLE));
+    let leaf = |notice: &'_ super::books::Notice| {
+        let decision = records.decisions.get(&notice.digests.decision[..]).and_then(|decision| decision.parsed.as_ref())?;
+        Some(decision.statements.iter().filter_map(|digest| hex::decode(digest).ok()).collect())
+    };
+    notices.filter_map(|notice| leaf(notice).map(|statements| RoleLeaf { statements, body: notice.body.as_slice() })).collect()
 }
 
 fn check_grant(row: &store::RoleGrantRow, records: &Records, findings: &mut Findings) {

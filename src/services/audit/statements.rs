@@ -4,17 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 
-use super::{Error, Facts, Findings, Records, citizens::STANDING_ALONE};
+use super::{Error, Facts, Findings, IN_FLIGHT, Records, citizens::STANDING_ALONE};
 use crate::{
     crypto::digest::sha256,
     ledger::{EventType, State, StatusKey},
-    policy::{Act, Decision, PolicySet, SignerReference, Statement, jws::canonical},
+    policy::{About, Act, Decision, PolicySet, SignerReference, Statement, jws::canonical, statement::list_root},
     services::logs::OPERATIONS,
     store::{self, Connection},
 };
-
-/// How long a request may take from the check of its signer to its commit (seconds).
-const IN_FLIGHT: u64 = 60;
 
 /// The text that a decision hash is the hash of.
 #[derive(Deserialize)]
@@ -35,6 +32,7 @@ pub(super) async fn check(connection: &mut Connection, records: &Records, facts:
     for row in records.statements.values() {
         check_statement(row, records, facts, findings);
     }
+    check_lists(records, findings);
     check_decisions(store::statements::decision_statements(connection).await?, records, facts, findings);
     check_policies(records, findings);
     for (log, book) in &records.books {
@@ -131,8 +129,44 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
         used.extend(parsed.statements.iter().filter_map(|statement| hex::decode(statement).ok()));
         records.check_policy(findings, "decision", &id, "canonical", &parsed.decision.policy.0);
     }
-    for digest in records.statements.keys().filter(|digest| !used.contains(*digest)) {
-        findings.row("statement", hex::encode(digest)).add("digest", "no decision rests on it");
+    let enrolments: HashSet<&str> = records.enrolments.iter().map(|row| row.id.as_str()).collect();
+    for (digest, statement) in records.statements.iter().filter(|(digest, _)| !used.contains(*digest)) {
+        if !is_vote(statement, &enrolments, records) {
+            findings.row("statement", hex::encode(digest)).add("digest", "no decision rests on it");
+        }
+    }
+}
+
+/// Whether a statement is one of several: it waits for those of other people, or was passed over when they were enough,
+/// because its signer no longer could.
+fn is_vote(statement: &store::StatementRow, enrolments: &HashSet<&str>, records: &Records) -> bool {
+    let about = statement.about.as_str();
+    match statement.act.parse() {
+        Ok(Act::Approve) => {
+            let listed = records.lists.get(about).into_iter().flatten().any(|(_, item)| enrolments.contains(item.as_str()));
+            listed || enrolments.contains(about)
+        }
+        Ok(Act::Grant) => records.persons.contains_key(about),
+        Ok(Act::ActivatePolicy) => hex::decode(about).is_ok_and(|digest| records.policies.contains_key(&digest)),
+        _ => false,
+    }
+}
+
+/// Each list has the root that a statement is about, and a statement about a list has its list.
+fn check_lists(records: &Records, findings: &mut Findings) {
+    let roots: HashSet<&str> = records.statements.values().map(|statement| statement.about.as_str()).collect();
+    for (root, items) in &records.lists {
+        let mut finding = findings.row("statement_list", root);
+        let in_order = items.iter().enumerate().all(|(expected, (ordinal, _))| usize::try_from(*ordinal) == Ok(expected));
+        finding.check("ordinal", in_order, || "not in order from 0".to_owned());
+        let parsed: Option<Vec<About>> = items.iter().map(|(_, item)| item.parse().ok()).collect();
+        let own = parsed.is_some_and(|items| list_root(&items).to_string() == *root);
+        finding.check("item", own, || "the root of the items is another".to_owned());
+        finding.check("root", roots.contains(root.as_str()), || "no statement is about this list".to_owned());
+    }
+    let of_lists = records.statements.iter().filter(|(_, row)| row.act == Act::Approve.as_str() && row.about.len() == 64);
+    for (digest, row) in of_lists.filter(|(_, row)| !records.lists.contains_key(&row.about)) {
+        findings.row("statement_list", &row.about).add("root", format!("missing: statement {} is about it", hex::encode(digest)));
     }
 }
 
@@ -141,8 +175,8 @@ fn place((expected, (ordinal, statement)): (usize, (i64, Vec<u8>))) -> String {
     if usize::try_from(ordinal) == Ok(expected) { hex::encode(statement) } else { format!("at {ordinal}") }
 }
 
-/// The statements of a decision are about what it is about; a claim rests on the grant of its person, too, and what a proof
-/// decides on what two officers signed at a counter.
+/// The statements of a decision are about what it is about; a claim rests on the grant of its person, too, what a proof decides
+/// on what two officers signed at a counter, and what ends a request names the approvals that it had.
 fn check_reasons(id: &str, decision: &Canonical, records: &Records, findings: &mut Findings) {
     for digest in &decision.statements {
         let found = hex::decode(digest).ok().and_then(|digest| records.statements.get(&digest));
@@ -150,7 +184,10 @@ fn check_reasons(id: &str, decision: &Canonical, records: &Records, findings: &m
             findings.row("statement", digest).add("digest", format!("missing: the decision {id} rests on it"));
             continue;
         };
-        let own = statement.act == decision.decision.act.as_str() && statement.about == decision.decision.about.to_string();
+        let overruled =
+            statement.act == Act::Approve.as_str() && matches!(decision.decision.act, Act::Reject | Act::Withdraw | Act::Expire);
+        let own = (overruled || statement.act == decision.decision.act.as_str())
+            && records.is_about(statement, &decision.decision.about.to_string());
         let grant = decision.decision.act == Act::Claim && statement.act == Act::Grant.as_str();
         let proof = decision.decision.act == Act::Prove
             && [Act::CheckIdentity.as_str(), Act::ConfirmIdentity.as_str()].contains(&statement.act.as_str());

@@ -269,6 +269,16 @@ async fn life(database: Option<String>) -> Installation {
     let statement = installation.sign(&department.approver, Act::Reject, subject, None).await;
     services.reject(&installation.caller(&department.approver).await, &rejected.id.to_string(), &statement).await.unwrap();
 
+    let mut listed = Vec::new();
+    for name in ["林涛", "魏华"] {
+        listed.push(installation.enrol(&department, name).await.0.id.to_string());
+    }
+    let approver = installation.caller(&department.approver).await;
+    let (subject, _) = services.list_subject(&approver, &listed).await.unwrap();
+    let statement = installation.sign(&department.approver, Act::Approve, subject, None).await;
+    services.approve_list(&approver, &listed, &statement).await.unwrap();
+    assert!(services.settle_list(&listed).await.iter().all(Result::is_ok));
+
     let (open, _) = installation.enrol(&department, "韩梅").await;
     // Signed and never handed in: its nonce stays unused.
     installation.sign(&department.approver, Act::Approve, services.enrolment_subject(&open).unwrap(), None).await;

@@ -52,6 +52,13 @@ impl Services {
         if !self.roles(id).await?.is_empty() {
             return Err(Error::WrongState { what: "person", found: "an officer".to_owned(), expected: "without roles" });
         }
+        if self.enrolments_of(person).await?.iter().any(|one| one["state"] == "submitted") {
+            return Err(Error::WrongState {
+                what: "person",
+                found: "waiting for a decision".to_owned(),
+                expected: "without an open request",
+            });
+        }
         let object = self.person_object(id).await?;
         let pair = if caller.person() == id {
             policy::decide(&caller.actor, Act::Erase, &object(Vec::new()))?;

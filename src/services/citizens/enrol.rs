@@ -239,7 +239,7 @@ impl Services {
     /// Decides every enrolment whose proof is enough: what a crash or a busy moment left.
     pub(in crate::services) async fn decide_by_proofs(&self) -> Result<usize, Error> {
         let mut decided = 0;
-        let profiles: Vec<Profile> = self.policy.profiles().cloned().collect();
+        let profiles: Vec<Profile> = self.policy().profiles().cloned().collect();
         for profile in &profiles {
             let levels = Assurance::ALL.into_iter().filter(|level| profile.proofing().is_some_and(|rules| rules.decides(*level)));
             for level in levels {
@@ -281,7 +281,7 @@ impl Services {
         let own = self.system_statement(Act::Prove, subject.about, &subject.shown, &subject.salt, &subject.log).await?;
         let now = self.clock.now();
         let profile = enrolment.profile.name().clone();
-        let decision = allowed(subject.about, Act::Prove, Timestamp::new(now), self.policy.digest(), Some(profile));
+        let decision = allowed(subject.about, Act::Prove, Timestamp::new(now), self.policy().digest(), Some(profile));
         let mut statements = vec![own.statement.digest()];
         statements.extend(self.statements_of_check(proof).await?);
         let decided = decided(&decision, &statements, millis(now));
@@ -327,7 +327,7 @@ impl Services {
         let reason = "superseded".parse().ok();
         let own = self.system_statement_because(Act::Revoke, subject.about, &subject.shown, &subject.salt, &subject.log, reason).await?;
         let now = self.clock.now();
-        let decision = allowed(subject.about, Act::Revoke, Timestamp::new(now), self.policy.digest(), None);
+        let decision = allowed(subject.about, Act::Revoke, Timestamp::new(now), self.policy().digest(), None);
         let decided = decided(&decision, &[own.statement.digest()], millis(now));
         let Some((entry, change)) = self.revocation(row, SUPERSEDED, None, decided.hash)? else { return Ok(()) };
         let mut rows = own.rows;

@@ -82,7 +82,7 @@ impl Services {
         let (log, key, version) = (&row.authority, StatusKey::from_tbs_digest(&id), row.version as u64 + 1);
         let origin = self.origin(log)?;
         let event = Event { origin: &origin, status_key: key, version, time: seconds(self.clock.now()) };
-        let digests = Digests { decision, policy: self.policy.digest().0, ..Digests::default() };
+        let digests = Digests { decision, policy: self.policy().digest().0, ..Digests::default() };
         let entry = Entry::revoke(&event, digests, state, reason, since);
         Ok(Some(((log.clone(), entry), Row::Status { id, version: row.version, from, to: "revoked" })))
     }

@@ -6,7 +6,6 @@ use super::super::{
     Services,
     error::Error,
     journal::{Commit, Kind},
-    revoke::digest,
     rows::Row,
     statements::{Caller, Subject, allowed, decided},
 };
@@ -36,7 +35,7 @@ impl Services {
         statement: &str,
     ) -> Result<Option<Pair>, Error> {
         let now = self.clock.now();
-        let earlier = self.signed_by(act, subject, millis(now - PATIENCE)).await?;
+        let earlier = self.signed_by(act, subject, &object, millis(now - PATIENCE)).await?;
         policy::decide(&caller.actor, act, &object(earlier.iter().map(|(_, person)| *person).collect()))?;
         let checked = self.check_statement(caller, statement, act, subject).await?;
 
@@ -53,13 +52,24 @@ impl Services {
         Ok(None)
     }
 
-    /// Who has signed that already, without a second yet.
-    pub(super) async fn signed_by(&self, act: Act, subject: &Subject, since: i64) -> Result<Vec<([u8; 32], PersonId)>, Error> {
+    /// Who has signed that already, without a second yet, and still may: their certificate is good, and so is their role.
+    async fn signed_by(
+        &self,
+        act: Act,
+        subject: &Subject,
+        object: &impl Fn(Vec<PersonId>) -> Object<'static>,
+        since: i64,
+    ) -> Result<Vec<([u8; 32], PersonId)>, Error> {
         let rows = {
             let mut connection = self.db.read().await?;
             store::citizens::unpaired_statements(&mut connection, act.as_str(), &subject.about.to_string(), since).await?
         };
-        let corrupt = |_| Error::Corrupt("the signer of a statement".to_owned());
-        rows.iter().map(|(statement, person)| Ok((digest(statement)?, person.parse().map_err(corrupt)?))).collect()
+        let mut signed = Vec::new();
+        for (actor, statement) in self.signers(&rows).await? {
+            if policy::decide(&actor, act, &object(Vec::new())).is_ok() {
+                signed.push((statement, actor.person));
+            }
+        }
+        Ok(signed)
     }
 }

@@ -264,16 +264,17 @@ impl Running {
     }
 
     /// A new officer with a certificate.
-    pub async fn appoint(&self, by: &Identity, department: &str, role: &str, out: &Path) -> anyhow::Result<Identity> {
-        let api = self.api(Some(by))?;
-        let officer = api.post("/api/v1/officers", &json!({"name": role, "department": department, "roles": [role]})).await?;
-        let granted = decide(&api, by, "grant", text(&officer, "id")?, None, None).await?;
+    pub async fn appoint(&self, by: [&Identity; 2], department: &str, role: &str, out: &Path) -> anyhow::Result<Identity> {
+        let apis = [self.api(Some(by[0]))?, self.api(Some(by[1]))?];
+        let officer = apis[0].post("/api/v1/officers", &json!({"name": role, "department": department, "roles": [role]})).await?;
+        decide(&apis[0], by[0], "grant", text(&officer, "id")?, None, None).await?;
+        let granted = decide(&apis[1], by[1], "grant", text(&officer, "id")?, None, None).await?;
         self.claim(text(&granted, "claim")?, out, role).await
     }
 
     /// Asks it to end and sees that it ends well.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let asked = Command::new("kill").args(["-TERM", &self.process.child.id().to_string()]).status()?;
+        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.process.child.id().to_string()]).status()?;
         ensure!(asked.success(), "kill -TERM failed");
         let status = self.process.ended().await?;
         ensure!(status.success(), "it ended with {status}:\n{}", self.process.told());

@@ -1,0 +1,101 @@
+//! `/policies`: every version that was handed in, and which of them is in force.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Authenticated, Body, Page, officers::Signed, page};
+use crate::{
+    http::{App, problem::Problem},
+    policy::{Missing, Timestamp},
+    services::{Error, policies::Activation},
+    store,
+    world::from_millis,
+};
+
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/policies", get(list).post(propose))
+        .route("/policies/{digest}", get(one))
+        .route("/policies/{digest}/activation", post(activate))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    /// The text of each file, by its path below the folder of the policy.
+    files: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct View {
+    digest: String,
+    /// `in-force`, `proposed` or, when it was in force before, `replaced`.
+    state: &'static str,
+    recorded_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activated_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<BTreeMap<String, String>>,
+}
+
+impl View {
+    fn of(app: &App, row: &store::PolicyVersionRow) -> Self {
+        let time = |millis| Timestamp::new(from_millis(millis)).to_string();
+        let digest = hex::encode(&row.digest);
+        let state = match row.activated_at {
+            _ if app.services.policy().digest().to_string() == digest => "in-force",
+            None => "proposed",
+            Some(_) => "replaced",
+        };
+        Self { digest, state, recorded_at: time(row.recorded_at), activated_at: row.activated_at.map(time), files: None }
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    digest: String,
+    state: &'static str,
+    /// Who must sign still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing>,
+}
+
+async fn propose(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    body: Body<New>,
+) -> Result<(StatusCode, Json<View>), Problem> {
+    let version = app.services.propose_policy(&caller, body.value.files).await?;
+    Ok((StatusCode::CREATED, Json(View::of(&app, &version))))
+}
+
+async fn list(State(app): State<App>, Authenticated(_): Authenticated) -> Result<Json<Page<View>>, Problem> {
+    let versions = app.services.policy_versions().await?;
+    Ok(page(versions.iter().map(|version| View::of(&app, version)).collect(), i64::MAX, None))
+}
+
+async fn one(State(app): State<App>, Authenticated(_): Authenticated, Path(digest): Path<String>) -> Result<Json<View>, Problem> {
+    let version = app.services.find_policy(&digest).await?;
+    let files = serde_json::from_str(&version.text).map_err(|_| Error::Corrupt(format!("policy {digest}")))?;
+    Ok(Json(View { files: Some(files), ..View::of(&app, &version) }))
+}
+
+async fn activate(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(digest): Path<String>,
+    body: Body<Signed>,
+) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let (status, state, missing) = match app.services.activate(&caller, &digest, &body.value.statement).await? {
+        Activation::InForce => (StatusCode::OK, "in-force", None),
+        Activation::Waiting(missing) => (StatusCode::ACCEPTED, "proposed", Some(missing)),
+    };
+    Ok((status, Json(Answer { digest, state, missing })))
+}
