@@ -1,11 +1,13 @@
 //! Behaviour from outside: a real service, real files, a real database (`HUFU_TEST_DATABASE=postgres` for PostgreSQL).
 
 mod approvals;
+mod citizens;
 mod crash;
 mod documents;
 mod governance;
 mod journey;
 mod layers;
+mod oidc;
 mod problems;
 mod protocols;
 mod world;

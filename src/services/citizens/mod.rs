@@ -8,6 +8,8 @@ pub mod contest;
 pub mod data;
 pub mod enrol;
 mod pair;
+#[cfg(test)]
+pub(super) mod tests;
 
 use super::{
     Services,
