@@ -22,7 +22,7 @@ esac
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/hufu-test
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target} CARGO_INCREMENTAL=0 CARGO_TERM_PROGRESS_WHEN=never
-export HUFU_TEST_VENV=$cache/venv LC_ALL=C.UTF-8
+export HUFU_TEST_VENV=$cache/venv HUFU_TEST_OIDC=$cache/oidc LC_ALL=C.UTF-8
 cluster='' demo='' step=''
 
 # ---- headings, and leaving nothing behind ----
@@ -68,6 +68,8 @@ have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || ha
 install_packages() {
     local missing=() jar
     for command in curl git openssl python3 sqlite3 valgrind; do have "$command" || missing+=("$command"); done
+    have node || missing+=(nodejs)
+    have npm || missing+=(npm)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     have_jdk || missing+=(default-jdk-headless)
     have_postgres || missing+=(postgresql)
@@ -92,6 +94,15 @@ install_pkilint() {
     python3 -m venv --clear "$HUFU_TEST_VENV"
     "$HUFU_TEST_VENV/bin/pip" --quiet --disable-pip-version-check install --requirement "$wanted"
     cp "$wanted" "$HUFU_TEST_VENV/requirements.txt"
+}
+
+install_oidc_provider() {
+    local wanted=tests/peers/oidc/package-lock.json
+    if cmp -s "$wanted" "$HUFU_TEST_OIDC/package-lock.json" && [[ -d $HUFU_TEST_OIDC/node_modules/oidc-provider ]]; then return; fi
+    echo "installing oidc-provider into $HUFU_TEST_OIDC"
+    mkdir -p "$HUFU_TEST_OIDC"
+    cp tests/peers/oidc/package{,-lock}.json "$HUFU_TEST_OIDC"
+    npm --prefix "$HUFU_TEST_OIDC" --silent --no-audit --no-fund ci
 }
 
 install_rust_components() {
@@ -154,6 +165,7 @@ start_postgres() {
 heading 'what the tests need'
 install_packages
 install_pkilint
+install_oidc_provider
 install_rust_components
 find_vectors
 echo "building in $CARGO_TARGET_DIR"
@@ -198,7 +210,7 @@ heading 'the demo'
 cargo build --locked --release
 demo=$(mktemp -d /tmp/hufu-demo.XXXXXX)
 # As a newcomer runs it: HUFU_* are settings of the program, and ours are not meant for it.
-env -u HUFU_TEST_DATABASE -u HUFU_TEST_POSTGRES -u HUFU_TEST_VENV -u HUFU_VECTORS "$CARGO_TARGET_DIR/release/hufu" demo --keep "$demo/kept"
+env -u HUFU_TEST_DATABASE -u HUFU_TEST_POSTGRES -u HUFU_TEST_VENV -u HUFU_TEST_OIDC -u HUFU_VECTORS "$CARGO_TARGET_DIR/release/hufu" demo --keep "$demo/kept"
 
 if [[ -n $long ]]; then
     heading 'the checker of the peers'

@@ -33,6 +33,7 @@ pub struct Config {
     pub organization: String,
     pub authority: AuthorityConfig,
     pub limits: Limits,
+    pub oidc: OidcConfig,
 }
 
 /// What is fixed when an authority is made, and how it publishes.
@@ -81,6 +82,49 @@ pub struct Limits {
     pub database_connections: u32,
 }
 
+/// The OpenID Connect provider by which citizens prove who they are; without an issuer there is none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OidcConfig {
+    /// Its issuer identifier, https://…
+    pub issuer: Option<Url>,
+    /// What it calls us.
+    pub client_id: Option<String>,
+    /// A file that holds the client secret; none for a public client.
+    pub client_secret_file: Option<PathBuf>,
+    /// Where it sends browsers back: the address of `/api/v1/citizens/oidc/callback` as browsers reach it.
+    pub redirect_uri: Option<Url>,
+    /// The roots (PEM) that its TLS certificate must lead to.
+    pub ca_file: PathBuf,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// What its `acr` values are worth, as `acr = low | substantial | high`; any other is worth nothing.
+    pub assurance: Vec<String>,
+    /// The claim with the person's name.
+    pub name_claim: String,
+    /// The claim with the identity number, if it tells it.
+    pub number_claim: Option<String>,
+    /// The claim with the contact; it counts when the claim of that name with `_verified` is true.
+    pub contact_claim: String,
+}
+
+impl Default for OidcConfig {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            client_id: None,
+            client_secret_file: None,
+            redirect_uri: None,
+            ca_file: PathBuf::from("/etc/ssl/certs/ca-certificates.crt"),
+            scopes: vec!["openid".to_owned(), "profile".to_owned(), "email".to_owned()],
+            assurance: Vec::new(),
+            name_claim: "name".to_owned(),
+            number_claim: None,
+            contact_claim: "email".to_owned(),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -93,6 +137,7 @@ impl Default for Config {
             organization: "Hufu Trial".to_owned(),
             authority: AuthorityConfig::default(),
             limits: Limits::default(),
+            oidc: OidcConfig::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hufu::cli::{
     claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, serve::Serve, show,
-    verify::Verify,
+    suspend::Suspend, verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.
@@ -44,8 +44,8 @@ enum Command {
     Withdraw(decide::Decide),
     /// Revoke a certificate with a signed statement
     Revoke(decide::Revoke),
-    /// Suspend a certificate with a signed statement
-    Suspend(decide::Decide),
+    /// Suspend a certificate with a signed statement, or with the code that was printed at its issue
+    Suspend(Suspend),
     /// End a suspension with a signed statement
     Resume(decide::Decide),
     /// List records
@@ -108,7 +108,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reject(command) => command.decide.run("reject", Some(&command.reason), None).await?,
         Command::Withdraw(command) => command.run("withdraw", None, None).await?,
         Command::Revoke(command) => command.decide.run("revoke", Some(&command.reason), command.since.as_deref()).await?,
-        Command::Suspend(command) => command.run("suspend", None, None).await?,
+        Command::Suspend(command) => command.run().await?,
         Command::Resume(command) => command.run("resume", None, None).await?,
         Command::List(command) => command.run().await?,
         Command::Show(command) => command.run().await?,

@@ -52,6 +52,8 @@ pub struct Claimed {
     pub name: String,
     pub person: String,
     pub certificate: Certificate,
+    /// Suspends the certificate from any machine; it is nowhere else.
+    pub suspension_code: String,
 }
 
 impl Claim {
@@ -64,6 +66,7 @@ impl Claim {
             let value = json!({
                 "name": claimed.name, "person": claimed.person, "id": claimed.certificate.id().to_string(),
                 "certificate": file("crt"), "key": file("key"), "pkcs12": file("p12"), "trust": out.join("trust.pem"),
+                "suspension_code": claimed.suspension_code,
             });
             println!("{value:#}");
         } else {
@@ -72,6 +75,7 @@ impl Claim {
             println!("  private key  {}  made here, never sent", file("key"));
             println!("  PKCS#12      {}", file("p12"));
             println!("  roots        {}", out.join("trust.pem").display());
+            println!("  suspension code, to be kept on paper: {}", claimed.suspension_code);
         }
         Ok(())
     }
@@ -125,7 +129,8 @@ impl Claim {
         let container = Pkcs12 { key: secret, certificates: &ders, friendly_name: &name };
         let sealed = container.seal(passphrase.expose_secret(), PKCS12_ITERATIONS, &SystemEntropy)?;
         files::write_private(&file("p12"), &sealed)?;
-        Ok(Claimed { name, person: text("person")?.to_owned(), certificate })
+        let suspension_code = text("suspension_code")?.to_owned();
+        Ok(Claimed { name, person: text("person")?.to_owned(), certificate, suspension_code })
     }
 
     fn passphrase(&self, new_file: &std::path::Path) -> anyhow::Result<SecretString> {

@@ -13,6 +13,7 @@ pub mod policy;
 pub mod register;
 pub mod serve;
 pub mod show;
+pub mod suspend;
 pub mod verify;
 
 use std::{

@@ -45,11 +45,15 @@ codes! {
     NOT_PERMITTED "not-permitted" FORBIDDEN "无权执行该操作" "The caller may not do this";
     OWN_REQUEST "own-request" FORBIDDEN "不得审批自己的申请" "Nobody decides on their own request";
     CLAIM "claim-refused" FORBIDDEN "领取码无效" "The claim code is unknown, used or expired";
+    PROOFING "proofing-refused" FORBIDDEN "身份核验无效" "The code, the login or the proof of identity is not accepted";
+    ASSURANCE "assurance-too-low" FORBIDDEN "身份核验等级不足" "The proof of identity is not good enough for the profile";
+    ATTEMPTS "too-many-attempts" TOO_MANY_REQUESTS "尝试次数过多" "Too many attempts from this address";
     UNKNOWN_RECORD "unknown-record" NOT_FOUND "记录不存在" "There is no such record";
     UNKNOWN_CERTIFICATE "unknown-certificate" NOT_FOUND "证书不存在" "There is no such certificate";
     PROFILE "unknown-profile" UNPROCESSABLE_ENTITY "证书模板不存在" "There is no such profile";
     FIELD "field-refused" UNPROCESSABLE_ENTITY "字段不符合模板要求" "A field is not what the profile allows";
     STATE "wrong-state" CONFLICT "当前状态不允许该操作" "The record's state does not allow this";
+    ERASED "erased" GONE "个人信息已删除" "The personal data were erased";
     IDEMPOTENCY "idempotency-key-reused" CONFLICT "幂等键已用于其他请求" "The Idempotency-Key was used for another request";
     STATEMENT "statement-malformed" BAD_REQUEST "声明格式有误" "The statement cannot be read";
     STATEMENT_SIGNATURE "statement-signature-invalid" FORBIDDEN "声明签名无效" "The statement's signature does not verify";
@@ -69,6 +73,7 @@ codes! {
     STORAGE_FULL "storage-full" INSUFFICIENT_STORAGE "存储空间已满" "The disk is full";
     STORAGE_AWAY "storage-unavailable" SERVICE_UNAVAILABLE "数据库不可用" "The database does not answer";
     KEY_AWAY "key-unavailable" SERVICE_UNAVAILABLE "签名密钥不可用" "The signing key does not answer";
+    PROVIDER_AWAY "identity-provider-unavailable" BAD_GATEWAY "身份认证平台不可用" "The identity provider does not answer as it must";
     INTERNAL "internal" INTERNAL_SERVER_ERROR "内部错误" "Something went wrong here";
 }
 
@@ -168,6 +173,11 @@ impl From<services::Error> for Problem {
             E::CallerNotGood(_) => Self::new(CALLER, error),
             E::Refused(refusal) if refusal.is_about_own_request() => Self::new(OWN_REQUEST, refusal),
             E::Refused(refusal) => Self::new(NOT_PERMITTED, refusal),
+            E::ProofingRefused => Self::new(PROOFING, error),
+            E::AssuranceTooLow => Self::new(ASSURANCE, error),
+            E::TooManyAttempts => Self::new(ATTEMPTS, error),
+            E::Erased(_) => Self::new(ERASED, error),
+            E::ProviderAway(_) => Self::new(PROVIDER_AWAY, error),
             E::ClaimRefused => Self::new(CLAIM, error),
             E::Unknown { what: "certificate", .. } => Self::new(UNKNOWN_CERTIFICATE, error),
             E::Unknown { .. } => Self::new(UNKNOWN_RECORD, error),

@@ -7,8 +7,10 @@
 //! Kept out on purpose: the database, the clock, HTTP, drafting and signing certificates, and whether a signer's certificate
 //! was valid: that is `validation`'s question. Everything here is a value or a function of values.
 
+pub mod assurance;
 pub mod decision;
 pub mod identity;
+pub mod identity_number;
 pub mod jws;
 pub mod profile;
 pub mod quorum;
@@ -17,8 +19,10 @@ pub mod set;
 pub mod statement;
 pub mod subject;
 
+pub use assurance::{Assurance, ProofingRules};
 pub use decision::{Decision, Outcome, decision_hash};
 pub use identity::{AuthorityName, DepartmentId, EnrolmentId, IdentityError, Nonce, PersonId, Purpose};
+pub use identity_number::{IdentityNumber, NumberError, NumberKind};
 pub use jws::{Header, SignerReference, StatementError, assemble, signing_input};
 pub use profile::{Profile, ProfileName};
 pub use quorum::{Missing, Quorum};

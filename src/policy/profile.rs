@@ -13,6 +13,7 @@ use toml::Spanned;
 use x509_cert::ext::pkix::{KeyUsage, KeyUsages};
 
 use super::{
+    assurance::{Assurance, ProofingRules},
     identity::{IdentityError, Purpose},
     rules::Role,
     subject::{ATTRIBUTES, Attribute, NameKind, check_text},
@@ -35,6 +36,7 @@ pub struct Profile {
     requesters: Vec<Requester>,
     approvals: Approvals,
     evidence: Evidence,
+    proofing: Option<ProofingRules>,
     extensions: Vec<Extension>,
 }
 
@@ -99,6 +101,11 @@ impl Profile {
 
     pub fn evidence(&self) -> Evidence {
         self.evidence
+    }
+
+    /// What is asked of people who enrol themselves; `None` when nobody does.
+    pub fn proofing(&self) -> Option<&ProofingRules> {
+        self.proofing.as_ref()
     }
 
     pub fn has(&self, extension: Extension) -> bool {
@@ -342,6 +349,8 @@ struct RawProfile {
     approvals: RawApprovals,
     evidence: Evidence,
     #[serde(default)]
+    proofing: Option<RawProofing>,
+    #[serde(default)]
     extensions: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
@@ -402,6 +411,15 @@ struct RawApprovals {
     roles: Spanned<Vec<Spanned<String>>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProofing {
+    lowest: Spanned<String>,
+    #[serde(default)]
+    decides_from: Option<Spanned<String>>,
+    cooling: Spanned<String>,
+}
+
 impl Profile {
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
         let raw: RawProfile = toml::from_str(text)
@@ -419,6 +437,7 @@ impl Profile {
             approvals: approvals(&raw)?,
             extensions: raw.extensions.as_ref().map(|list| extensions(list, &extended_key_usage)).transpose()?.unwrap_or_default(),
             extended_key_usage,
+            proofing: raw.proofing.as_ref().map(|proofing| proofing_rules(proofing, &raw)).transpose()?,
             evidence: raw.evidence,
             subject_kind: *raw.subject_kind.get_ref(),
             title: raw.title,
@@ -565,8 +584,8 @@ fn source(raw: &RawField, attribute: &Attribute, max: usize) -> Result<Source, F
     }
     match from {
         RawSource::Department if attribute.name != "O" => Err(Fault::at(&raw.from, "a department gives O values only")),
-        RawSource::Person if !matches!(attribute.name, "serialNumber" | "UID") || max < 32 => {
-            Err(Fault::at(&raw.from, "the identifier of a person is a serialNumber or UID of 32 characters"))
+        RawSource::Person if !matches!(attribute.name, "serialNumber" | "UID" | "CN") || max < 32 => {
+            Err(Fault::at(&raw.from, "the identifier of a person is a serialNumber, UID or CN of 32 characters"))
         }
         RawSource::Department => Ok(Source::Department),
         RawSource::Person => Ok(Source::Person),
@@ -607,6 +626,19 @@ fn requesters(raw: &RawProfile) -> Result<Vec<Requester>, Fault> {
         return Err(Fault::at(&raw.requested_by, "the system asks for no certificate of a person"));
     }
     Ok(requesters)
+}
+
+fn proofing_rules(proofing: &RawProofing, raw: &RawProfile) -> Result<ProofingRules, Fault> {
+    let level = |text: &Spanned<String>| text.get_ref().parse::<Assurance>().map_err(|error| Fault::at(text, error.to_string()));
+    let (lowest, decides_from) = (level(&proofing.lowest)?, proofing.decides_from.as_ref().map(level).transpose()?);
+    let by_subject = raw.requested_by.get_ref().iter().any(|name| name.get_ref() == "subject");
+    if !by_subject || raw.evidence != Evidence::Required {
+        return Err(Fault::at(&proofing.lowest, "proofing is for a profile that its subject may ask for and that requires evidence"));
+    }
+    match &proofing.decides_from {
+        Some(text) if decides_from < Some(lowest) => Err(Fault::at(text, "a proof that decides is at least of the lowest level")),
+        _ => Ok(ProofingRules { lowest, decides_from, cooling: duration(&proofing.cooling)? }),
+    }
 }
 
 fn approvals(raw: &RawProfile) -> Result<Approvals, Fault> {

@@ -24,7 +24,9 @@ pub fn decide(actor: &Actor, act: Act, object: &Object<'_>) -> Result<(), Refusa
         (Act::Dismiss, Object::Role { of, grant }) => administer(actor, Act::Dismiss, of, *grant),
         (Act::DefineDepartment | Act::Submit, Object::Installation) => actor.needs(act, &[Role::Administrator], None),
         (Act::ActivatePolicy, Object::Installation) => actor.needs(act, &[Role::Administrator, Role::Auditor], None),
-        (Act::Claim | Act::Issue | Act::Complete | Act::PublishCrl | Act::Expire, _) => Err(Refusal::NotForRoles { act }),
+        (Act::CheckIdentity | Act::ConfirmIdentity, Object::IdentityCheck(check)) => check_identity(actor, act, check),
+        (Act::UpholdContest | Act::DismissContest | Act::Export | Act::Erase, Object::Citizen(case)) => decide_case(actor, act, case),
+        (Act::Claim | Act::Issue | Act::Complete | Act::PublishCrl | Act::Expire | Act::Prove, _) => Err(Refusal::NotForRoles { act }),
         _ => Err(Refusal::NotApplicable { act }),
     }
 }
@@ -117,6 +119,35 @@ fn administer(actor: &Actor, act: Act, of: &Actor, grant: RoleGrant) -> Result<(
         return Err(Refusal::AboutThemselves { person: actor.person, act });
     }
     actor.needs(act, &[Role::Administrator], grant.department)
+}
+
+/// Whoever looked at the documents says so, and somebody else confirms it.
+fn check_identity(actor: &Actor, act: Act, check: &IdentityCheck) -> Result<(), Refusal> {
+    let (person, recorder) = (actor.person, check.recorded_by);
+    match (act, person == recorder) {
+        (Act::CheckIdentity, false) => return Err(Refusal::NotTheirs { person, act }),
+        (Act::ConfirmIdentity, true) => return Err(Refusal::OwnRequest { person, act }),
+        _ => {}
+    }
+    let roles = if act == Act::CheckIdentity { &[Role::RegistrationOfficer][..] } else { &[Role::RegistrationOfficer, Role::Approver] };
+    actor.needs(act, roles, check.department)
+}
+
+/// What two people decide about a citizen: neither is the citizen, who decides alone on nothing but their own erasure.
+fn decide_case(actor: &Actor, act: Act, case: &CitizenCase) -> Result<(), Refusal> {
+    let person = actor.person;
+    if case.concerns.contains(&person) {
+        return if act == Act::Erase { Ok(()) } else { Err(Refusal::AboutThemselves { person, act }) };
+    }
+    if case.decided_by.contains(&person) {
+        return Err(Refusal::AlreadyDecided { person });
+    }
+    let roles: &[Role] = match act {
+        Act::Export => &[Role::Auditor],
+        Act::Erase => &[Role::Administrator],
+        _ => &[Role::Administrator, Role::Approver],
+    };
+    actor.needs(act, roles, case.department)
 }
 
 /// What officers may be.
@@ -232,8 +263,26 @@ pub enum Object<'a> {
         of: &'a Actor,
         grant: RoleGrant,
     },
+    IdentityCheck(IdentityCheck),
+    Citizen(CitizenCase),
     /// Departments and policy.
     Installation,
+}
+
+/// An in-person check of who somebody is.
+#[derive(Debug, Clone)]
+pub struct IdentityCheck {
+    pub department: Option<DepartmentId>,
+    pub recorded_by: PersonId,
+}
+
+/// A contest about citizens' certificates, or the data of one citizen.
+#[derive(Debug, Clone)]
+pub struct CitizenCase {
+    pub department: Option<DepartmentId>,
+    pub concerns: Vec<PersonId>,
+    /// Who has signed the same already, of the two that it takes.
+    pub decided_by: Vec<PersonId>,
 }
 
 #[derive(Debug, Clone)]
@@ -360,6 +409,40 @@ mod tests {
             }
             assert!(decide(&with(OFFICER, &[]), *act, object).is_err(), "{case} by nobody");
         }
+    }
+
+    #[test]
+    fn a_citizens_case_takes_two_people_of_the_right_role_and_never_the_citizen() {
+        use Role::{Administrator, Approver, Auditor, RegistrationOfficer};
+        let check = |recorded_by| Object::IdentityCheck(IdentityCheck { department: HERE, recorded_by });
+        let case = |decided_by: &[PersonId]| {
+            Object::Citizen(CitizenCase { department: HERE, concerns: vec![SUBJECT], decided_by: decided_by.to_vec() })
+        };
+        let cases: [(Act, Object<'_>, &[Role]); 6] = [
+            (Act::CheckIdentity, check(OFFICER), &[RegistrationOfficer]),
+            (Act::ConfirmIdentity, check(SUBMITTER), &[RegistrationOfficer, Approver]),
+            (Act::UpholdContest, case(&[]), &[Administrator, Approver]),
+            (Act::DismissContest, case(&[SUBMITTER]), &[Administrator, Approver]),
+            (Act::Export, case(&[]), &[Auditor]),
+            (Act::Erase, case(&[]), &[Administrator]),
+        ];
+        for (act, object, allowed) in &cases {
+            for role in [Administrator, RegistrationOfficer, Approver, Auditor] {
+                let may = |department| decide(&with(OFFICER, &[(role, department)]), *act, object).is_ok();
+                assert_eq!(may(HERE), allowed.contains(&role), "{act} by {role}");
+                assert!(!may(THERE), "{act} by {role} of another department");
+            }
+        }
+        let refused = |person, act, object: &Object<'_>| {
+            let roles = [RoleGrant { role: Approver, department: HERE }, RoleGrant { role: RegistrationOfficer, department: HERE }];
+            decide(&Actor { person, roles: roles.to_vec() }, act, object).unwrap_err().rule()
+        };
+        assert_eq!(refused(OFFICER, Act::ConfirmIdentity, &check(OFFICER)), "own-request");
+        assert_eq!(refused(OFFICER, Act::CheckIdentity, &check(SUBMITTER)), "not-theirs");
+        assert_eq!(refused(OFFICER, Act::UpholdContest, &case(&[OFFICER])), "already-decided");
+        assert_eq!(refused(SUBJECT, Act::UpholdContest, &case(&[])), "about-themselves");
+        // One's own data: destroyed on one's own word.
+        decide(&with(SUBJECT, &[]), Act::Erase, &case(&[])).unwrap();
     }
 
     #[test]

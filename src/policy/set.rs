@@ -123,6 +123,7 @@ pub(super) mod tests {
     use crate::{
         crypto::ALGORITHMS,
         policy::{
+            assurance::Assurance,
             identity::Purpose,
             profile::{Evidence, Extension, KEY_PURPOSES, Requester, SubjectKind},
             rules::Role,
@@ -261,7 +262,8 @@ max = 1
             ("value = \"CN\"", "", 15, "has a value"),
             ("value = \"CN\"", "value = \"China\"", 16, "two capital letters"),
             ("from = \"request\"\nmax = 20", "from = \"department\"", 20, "O values only"),
-            ("from = \"request\"\nmax = 20", "from = \"person\"", 20, "identifier of a person"),
+            ("from = \"request\"\nmax = 20", "from = \"person\"\nmax = 20", 20, "identifier of a person"),
+            ("\"not-needed\"", "\"required\"\nproofing = { lowest = \"low\", cooling = \"1 hour\" }", 12, "its subject may ask"),
             ("max = 20", "max = 65", 21, "1 to 64"),
             ("max = 20", "max = 0", 21, "1 to 64"),
             ("\"mail\"", "\"uri\"", 24, "unknown variant"),
@@ -287,6 +289,27 @@ max = 1
         asked_by("[\"system\"]", "\"service\"").unwrap();
         for people in ["[\"subject\"]", "[\"administrator\"]", "[\"claim\", \"registration-officer\"]"] {
             assert!(asked_by(people, "\"person\"").unwrap_err().message.contains("decide alone"), "{people}");
+        }
+    }
+
+    #[test]
+    fn proofing_that_contradicts_itself_is_refused_with_its_line() {
+        let with = |proofing: &str| {
+            let text = GOOD.replace("[\"registration-officer\"]", "[\"registration-officer\", \"subject\"]");
+            PolicySet::parse(&[("profiles/clerk.toml", text.replace("\"not-needed\"", &format!("\"required\"\nproofing = {proofing}")))])
+        };
+        let set = with("{ lowest = \"low\", decides_from = \"high\", cooling = \"72 hours\" }").unwrap();
+        let proofing = *set.profile(&"clerk".parse().unwrap()).unwrap().proofing().unwrap();
+        assert_eq!((proofing.decides_from, proofing.cooling), (Some(Assurance::High), Duration::hours(72)));
+        for (wrong, said) in [
+            ("{ lowest = \"some\", cooling = \"1 hour\" }", "not a level"),
+            ("{ lowest = \"high\", decides_from = \"low\", cooling = \"1 hour\" }", "at least of the lowest"),
+            ("{ lowest = \"low\", cooling = \"soon\" }", "length of time"),
+            ("{ lowest = \"low\" }", "missing field"),
+            ("{ lowest = \"low\", cooling = \"1 hour\", fee = 1 }", "unknown field"),
+        ] {
+            let error = with(wrong).unwrap_err();
+            assert!(error.line == 12 && error.message.contains(said), "{wrong}: {error}");
         }
     }
 

@@ -106,6 +106,20 @@ acts! {
     PublishCrl = "publish-crl",
     /// The system key closes a request that nobody decided on in time; about the enrolment.
     Expire = "expire",
+    /// An officer has seen a person and their documents at the counter; about the identity check.
+    CheckIdentity = "check-identity",
+    /// Another officer confirms it, and the code is made; about the identity check.
+    ConfirmIdentity = "confirm-identity",
+    /// The system key decides on a proof of identity that the profile calls good enough; about the enrolment.
+    Prove = "prove",
+    /// One of two who find that the earlier certificate was obtained wrongly; about the later enrolment.
+    UpholdContest = "uphold-contest",
+    /// One of two who find that the earlier certificate stands; about the later enrolment.
+    DismissContest = "dismiss-contest",
+    /// One of two auditors who take everything that is held about a person; about the person.
+    Export = "export",
+    /// What is held about a person is destroyed; about the person.
+    Erase = "erase",
 }
 
 impl std::str::FromStr for Act {

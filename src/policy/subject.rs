@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use der::asn1::ObjectIdentifier;
 use serde::Deserialize;
 
+use crate::x509::identity_number::holds_resident_number;
 pub use crate::x509::name::{ATTRIBUTES, Attribute};
 
 use super::{
@@ -202,7 +203,7 @@ pub enum AlternativeName {
 impl AlternativeName {
     /// Lowers the case of host names. Refuses wildcards, IDNs that are not in A-label form, and names ending in a dot.
     pub fn parse(kind: NameKind, text: &str) -> Result<Self, FieldRule> {
-        if holds_identity_number(text) {
+        if holds_resident_number(text) {
             return Err(FieldRule::IdentityNumber);
         }
         let name = match kind {
@@ -301,7 +302,7 @@ pub(super) fn check_text(attribute: &Attribute, max: usize, value: &str) -> Resu
     if attribute.name == "serialNumber" && !value.chars().all(is_printable) {
         return Err(FieldRule::NotPrintable);
     }
-    if holds_identity_number(value) { Err(FieldRule::IdentityNumber) } else { Ok(()) }
+    if holds_resident_number(value) { Err(FieldRule::IdentityNumber) } else { Ok(()) }
 }
 
 /// Zero-width characters, marks that turn the direction of writing, and line separators: two names that look alike differ by them.
@@ -313,31 +314,6 @@ fn is_invisible(letter: char) -> bool {
 /// X.680 §41.4.
 fn is_printable(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || " '()+,-./:=?".contains(letter)
-}
-
-/// Whether a resident identity number (GB 11643) stands anywhere in the text, also in full-width digits or with spaces or
-/// hyphens inside. The date and the check character must be right, so that other long numbers pass.
-fn holds_identity_number(text: &str) -> bool {
-    let letters: Vec<u8> = text.chars().filter(|letter| !letter.is_whitespace() && *letter != '-').map(narrow).collect();
-    letters.windows(18).any(is_identity_number)
-}
-
-fn narrow(letter: char) -> u8 {
-    let code = u32::from(letter);
-    let code = if (0xff01..=0xff5e).contains(&code) { code - 0xfee0 } else { code };
-    u8::try_from(code).unwrap_or(b'?').to_ascii_uppercase()
-}
-
-fn is_identity_number(text: &[u8]) -> bool {
-    const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let (digits, check) = text.split_at(17);
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return false;
-    }
-    let number = |range: std::ops::Range<usize>| digits[range].iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
-    let date = (1800..2200).contains(&number(6..10)) && (1..=12).contains(&number(10..12)) && (1..=31).contains(&number(12..14));
-    let sum: u32 = digits.iter().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
-    date && check == [b"10X98765432"[(sum % 11) as usize]]
 }
 
 #[cfg(test)]
@@ -412,25 +388,6 @@ mod tests {
         assert!(subject.contains(&"CN=a name in the CSR".to_owned()) && !subject.iter().any(|value| value.starts_with("ST")));
         let shipped = subject_of(&shipped(), "staff", &[("CN", "王小明")]).unwrap();
         assert!(shipped.contains(&"CN=王小明".to_owned()));
-    }
-
-    #[test]
-    fn identity_numbers_are_found_in_every_disguise_and_other_numbers_pass() {
-        for hidden in [
-            "11010519491231002X",
-            "11010519491231002x",
-            "no.11010519491231002X.",
-            "１１０１０５１９４９１２３１００２Ｘ",
-            "110105 19491231 002X",
-            "110105-19491231-002X",
-            "999911010519491231002X",
-        ] {
-            assert!(holds_identity_number(hidden), "{hidden}");
-        }
-        // A wrong check character, a month that is none, a credit code (GB 32100), and an opaque identifier.
-        for other in ["110105194912310021", "110105194913310024", "91350100M000100Y43", "07070707070707070707070707070707", "王小明"] {
-            assert!(!holds_identity_number(other), "{other}");
-        }
     }
 
     fn names_of(profile: &str, requested: &[(NameKind, &str)]) -> Result<Vec<AlternativeName>, FieldError> {

@@ -52,6 +52,7 @@ impl Services {
     /// Approves on a signed statement, and issues when the profile asks for nobody else.
     pub async fn approve(&self, caller: &Caller, id: &str, statement: &str) -> Result<Approval, Error> {
         let enrolment = self.find_enrolment(id).await?;
+        self.check_slot(&enrolment).await?;
         let mut votes = self.votes(&enrolment).await?;
         let checked = self.check_decision(caller, &enrolment, Act::Approve, &votes, statement).await?;
         votes.push(Vote { signer: caller.actor.clone(), statement: checked.statement.digest() });
@@ -86,6 +87,7 @@ impl Services {
     async fn listed(&self, caller: &Caller, id: &str) -> Result<Subject, Error> {
         let enrolment = self.find_enrolment(id).await?;
         must_be_submitted(&enrolment)?;
+        self.check_slot(&enrolment).await?;
         policy::decide(&caller.actor, Act::Approve, &enrolment.object(self.approved_by(&enrolment).await?))?;
         self.enrolment_subject(&enrolment)
     }
@@ -228,6 +230,7 @@ impl Services {
 
     /// Issues one certificate for each certification request, on all these approvals.
     async fn issue_approved(&self, enrolment: &Enrolment, mut rows: Vec<Row>, votes: &[Vote]) -> Result<Vec<Issued>, Error> {
+        self.check_slot(enrolment).await?;
         let (approval, decision) = self.approval_rows(enrolment, Act::Approve, &statements(votes));
         rows.extend(approval);
         let order = |request| self.order(enrolment, request, decision);

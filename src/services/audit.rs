@@ -7,6 +7,7 @@
 
 mod books;
 mod certificates;
+mod citizens;
 mod crls;
 mod enrolments;
 mod people;
@@ -61,6 +62,7 @@ pub async fn audit(db: &Db, bundle: &TrustBundle) -> Result<Vec<Finding>, Error>
     statements::check(connection, &records, &facts, &mut findings).await?;
     enrolments::check(&records, &facts, &mut findings);
     people::check(&records, &mut findings);
+    citizens::check(connection, &records, &mut findings).await?;
     Ok(findings.0)
 }
 
@@ -144,6 +146,7 @@ struct Records {
     key_owners: BTreeMap<Vec<u8>, (String, i64)>,
     grants: Vec<store::RoleGrantRow>,
     claims: Vec<store::ClaimRow>,
+    citizens: citizens::Citizens,
 }
 
 /// An authority with its own certificate, as the bundle has it.
@@ -202,6 +205,7 @@ impl Records {
             key_owners: store::people::key_owners(connection).await?.into_iter().map(|(key, person, at)| (key, (person, at))).collect(),
             grants: store::people::grants(connection).await?,
             claims: store::people::claims(connection).await?,
+            citizens: citizens::Citizens::load(connection).await?,
         })
     }
 

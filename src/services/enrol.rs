@@ -243,7 +243,7 @@ impl Services {
         let id: EnrolmentId = row.id.parse().map_err(|_| corrupt("its id"))?;
         let department = row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt("its department"))?;
         let submitted_by: PersonId = row.submitted_by.parse().map_err(|_| corrupt("who submitted it"))?;
-        let sealed = row.sealed_subject.as_deref().ok_or_else(|| corrupt("its subject was erased"))?;
+        let sealed = row.sealed_subject.as_deref().ok_or(Error::Erased("enrolment"))?;
         let opened = self.sealer.open(&format!("enrolment/{id}"), sealed)?;
         let request_rows = {
             let mut connection = self.db.read().await?;
@@ -258,7 +258,7 @@ impl Services {
             person: row.person.parse().map_err(|_| corrupt("its person"))?,
             submitted_by,
             state: row.state.clone(),
-            salt: row.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or_else(|| corrupt("its salt was erased"))?,
+            salt: row.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or(Error::Erased("enrolment"))?,
             record: serde_json::from_slice(&opened).map_err(|_| corrupt("its subject"))?,
             requests: request_rows
                 .iter()

@@ -27,6 +27,12 @@ pub enum Error {
     Refused(#[from] policy::Refusal),
     #[error("the claim code is unknown, used or expired")]
     ClaimRefused,
+    #[error("the code, the login or the proof is unknown, used or out of its time")]
+    ProofingRefused,
+    #[error("the profile asks for a better proof of who you are")]
+    AssuranceTooLow,
+    #[error("too many attempts from this address")]
+    TooManyAttempts,
 
     // What is asked about.
     #[error("there is no {what} {id}")]
@@ -41,6 +47,9 @@ pub enum Error {
     OfItem { item: String, error: Box<Error> },
     #[error("this Idempotency-Key was used for another request")]
     IdempotencyKeyReused,
+
+    #[error("the personal data of this {0} were erased")]
+    Erased(&'static str),
 
     // The statement.
     #[error("the statement cannot be read: {0}")]
@@ -79,6 +88,8 @@ pub enum Error {
     Key(#[source] crypto::Error),
     #[error("an object could not be encoded")]
     Encoding(#[from] x509::Error),
+    #[error("the identity provider did not answer as it must ({0})")]
+    ProviderAway(&'static str),
     #[error("the ledger refused: {0}")]
     Ledger(String),
     #[error("log {0} was advanced by another writer")]

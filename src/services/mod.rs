@@ -5,14 +5,18 @@
 
 pub mod answer_ocsp;
 pub mod approve;
+pub mod attempts;
 pub mod audit;
 pub mod authorities;
 pub mod callers;
+pub mod citizens;
+pub mod codes;
 pub mod crash;
 pub mod enrol;
 pub mod error;
 #[cfg(test)]
 pub mod fixture;
+pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
@@ -20,6 +24,7 @@ pub mod logs;
 pub mod own_certificates;
 pub mod own_keys;
 pub mod policies;
+pub mod proofing;
 pub mod publish_crl;
 pub mod read_ledger;
 pub mod register;
@@ -28,7 +33,11 @@ pub mod rows;
 pub mod sealing;
 pub mod start;
 pub mod statements;
+<<<<<<< HEAD
 pub mod time_stamp;
+=======
+pub mod suspend_by_code;
+>>>>>>> refs/salvage/2
 pub mod trust;
 pub mod upkeep;
 pub mod verify;
@@ -56,6 +65,9 @@ pub struct Services {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) keys: KeyStore,
     pub(crate) sealer: sealing::Sealer,
+    pub(crate) vault: identities::Vault,
+    pub(crate) provider: Option<proofing::oidc::Provider>,
+    pub(crate) attempts: attempts::Attempts,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,

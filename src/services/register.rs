@@ -579,7 +579,7 @@ pub(super) fn department_commitment(row: &store::DepartmentRow, namespaces: &[(&
 }
 
 /// Text that people will read: present, not too long, nothing invisible in it.
-fn check_text(field: &'static str, text: &str) -> Result<(), Error> {
+pub(super) fn check_text(field: &'static str, text: &str) -> Result<(), Error> {
     let plain = !text.trim().is_empty() && text.trim() == text && text.chars().count() <= 128 && !text.chars().any(char::is_control);
     if plain { Ok(()) } else { Err(Error::malformed(field, "1 to 128 characters, no control characters, no space around it")) }
 }

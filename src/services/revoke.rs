@@ -84,7 +84,13 @@ impl Services {
         Ok(Changed { id: CertificateId(digest(&row.id)?), status, position })
     }
 
-    fn change_entry(&self, row: &store::CertificateRow, act: Act, payload: &Payload, decision: [u8; 32]) -> Result<(Entry, Row), Error> {
+    pub(super) fn change_entry(
+        &self,
+        row: &store::CertificateRow,
+        act: Act,
+        payload: &Payload,
+        decision: [u8; 32],
+    ) -> Result<(Entry, Row), Error> {
         let key = StatusKey::from_tbs_digest(&digest(&row.id)?);
         let state = self.logs.status(&row.authority, &key).and_then(|status| status.changes.last().map(|change| change.state));
         let state = state.unwrap_or(State::Absent);

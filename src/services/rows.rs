@@ -65,6 +65,7 @@ pub enum Row {
     },
     SystemCertificate(store::SystemCertificateRow),
     Crl(store::CrlRow),
+    Citizen(store::citizens::Change),
 }
 
 /// Writes the rows of several commits in order. Promises and signatures of one run are written many at a time.
@@ -168,6 +169,7 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
         },
         Row::SystemCertificate(row) => store::certificates::insert_system_certificate(connection, row).await?,
         Row::Crl(row) => store::crls::insert(connection, row).await?,
+        Row::Citizen(change) => store::citizens::write(connection, change).await?,
         Row::Certificate { .. } | Row::Signed { .. } => unreachable!("written many at a time"),
     }
     Ok(())

@@ -11,13 +11,16 @@ use tokio::task::JoinHandle;
 
 use super::{
     Services,
+    attempts::Attempts,
     authorities::{Authorities, Authority},
     crash,
     error::Error,
+    identities::Vault,
     install::{system_person, trial_passphrase},
     journal::{Heads, Journal},
     logs::{self, LogKeys, Logs},
     policies::decided_by_people,
+    proofing::oidc::Provider,
     publish_crl,
     sealing::Sealer,
 };
@@ -63,7 +66,9 @@ impl Services {
             None => trial_passphrase(&config.data, &*world.entropy)?,
         };
         let keys = KeyStore::open(&config.data.join("keys"), passphrase.clone(), config.authority.key_iterations)?;
-        let sealer = open_sealer(&config.data, passphrase.expose_secret(), config.authority.key_iterations, &world)?;
+        let secret = |name| open_secret(&config.data, name, passphrase.expose_secret(), config.authority.key_iterations, &world);
+        let (sealer, vault) = (Sealer::new(&*secret("data")?), Vault::new(&*secret("identity")?));
+        let provider = Provider::open(&config.oidc).context("the identity provider")?;
         let files = load_policies(&config.data)?;
 
         let options = store::Options {
@@ -121,6 +126,9 @@ impl Services {
             db,
             keys,
             sealer,
+            vault,
+            provider,
+            attempts: Attempts::default(),
             journal,
             logs,
             policy: ArcSwap::from_pointee(policy),
@@ -169,9 +177,9 @@ impl Services {
     }
 }
 
-/// The data key, made once, encrypted under the passphrase of the keys.
-fn open_sealer(data: &Path, passphrase: &str, iterations: u32, world: &World) -> anyhow::Result<Sealer> {
-    let path = data.join("keys").join("data.key");
+/// A key that is no signing key (`data.key`, `identity.key`), made once, encrypted under the passphrase of the keys.
+fn open_secret(data: &Path, name: &str, passphrase: &str, iterations: u32, world: &World) -> anyhow::Result<zeroize::Zeroizing<[u8; 32]>> {
+    let path = data.join("keys").join(format!("{name}.key"));
     if !path.exists() {
         let key = zeroize::Zeroizing::new(random::<32>(&*world.entropy).to_vec());
         let pem = software::encrypt_pem(&key, passphrase.as_bytes(), iterations, &*world.entropy)?;
@@ -179,8 +187,8 @@ fn open_sealer(data: &Path, passphrase: &str, iterations: u32, world: &World) ->
     }
     let pem = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let key = software::decrypt_pem(&pem, passphrase.as_bytes()).with_context(|| format!("reading {}", path.display()))?;
-    let key: &[u8; 32] = key.as_slice().try_into().context("the data key has not 32 octets")?;
-    Ok(Sealer::new(key))
+    let key: &[u8; 32] = key.as_slice().try_into().with_context(|| format!("{} has not 32 octets", path.display()))?;
+    Ok(zeroize::Zeroizing::new(*key))
 }
 
 /// `{data}/policies`, filled from what this binary ships when it is not there.

@@ -173,6 +173,19 @@ impl Services {
 
     /// A statement of the service's own, by the system key, about what no person decides.
     pub async fn system_statement(&self, act: Act, about: About, shown: &Value, salt: &[u8; 32], log: &str) -> Result<Checked, Error> {
+        self.system_statement_because(act, about, shown, salt, log, None).await
+    }
+
+    /// The same, with a reason.
+    pub async fn system_statement_because(
+        &self,
+        act: Act,
+        about: About,
+        shown: &Value,
+        salt: &[u8; 32],
+        log: &str,
+        reason: Option<ReasonCode>,
+    ) -> Result<Checked, Error> {
         let now = self.clock.now();
         let payload = Payload {
             about,
@@ -181,7 +194,7 @@ impl Services {
             log: self.position(log)?,
             nonce: Nonce::generate(&*self.entropy),
             policy: self.policy().digest(),
-            reason: None,
+            reason,
             seen: statement::seen(salt, shown),
             since: None,
             v: statement::Version,

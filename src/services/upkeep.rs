@@ -26,6 +26,8 @@ impl Services {
         let approvals_settled = report("approvals", self.settle_approved().await).unwrap_or(0);
         let requests_expired = report("requests", self.expire_requests().await).unwrap_or(0);
         let listener_is_new = report("own certificates", self.renew_own_certificates().await).unwrap_or(false);
+        report("citizens' enrolments", self.decide_by_proofs().await);
+        report("unused proofs", self.forget_unused_proofs().await);
         let crls_published = report("CRLs", self.publish_due_crls().await).unwrap_or(0);
         Round { promises_finished, approvals_settled, requests_expired, crls_published, listener_is_new }
     }

@@ -5,6 +5,7 @@
 
 pub mod authorities;
 pub mod certificates;
+pub mod citizens;
 pub mod crls;
 pub mod enrolments;
 mod error;

@@ -537,3 +537,177 @@ async fn a_file_that_is_no_database_is_corrupt() {
     std::fs::write(&path, [b'x'; 8192]).unwrap();
     assert!(matches!(Db::open(&format!("sqlite://{}", path.display()), SHORT).await, Err(Error::Corrupt(_))));
 }
+
+fn check() -> citizens::IdentityCheckRow {
+    citizens::IdentityCheckRow {
+        id: "k".into(),
+        profile: "citizen".into(),
+        department: Some("d".into()),
+        submitted_by: "p".into(),
+        submitted_at: 1,
+        sealed_subject: Some(vec![1]),
+        sealed_number: Some(vec![2]),
+        salt: Some(vec![3; 32]),
+        evidence_digest: vec![4; 32],
+        checked: None,
+        confirmed: None,
+        locator: None,
+        code_hash: None,
+        works_from: None,
+        expires_at: None,
+        failures: 0,
+        used_at: None,
+    }
+}
+
+fn proofing(id: &str, mark: u8) -> citizens::ProofingRow {
+    citizens::ProofingRow {
+        id: id.into(),
+        method: "oidc".into(),
+        assurance: "high".into(),
+        reference: Some(vec![mark; 32]),
+        evidence: "{}".into(),
+        identity_check: None,
+        sealed_subject: Some(vec![1]),
+        sealed_number: Some(vec![2]),
+        blind_index: Some(vec![7; 32]),
+        token_hash: vec![mark; 32],
+        created_at: 1,
+        expires_at: 10,
+        enrolment: None,
+    }
+}
+
+#[tokio::test]
+async fn citizens_run_on_both() {
+    use citizens::{Change, NewCode, write};
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let c = tx.connection();
+        let conflict = |result: Result<(), Error>| matches!(result, Err(Error::Conflict));
+        write(c, &Change::Check(check())).await.unwrap();
+        let code = NewCode { locator: vec![5; 5], hash: [6; 32], works_from: 5, expires_at: 20 };
+        let confirmed = Change::Confirmed { id: "k".into(), statement: [2; 32], code };
+        assert!(conflict(write(c, &confirmed).await), "nobody has signed it");
+        write(c, &Change::Checked { id: "k".into(), statement: [1; 32] }).await.unwrap();
+        assert!(conflict(write(c, &Change::Checked { id: "k".into(), statement: [1; 32] }).await));
+        write(c, &confirmed).await.unwrap();
+        citizens::count_check_failure(c, "k").await.unwrap();
+        for (at, taken) in [(4, false), (20, false), (5, true), (6, false)] {
+            assert_eq!(write(c, &Change::UseCheck { id: "k".into(), at }).await.is_ok(), taken, "{at}");
+        }
+        let found = citizens::find_check_by_locator(c, &[5; 5]).await.unwrap().unwrap();
+        assert_eq!((found.failures, found.used_at, citizens::find_check(c, "k").await.unwrap().unwrap().works_from), (1, Some(5), Some(5)));
+        assert_eq!(citizens::checks(c).await.unwrap().len(), 1);
+
+        let flow = citizens::OidcFlowRow {
+            state_hash: vec![1; 32],
+            browser_hash: vec![2; 32],
+            sealed_secrets: vec![3],
+            expires_at: 10,
+            used_at: None,
+        };
+        citizens::insert_flow(c, &flow).await.unwrap();
+        for (browser, at, taken) in [([3; 32], 5, false), ([2; 32], 10, false), ([2; 32], 9, true), ([2; 32], 9, false)] {
+            assert_eq!(citizens::use_flow(c, &[1; 32], &browser, at).await.is_ok(), taken, "{at}");
+        }
+        assert_eq!(citizens::flows(c).await.unwrap()[0].used_at, Some(9));
+
+        for (id, mark) in [("x", 1), ("y", 2)] {
+            write(c, &Change::Proofing(proofing(id, mark))).await.unwrap();
+        }
+        let taken = Change::UseProofing { id: "x".into(), enrolment: "e".into(), at: 9 };
+        write(c, &taken).await.unwrap();
+        assert!(conflict(write(c, &taken).await), "a proof is for one enrolment");
+        assert_eq!(citizens::find_proofing(c, &[1; 32]).await.unwrap().unwrap().enrolment.as_deref(), Some("e"));
+        assert_eq!(citizens::proofing_of(c, "e").await.unwrap().unwrap().id, "x");
+        assert_eq!(citizens::proofings_of_person(c, "p").await.unwrap().len(), 1);
+        assert_eq!(citizens::proofings(c).await.unwrap().len(), 2);
+
+        let slot = citizens::SlotRow { profile: "staff".into(), blind_index: vec![7; 32], enrolment: "e".into(), taken_at: 1 };
+        assert!(citizens::waiting_for_proof(c, "staff", "high", 10).await.unwrap().is_empty());
+        write(c, &Change::TakeSlot(slot.clone())).await.unwrap();
+        assert_eq!(citizens::waiting_for_proof(c, "staff", "high", 10).await.unwrap(), ["e"]);
+        assert!(citizens::waiting_for_proof(c, "staff", "low", 10).await.unwrap().is_empty());
+        let pass = |from: &str| Change::PassSlot { slot: slot.clone(), from: from.into() };
+        assert!(conflict(write(c, &pass("z")).await));
+        write(c, &pass("e")).await.unwrap();
+        assert_eq!(citizens::find_slot(c, "staff", &[7; 32]).await.unwrap(), citizens::slot_of(c, "e").await.unwrap());
+        assert_eq!(citizens::slots(c).await.unwrap().len(), 1);
+
+        let contest = citizens::ContestRow { later: "e".into(), earlier: "e".into(), opened_at: 1, state: "open".into(), decision: None };
+        write(c, &Change::Contest(contest)).await.unwrap();
+        let decide = Change::DecideContest { later: "e".into(), state: "upheld", decision: [3; 32] };
+        write(c, &decide).await.unwrap();
+        assert!(conflict(write(c, &decide).await));
+        assert_eq!(citizens::find_contest(c, "e").await.unwrap().unwrap().state, "upheld");
+        for (department, expected) in [(None, 1), (Some("d"), 1), (Some("other"), 0)] {
+            assert_eq!(citizens::contests(c, department, None, 10).await.unwrap().len(), expected, "{department:?}");
+        }
+
+        let notice = citizens::ContactNoticeRow {
+            id: "n".into(),
+            kind: "certificate-issued".into(),
+            about: "p".into(),
+            sealed_contact: vec![1],
+            created_at: 1,
+            sent_at: None,
+        };
+        write(c, &Change::Notice(notice)).await.unwrap();
+        assert_eq!(citizens::waiting_notices(c, 10).await.unwrap().len(), 1);
+        citizens::mark_notice_sent(c, "n", 2).await.unwrap();
+        assert!(conflict(citizens::mark_notice_sent(c, "n", 3).await));
+        assert!(citizens::waiting_notices(c, 10).await.unwrap().is_empty());
+        assert_eq!((citizens::notices_about(c, "p").await.unwrap().len(), citizens::notices(c).await.unwrap().len()), (1, 1));
+
+        certificates::insert_promised(c, &[certificate(1)]).await.unwrap();
+        for locator in [1, 2] {
+            let row = citizens::SuspensionCodeRow {
+                certificate: vec![1; 32],
+                locator: vec![locator; 5],
+                code_hash: vec![locator; 32],
+                created_at: 1,
+                failures: 0,
+                used_at: None,
+            };
+            citizens::replace_suspension_code(c, &row).await.unwrap();
+            citizens::count_suspension_failure(c, &[1; 32]).await.unwrap();
+        }
+        assert!(citizens::find_suspension_code(c, &[1; 5]).await.unwrap().is_none(), "the second took its place");
+        let used = Change::UseSuspensionCode { certificate: [1; 32], at: 3 };
+        write(c, &used).await.unwrap();
+        assert!(conflict(write(c, &used).await));
+        assert_eq!(citizens::find_suspension_code(c, &[2; 5]).await.unwrap().map(|row| (row.failures, row.used_at)), Some((1, Some(3))));
+        assert_eq!(citizens::suspension_codes(c).await.unwrap().len(), 1);
+
+        // Both seeded statements are in one decision, and so are a pair.
+        assert!(citizens::unpaired_statements(c, "approve", "e", 0).await.unwrap().is_empty());
+        let alone = StatementRow {
+            digest: vec![8; 32],
+            jws: "a.b.c".into(),
+            act: "erase".into(),
+            about: "p".into(),
+            signer_person: Some("p".into()),
+            signer_certificate: None,
+            nonce: "n8".into(),
+            recorded_at: 5,
+        };
+        statements::insert_statement(c, &alone).await.unwrap();
+        assert_eq!(citizens::unpaired_statements(c, "erase", "p", 4).await.unwrap().len(), 1);
+        assert!(citizens::unpaired_statements(c, "erase", "p", 5).await.unwrap().is_empty());
+        assert_eq!(citizens::statements_of_person(c, "p").await.unwrap().len(), 3);
+        assert_eq!(citizens::enrolments_of_person(c, "p").await.unwrap(), ["e"]);
+
+        assert_eq!(citizens::forget(c, 10).await.unwrap(), 2, "the login, and the proof that was not used");
+        write(c, &Change::Erase { person: "p".into() }).await.unwrap();
+        assert!(citizens::slots(c).await.unwrap().is_empty() && citizens::notices(c).await.unwrap().is_empty());
+        assert!(citizens::suspension_codes(c).await.unwrap().is_empty());
+        let left = citizens::proofings(c).await.unwrap();
+        assert!(left.iter().all(|row| row.sealed_subject.is_none() && row.blind_index.is_none() && row.reference.is_none()));
+        let row = enrolments::find(c, "e").await.unwrap().unwrap();
+        assert_eq!((row.sealed_subject, row.salt), (None, None));
+        assert_eq!(people::find_person(c, "p").await.unwrap().unwrap().sealed_profile, None);
+        tx.commit().await.unwrap();
+    })
+    .await;
+}

@@ -17,6 +17,7 @@ pub mod extensions;
 #[cfg(test)]
 mod fixtures;
 pub mod general_name;
+pub mod identity_number;
 mod instant;
 pub mod linted;
 pub mod lints;

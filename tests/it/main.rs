@@ -2,11 +2,13 @@
 
 mod approvals;
 mod conformance;
+mod citizens;
 mod crash;
 mod documents;
 mod governance;
 mod journey;
 mod layers;
+mod oidc;
 mod problems;
 mod protocols;
 mod world;

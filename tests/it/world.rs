@@ -582,6 +582,15 @@ pub fn statement_path(act: &str, about: &str) -> String {
 }
 
 impl Person {
+    /// Somebody who made their key by themself: keeps it, with the chain that they were answered.
+    pub fn keep(ca: &Ca, id: &str, chain: &str, secret: &Secret) -> Self {
+        let (out, name) = (ca.scratch().join("people"), hex::encode(random::<4>(&SystemEntropy as &dyn Entropy)));
+        std::fs::create_dir_all(&out).unwrap();
+        std::fs::write(out.join(format!("{name}.crt")), chain).unwrap();
+        std::fs::write(out.join(format!("{name}.key")), key_pem(secret)).unwrap();
+        Self::load(id.to_owned(), out.join(name))
+    }
+
     fn load(id: String, files: PathBuf) -> Self {
         Self { id, identity: Identity::load(&files).unwrap(), files }
     }
@@ -727,6 +736,26 @@ impl Sql {
             Self::Lite(connection) => sqlx::query_scalar(sql).fetch_all(connection).await.unwrap(),
             Self::Pg(connection) => sqlx::query_scalar(sql).fetch_all(connection).await.unwrap(),
         }
+    }
+
+    /// Every row of every table with all that is in it, octets in hexadecimal.
+    pub async fn everything(&mut self) -> String {
+        let tables = match self {
+            Self::Lite(_) => "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'",
+            Self::Pg(_) => "select tablename::text from pg_tables where schemaname = 'public'",
+        };
+        let mut rows = Vec::new();
+        for table in self.texts(tables).await {
+            rows.extend(match self {
+                Self::Lite(_) => {
+                    let columns = self.texts(&format!("select name from pragma_table_info('{table}')")).await;
+                    let quoted: Vec<String> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+                    self.texts(&format!("select {} from \"{table}\"", quoted.join(" || ' ' || "))).await
+                }
+                Self::Pg(_) => self.texts(&format!("select one::text from \"{table}\" as one")).await,
+            });
+        }
+        rows.join("\n")
     }
 
     pub async fn snapshot(&mut self) -> Snapshot {

@@ -29,10 +29,14 @@ struct Answer {
     chain: String,
     /// PEM.
     roots: String,
+    /// Shown this once: it suspends the certificate, for whoever has lost the key.
+    suspension_code: String,
 }
 
 async fn claim(State(app): State<App>, Body { value: request, .. }: Body<Request>) -> Result<(StatusCode, Json<Answer>), Problem> {
     let claimed = app.services.claim(&request.code, request.csr.as_bytes()).await?;
+    let row = app.services.find_certificate(&claimed.issued.certificate.id().to_string()).await?;
+    let suspension_code = app.services.new_suspension_code(&row).await?.reveal();
     let pem = |certificates: &[crate::x509::Certificate]| certificates.iter().map(|certificate| certificate.to_pem()).collect();
     let answer = Answer {
         name: claimed.name.replace(' ', "-"),
@@ -40,6 +44,7 @@ async fn claim(State(app): State<App>, Body { value: request, .. }: Body<Request
         id: claimed.issued.certificate.id().to_string(),
         chain: pem(&claimed.chain),
         roots: pem(&claimed.roots),
+        suspension_code,
     };
     Ok((StatusCode::CREATED, Json(answer)))
 }

@@ -2,12 +2,14 @@
 
 mod authorities;
 mod certificates;
+mod citizens;
 mod claims;
 mod departments;
 mod enrolments;
 mod officers;
 mod policies;
 mod statements;
+mod suspensions;
 mod verify;
 
 use axum::{
@@ -25,12 +27,14 @@ pub fn router() -> Router<App> {
     Router::new()
         .merge(authorities::router())
         .merge(certificates::router())
+        .merge(citizens::router())
         .merge(claims::router())
         .merge(departments::router())
         .merge(enrolments::router())
         .merge(officers::router())
         .merge(policies::router())
         .merge(statements::router())
+        .merge(suspensions::router())
         .merge(verify::router())
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 
-use super::{Error, Facts, Findings, IN_FLIGHT, Records};
+use super::{Error, Facts, Findings, IN_FLIGHT, Records, citizens::STANDING_ALONE};
 use crate::{
     crypto::digest::sha256,
     ledger::{EventType, State, StatusKey},
@@ -115,11 +115,12 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
         let id = hex::encode(digest);
         let mut finding = findings.row("decision", &id);
         finding.check("digest", *digest == sha256(decision.row.canonical.as_bytes()), || "not the SHA-256 of the text".to_owned());
-        finding.check("digest", rests.contains(digest.as_slice()), || "no leaf and no enrolment rests on it".to_owned());
         let Some(parsed) = &decision.parsed else {
             finding.add("canonical", "not the canonical form of a decision");
             continue;
         };
+        let rested_on = rests.contains(digest.as_slice()) || STANDING_ALONE.contains(&parsed.decision.act);
+        finding.check("digest", rested_on, || "no leaf and no enrolment rests on it".to_owned());
         let listed: Vec<String> = named.remove(digest).unwrap_or_default().into_iter().enumerate().map(place).collect();
         if listed != parsed.statements {
             findings.row("decision_statement", &id).add("statement", "not the list in the text of the decision");
@@ -174,8 +175,8 @@ fn place((expected, (ordinal, statement)): (usize, (i64, Vec<u8>))) -> String {
     if usize::try_from(ordinal) == Ok(expected) { hex::encode(statement) } else { format!("at {ordinal}") }
 }
 
-/// The statements of a decision are about what it is about; a claim rests on the grant of its person, too, and what ends a
-/// request names the approvals that it had.
+/// The statements of a decision are about what it is about; a claim rests on the grant of its person, too, what a proof decides
+/// on what two officers signed at a counter, and what ends a request names the approvals that it had.
 fn check_reasons(id: &str, decision: &Canonical, records: &Records, findings: &mut Findings) {
     for digest in &decision.statements {
         let found = hex::decode(digest).ok().and_then(|digest| records.statements.get(&digest));
@@ -188,7 +189,9 @@ fn check_reasons(id: &str, decision: &Canonical, records: &Records, findings: &m
         let own = (overruled || statement.act == decision.decision.act.as_str())
             && records.is_about(statement, &decision.decision.about.to_string());
         let grant = decision.decision.act == Act::Claim && statement.act == Act::Grant.as_str();
-        if !own && !grant {
+        let proof = decision.decision.act == Act::Prove
+            && [Act::CheckIdentity.as_str(), Act::ConfirmIdentity.as_str()].contains(&statement.act.as_str());
+        if !own && !grant && !proof {
             findings.disagree(("decision", id, "canonical"), ("statement", digest, "about"));
         }
     }

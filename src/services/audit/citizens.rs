@@ -1,0 +1,223 @@
+//! Identity checks, proofs, slots, contests, notices and suspension codes against the statements, leaves and enrolments that
+//! they rest on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Error, Findings, Records};
+use crate::{
+    crypto::digest::sha256,
+    ledger::EventType,
+    policy::{Act, PolicySet, ReasonCode, Statement, jws::canonical},
+    services::{
+        citizens::data::erasure_commitment,
+        logs::OPERATIONS,
+        proofing::{PROOF_LIFE, counter::code_commitment},
+    },
+    store::{
+        self, Connection,
+        citizens::{ContactNoticeRow, ContestRow, IdentityCheckRow, NewCode, ProofingRow, SlotRow, SuspensionCodeRow},
+    },
+};
+
+/// Acts whose decision stands by itself: the first of two statements, or one that changes nothing.
+pub(super) static STANDING_ALONE: &[Act] = &[Act::CheckIdentity, Act::UpholdContest, Act::DismissContest, Act::Export, Act::Erase];
+
+static NOTICES: &[&str] = &["identity-confirmed", "second-application", "certificate-issued", "certificate-suspended", "contest-decided"];
+
+/// The rows about citizens.
+pub(super) struct Citizens {
+    checks: Vec<IdentityCheckRow>,
+    proofings: Vec<ProofingRow>,
+    slots: Vec<SlotRow>,
+    contests: Vec<ContestRow>,
+    notices: Vec<ContactNoticeRow>,
+    codes: Vec<SuspensionCodeRow>,
+}
+
+impl Citizens {
+    pub async fn load(connection: &mut Connection) -> Result<Self, Error> {
+        Ok(Self {
+            checks: store::citizens::checks(connection).await?,
+            proofings: store::citizens::proofings(connection).await?,
+            slots: store::citizens::slots(connection).await?,
+            contests: store::citizens::contests(connection, None, None, i64::MAX).await?,
+            notices: store::citizens::notices(connection).await?,
+            codes: store::citizens::suspension_codes(connection).await?,
+        })
+    }
+
+    /// The body of the leaf of each code that was handed out.
+    pub fn code_commitments(&self) -> BTreeSet<[u8; 32]> {
+        self.checks.iter().filter_map(commitment).collect()
+    }
+}
+
+fn commitment(row: &IdentityCheckRow) -> Option<[u8; 32]> {
+    let statement = row.confirmed.as_deref()?.try_into().ok()?;
+    let code = NewCode {
+        locator: row.locator.clone()?,
+        hash: row.code_hash.as_deref()?.try_into().ok()?,
+        works_from: row.works_from?,
+        expires_at: row.expires_at?,
+    };
+    Some(code_commitment(&row.id, &statement, &code))
+}
+
+pub(super) async fn check(connection: &mut Connection, records: &Records, findings: &mut Findings) -> Result<(), Error> {
+    check_codes_at_counters(records, findings);
+    check_proofings(records, findings);
+    check_slots(records, findings);
+    check_contests(records, findings);
+    check_notices(records, findings);
+    check_erasures(records, findings);
+    for row in &records.citizens.codes {
+        let certificate = store::certificates::find(connection, &row.certificate).await?.is_some();
+        check_suspension_code(row, certificate, records, findings);
+    }
+    Ok(())
+}
+
+fn check_codes_at_counters(records: &Records, findings: &mut Findings) {
+    let policies: Vec<PolicySet> = records.policies.values().filter_map(|row| PolicySet::from_canonical_text(&row.text).ok()).collect();
+    let bodies: BTreeSet<&[u8]> = notices(records, EventType::CA_EVENT).collect();
+    let used: BTreeMap<&str, &ProofingRow> =
+        records.citizens.proofings.iter().filter_map(|row| Some((row.identity_check.as_deref()?, row))).collect();
+    for row in &records.citizens.checks {
+        records.check_person(findings, "identity_check", &row.id, "submitted_by", &row.submitted_by);
+        records.check_department(findings, "identity_check", &row.id, "department", row.department.as_deref());
+        let mut finding = findings.row("identity_check", &row.id);
+        let name = row.profile.parse().ok();
+        let known =
+            name.is_some_and(|name| policies.iter().any(|set| set.profile(&name).is_some_and(|profile| profile.proofing().is_some())));
+        finding.check("profile", known, || "no policy has such a profile for citizens".to_owned());
+        let signer = |statement: &[u8], act: Act| {
+            let found = records.statements.get(statement).filter(|found| found.act == act.as_str() && found.about == row.id);
+            found.and_then(|found| found.signer_person.as_ref())
+        };
+        let checked = row.checked.as_ref().map(|statement| signer(statement, Act::CheckIdentity));
+        let own = checked.is_none_or(|signer| signer == Some(&row.submitted_by));
+        finding.check("checked", own, || "not a statement of the officer who recorded it".to_owned());
+        let confirmed = row.confirmed.as_ref().map(|statement| signer(statement, Act::ConfirmIdentity));
+        let other = confirmed.is_none_or(|signer| signer.is_some_and(|person| *person != row.submitted_by) && row.checked.is_some());
+        finding.check("confirmed", other, || "not a statement of another officer".to_owned());
+        let has_code = row.locator.is_some() || row.code_hash.is_some() || row.works_from.is_some() || row.expires_at.is_some();
+        let bound = match commitment(row) {
+            Some(body) => bodies.contains(&body[..]),
+            None => !has_code && row.confirmed.is_none(),
+        };
+        finding.check("code_hash", bound, || "the ledger has no such code with these times".to_owned());
+        let proof = used.get(row.id.as_str()).map(|proof| proof.created_at);
+        finding.check("used_at", row.used_at == proof, || "the proof that it gave says otherwise".to_owned());
+    }
+}
+
+/// The bodies of the notices of a type.
+fn notices(records: &Records, event_type: EventType) -> impl Iterator<Item = &[u8]> {
+    records.books.get(OPERATIONS).into_iter().flat_map(move |book| book.notices(event_type)).map(|notice| notice.body.as_slice())
+}
+
+fn check_proofings(records: &Records, findings: &mut Findings) {
+    for row in &records.citizens.proofings {
+        let enrolment = row.enrolment.as_ref().map(|id| records.enrolments.iter().find(|enrolment| enrolment.id == *id));
+        let check = row.identity_check.as_ref().map(|id| records.citizens.checks.iter().any(|check| check.id == *id));
+        let mut finding = findings.row("proofing", &row.id);
+        let parsed: Value = serde_json::from_str(&row.evidence).unwrap_or_default();
+        finding.check("evidence", parsed.is_object() && canonical(&parsed) == row.evidence.as_bytes(), || "not canonical JSON".to_owned());
+        let text = |name: &str| parsed.get(name).and_then(Value::as_str);
+        finding.check("method", text("method") == Some(&row.method), || "the evidence has another".to_owned());
+        finding.check("assurance", text("assurance") == Some(&row.assurance), || "the evidence has another".to_owned());
+        finding.check("identity_check", text("identity_check") == row.identity_check.as_deref(), || "the evidence has another".to_owned());
+        finding.check("identity_check", check != Some(false), || "there is no such identity check".to_owned());
+        let life = row.created_at + PROOF_LIFE.whole_milliseconds() as i64;
+        finding.check("expires_at", row.expires_at == life, || "not so long after it was made as a proof lives".to_owned());
+        finding.check("enrolment", enrolment.is_none_or(|found| found.is_some()), || "there is no such enrolment".to_owned());
+        if let Some(enrolment) = enrolment.flatten() {
+            let digest = Some(sha256(row.evidence.as_bytes()).to_vec());
+            let (proofing, other) = (("proofing", row.id.as_str(), "evidence", digest), enrolment.evidence_digest.clone());
+            findings.compare(proofing, ("enrolment", &enrolment.id, "evidence_digest", other));
+        }
+    }
+}
+
+fn check_slots(records: &Records, findings: &mut Findings) {
+    for row in &records.citizens.slots {
+        let id = format!("{}/{}", row.profile, hex::encode(&row.blind_index));
+        let enrolment = records.enrolments.iter().find(|enrolment| enrolment.id == row.enrolment);
+        let proof = records.citizens.proofings.iter().find(|proof| proof.enrolment.as_ref() == Some(&row.enrolment));
+        let mut finding = findings.row("identity_slot", &id);
+        finding.check("enrolment", enrolment.is_some(), || "there is no such enrolment".to_owned());
+        let own = enrolment.is_none_or(|enrolment| enrolment.profile == row.profile);
+        finding.check("profile", own, || "its enrolment has another".to_owned());
+        let Some(proof) = proof else {
+            finding.add("enrolment", "no proof was used for it");
+            continue;
+        };
+        if proof.blind_index.as_ref() != Some(&row.blind_index) {
+            findings.disagree(("identity_slot", &id, "blind_index"), ("proofing", &proof.id, "blind_index"));
+        }
+    }
+}
+
+fn check_contests(records: &Records, findings: &mut Findings) {
+    for row in &records.citizens.contests {
+        let find = |id: &str| records.enrolments.iter().find(|enrolment| enrolment.id == id);
+        let mut finding = findings.row("contest", &row.later);
+        match (find(&row.later), find(&row.earlier)) {
+            (Some(later), Some(earlier)) => {
+                let alike = later.profile == earlier.profile && later.id != earlier.id;
+                finding.check("earlier", alike, || "not two enrolments of one profile".to_owned());
+            }
+            _ => finding.add("later", "one of the two enrolments is not there"),
+        }
+        let decision = row.decision.as_ref().map(|digest| records.decisions.get(digest).and_then(|found| found.parsed.as_ref()));
+        let state = match decision {
+            None => "open",
+            Some(Some(found)) if found.decision.about.to_string() != row.later || found.statements.len() != 2 => "decided by nobody",
+            Some(Some(found)) if found.decision.act == Act::UpholdContest => "upheld",
+            Some(Some(found)) if found.decision.act == Act::DismissContest => "dismissed",
+            Some(_) => "decided by nobody",
+        };
+        finding.check("state", row.state == state, || format!("the decision makes it {state}"));
+    }
+}
+
+fn check_notices(records: &Records, findings: &mut Findings) {
+    for row in &records.citizens.notices {
+        let mut finding = findings.row("contact_notice", &row.id);
+        finding.check("kind", NOTICES.contains(&row.kind.as_str()), || "no kind of notice".to_owned());
+        let known = records.persons.contains_key(&row.about) || records.citizens.checks.iter().any(|check| check.id == row.about);
+        finding.check("about", known, || "neither a person nor an identity check".to_owned());
+    }
+}
+
+/// Each leaf that says that a person was erased is about one who was, by the decision that it names.
+fn check_erasures(records: &Records, findings: &mut Findings) {
+    let erased = records.books.get(OPERATIONS).into_iter().flat_map(|book| book.notices(EventType::ERASE));
+    for notice in erased {
+        let decision = records.decisions.get(&notice.digests.decision[..]).and_then(|found| found.parsed.as_ref());
+        let person = decision.map(|found| found.decision.about.to_string()).unwrap_or_default();
+        let bound = notice.body == erasure_commitment(&person, &notice.digests.decision);
+        let mut finding = findings.row("person", &person);
+        finding.check("id", bound, || format!("leaf {} of {OPERATIONS} erased another", notice.index));
+        let sealed = records.persons.get(&person).is_some_and(|row| row.sealed_profile.is_some());
+        finding.check("sealed_profile", !sealed, || "the ledger says that it was erased".to_owned());
+        let kept = |row: &&store::EnrolmentRow| row.person == person && (row.sealed_subject.is_some() || row.salt.is_some());
+        for row in records.enrolments.iter().filter(kept) {
+            findings.row("enrolment", &row.id).add("sealed_subject", "the ledger says that it was erased");
+        }
+    }
+}
+
+fn check_suspension_code(row: &SuspensionCodeRow, certificate: bool, records: &Records, findings: &mut Findings) {
+    let id = hex::encode(&row.certificate);
+    let mut finding = findings.row("suspension_code", &id);
+    finding.check("certificate", certificate, || "there is no such certificate".to_owned());
+    let by_code = |found: &store::StatementRow| {
+        let statement = Statement::parse(&found.jws).ok();
+        statement.is_some_and(|statement| statement.payload().reason.as_ref().map(ReasonCode::as_str) == Some("suspension-code"))
+    };
+    let suspended = records.statements.values().filter(|found| found.act == Act::Suspend.as_str() && found.about == id).any(by_code);
+    finding.check("used_at", row.used_at.is_none() || suspended, || "no statement says that it was used".to_owned());
+}

@@ -1,0 +1,75 @@
+//! What two people decide: each signs the same act about the same, within a week of each other, and it is done with the second.
+
+use time::Duration;
+
+use super::super::{
+    Services,
+    error::Error,
+    journal::{Commit, Kind},
+    rows::Row,
+    statements::{Caller, Subject, allowed, decided},
+};
+use crate::{
+    policy::{self, Act, Decision, Object, PersonId, Timestamp},
+    store,
+    world::millis,
+};
+
+/// How long the first of two statements waits for the second.
+const PATIENCE: Duration = Duration::days(7);
+
+/// Two statements, of which the second is not recorded yet: `rows` do that, together with what was decided.
+pub(super) struct Pair {
+    pub decision: [u8; 32],
+    pub rows: Vec<Row>,
+}
+
+impl Services {
+    /// Takes one statement of two. The first is recorded and answered with `None`; the second is answered with both.
+    pub(super) async fn one_of_two(
+        &self,
+        caller: &Caller,
+        act: Act,
+        subject: &Subject,
+        object: impl Fn(Vec<PersonId>) -> Object<'static>,
+        statement: &str,
+    ) -> Result<Option<Pair>, Error> {
+        let now = self.clock.now();
+        let earlier = self.signed_by(act, subject, &object, millis(now - PATIENCE)).await?;
+        policy::decide(&caller.actor, act, &object(earlier.iter().map(|(_, person)| *person).collect()))?;
+        let checked = self.check_statement(caller, statement, act, subject).await?;
+
+        let decision: Decision = allowed(subject.about, act, Timestamp::new(now), checked.statement.payload().policy, None);
+        let mut statements: Vec<[u8; 32]> = earlier.first().map(|(statement, _)| *statement).into_iter().collect();
+        statements.push(checked.statement.digest());
+        let decided = decided(&decision, &statements, millis(now));
+        let mut rows = checked.rows;
+        rows.extend(decided.rows);
+        if statements.len() == 2 {
+            return Ok(Some(Pair { decision: decided.hash, rows }));
+        }
+        self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
+        Ok(None)
+    }
+
+    /// Who has signed that already, without a second yet, and still may: their certificate is good, and so is their role.
+    async fn signed_by(
+        &self,
+        act: Act,
+        subject: &Subject,
+        object: &impl Fn(Vec<PersonId>) -> Object<'static>,
+        since: i64,
+    ) -> Result<Vec<([u8; 32], PersonId)>, Error> {
+        let rows = {
+            let mut connection = self.db.read().await?;
+            store::citizens::unpaired_statements(&mut connection, act.as_str(), &subject.about.to_string(), since).await?
+        };
+        let mut signed = Vec::new();
+        for (actor, statement) in self.signers(&rows).await? {
+            if policy::decide(&actor, act, &object(Vec::new())).is_ok() {
+                signed.push((statement, actor.person));
+            }
+        }
+        Ok(signed)
+    }
+}
