@@ -63,6 +63,7 @@ pub async fn audit(db: &Db, bundle: &TrustBundle) -> Result<Vec<Finding>, Error>
     enrolments::check(&records, &facts, &mut findings);
     people::check(&records, &mut findings);
     citizens::check(connection, &records, &mut findings).await?;
+    check_notices(connection, &mut findings).await?;
     Ok(findings.0)
 }
 
@@ -77,6 +78,14 @@ async fn check_installation(connection: &mut Connection, findings: &mut Findings
     row.check("incarnation", logs.iter().all(own), || "the origins of the logs end in another".to_owned());
     row.check("mode", mode == "trial", || "this release makes trial installations only".to_owned());
     Ok(system_person(&incarnation).to_string())
+}
+
+/// A notice is about a certificate that there is; the rest of its row is a log of what was sent, and decides nothing.
+async fn check_notices(connection: &mut Connection, findings: &mut Findings) -> Result<(), Error> {
+    for (seq, certificate) in store::notices::about_nothing(connection).await? {
+        findings.disagree(("notice", &seq.to_string(), "certificate"), ("certificate", &hex::encode(certificate), "id"));
+    }
+    Ok(())
 }
 
 /// What was found so far.

@@ -9,7 +9,7 @@ use super::{
     install::Claims,
     issue::Issued,
     register::{Granted, NewDepartment},
-    start::{Started, World},
+    start::{Started, World, load_policies, read_policies},
     statements::{Caller, Subject},
     trust::TrustBundle,
 };
@@ -61,10 +61,11 @@ impl Installation {
             ..Config::default()
         };
         // A code from a counter works at once: tests have no days to wait.
-        let files = crate::services::start::read_or_shipped_policies(&config.data).unwrap();
-        for (path, text) in files {
+        load_policies(&config.data).unwrap();
+        let policies = config.data.join("policies");
+        for (path, text) in read_policies(&policies).unwrap() {
             let text = text.replace("cooling = \"24 hours\"", "cooling = \"0 hours\"");
-            crate::files::write(&config.data.join("policies").join(path), text.as_bytes()).unwrap();
+            crate::files::write(&policies.join(path), text.as_bytes()).unwrap();
         }
         let world = World { clock: std::sync::Arc::new(SystemClock), entropy: std::sync::Arc::new(SystemEntropy) };
         let started = Services::start(&config, config.base_url(), world).await.unwrap();

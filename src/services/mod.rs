@@ -33,11 +33,8 @@ pub mod rows;
 pub mod sealing;
 pub mod start;
 pub mod statements;
-<<<<<<< HEAD
-pub mod time_stamp;
-=======
 pub mod suspend_by_code;
->>>>>>> refs/salvage/2
+pub mod time_stamp;
 pub mod trust;
 pub mod upkeep;
 pub mod verify;

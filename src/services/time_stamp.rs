@@ -85,7 +85,7 @@ impl Services {
         let origin = self.origin(&log)?;
         let time = seconds(self.clock.now());
         let event = Event { origin: &origin, status_key: StatusKey::NONE, version: u64::from_be_bytes(version), time };
-        let digests = Digests { policy: self.policy.digest().0, ..Digests::default() };
+        let digests = Digests { policy: self.policy().digest().0, ..Digests::default() };
         let entry =
             Entry::notice(&event, EventType::TIME_STAMP, digests, digest.to_vec()).map_err(|error| Error::Ledger(error.to_string()))?;
         self.journal.commit(Commit { kind: Kind::Other, rows: Vec::new(), entries: vec![(log, entry)] }).await.map(drop)

@@ -2,7 +2,7 @@
 
 use sqlx::{Database, QueryBuilder};
 
-use super::{Connection, Error, expect_one, on};
+use super::{Connection, Error, NoticeProgressRow, expect_one, on};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct CertificateRow {
@@ -205,6 +205,41 @@ where
     query
 }
 
+/// Those that end before `until` and come after the place in `progress`, in order of their end.
+pub async fn expiring(
+    connection: &mut Connection,
+    progress: NoticeProgressRow,
+    until: i64,
+    limit: i64,
+) -> Result<Vec<CertificateRow>, Error> {
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        " from certificate where not_after >= $1 and not_after < $2 and (not_after > $1 or seq > $3) order by not_after, seq limit $4"
+    );
+    let NoticeProgressRow { not_after, seq, .. } = progress;
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(not_after).bind(until).bind(seq).bind(limit).fetch_all(c).await)?)
+}
+
+/// The signed certificates of the same person, profile and family that end later, the last first.
+pub async fn successors(connection: &mut Connection, of: &CertificateRow, limit: i64) -> Result<Vec<CertificateRow>, Error> {
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        " from certificate where person = $1 and profile = $2 and not_after > $3 and signature is not null \
+         and authority in (select name from authority where algorithm = (select algorithm from authority where name = $4)) \
+         order by not_after desc limit $5"
+    );
+    Ok(on!(connection, c => sqlx::query_as(SQL)
+        .bind(&of.person)
+        .bind(&of.profile)
+        .bind(of.not_after)
+        .bind(&of.authority)
+        .bind(limit)
+        .fetch_all(c)
+        .await)?)
+}
+
 /// Takes the place of the one that was active for that purpose and authority.
 pub async fn insert_system_certificate(connection: &mut Connection, row: &SystemCertificateRow) -> Result<(), Error> {
     const RETIRE: &str = "update system_certificate set active = 0 where purpose = $1 and coalesce(authority, '') = $2 and active = 1";
@@ -232,6 +267,12 @@ pub async fn active_system_certificate(
          where purpose = $1 and coalesce(authority, '') = $2 and active = 1";
     let authority = authority.unwrap_or_default();
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(purpose).bind(authority).fetch_optional(c).await)?)
+}
+
+/// What a certificate serves the installation as; `None` for everybody else's.
+pub async fn find_system_certificate(connection: &mut Connection, id: &[u8]) -> Result<Option<SystemCertificateRow>, Error> {
+    const SQL: &str = "select certificate, purpose, authority, key_name, active from system_certificate where certificate = $1";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?)
 }
 
 /// Every certificate of the service itself, for the audit.

@@ -11,6 +11,7 @@ pub mod enrolments;
 mod error;
 pub mod installation;
 pub mod ledger;
+pub mod notices;
 pub mod people;
 pub mod statements;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use enrolments::{EnrolmentRequestRow, EnrolmentRow};
 pub use error::Error;
 pub use installation::InstallationRow;
 pub use ledger::{HeadRow, LeafRow, LogRow, TileRow};
+pub use notices::{NoticeProgressRow, NoticeRow};
 pub use people::{ClaimRow, DepartmentRow, PersonRow, RoleGrantRow};
 pub use statements::{DecisionRow, NonceRow, PolicyVersionRow, StatementRow};
 

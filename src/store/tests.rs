@@ -397,6 +397,76 @@ async fn certificates_run_on_both() {
 }
 
 #[tokio::test]
+async fn notices_run_on_both() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let c = tx.connection();
+        // Three that end together and one that ends later and is of the same person, profile and family.
+        let later = CertificateRow { not_after: 200, ..certificate(4) };
+        certificates::insert_promised(c, &[certificate(1), certificate(2), certificate(3), later]).await.unwrap();
+        certificates::complete(c, &[signed(1, 11), signed(4, 14)]).await.unwrap();
+
+        let start = NoticeProgressRow { days: 7, not_after: 50, seq: 0 };
+        notices::begin_progress(c, start).await.unwrap();
+        notices::begin_progress(c, NoticeProgressRow { not_after: 60, ..start }).await.unwrap();
+        assert_eq!(notices::find_progress(c, 7).await.unwrap(), Some(start), "the first stays");
+        assert_eq!(notices::find_progress(c, 30).await.unwrap(), None);
+        assert!(certificates::expiring(c, start, 100, 10).await.unwrap().is_empty(), "100 is not before 100");
+        let page = certificates::expiring(c, start, 101, 2).await.unwrap();
+        assert_eq!(page.iter().map(|row| row.id[0]).collect::<Vec<_>>(), [1, 2]);
+        notices::advance_progress(c, start, &page[1]).await.unwrap();
+        assert!(matches!(notices::advance_progress(c, start, &page[0]).await, Err(Error::Conflict)), "another has moved on");
+        let progress = notices::find_progress(c, 7).await.unwrap().unwrap();
+        let page = certificates::expiring(c, progress, 1000, 10).await.unwrap();
+        assert_eq!(page.iter().map(|row| row.id[0]).collect::<Vec<_>>(), [3, 4], "of those that end together none is left out");
+
+        let first = certificates::find(c, &[1; 32]).await.unwrap().unwrap();
+        let successors = certificates::successors(c, &first, 10).await.unwrap();
+        assert_eq!(successors.iter().map(|row| row.id[0]).collect::<Vec<_>>(), [4]);
+        assert!(certificates::successors(c, &successors[0], 10).await.unwrap().is_empty());
+        assert!(certificates::find_system_certificate(c, &[1; 32]).await.unwrap().is_none());
+
+        let queue = |channel: &str| NoticeRow {
+            seq: 0,
+            certificate: vec![1; 32],
+            days: 7,
+            channel: channel.into(),
+            state: "waiting".into(),
+            attempts: 0,
+            next_attempt_at: 5,
+            last_error: None,
+            queued_at: 5,
+            delivered_at: None,
+        };
+        for channel in ["mail", "webhook", "mail"] {
+            notices::insert(c, &queue(channel)).await.unwrap();
+        }
+        assert_eq!(notices::page(c, None, None, 10).await.unwrap().len(), 2, "once a certificate, threshold and channel");
+        assert!(notices::due(c, "mail", 4, 10).await.unwrap().is_empty());
+        let mail = notices::due(c, "mail", 5, 10).await.unwrap().remove(0);
+        assert!(notices::claim(c, &mail, 9).await.unwrap());
+        assert!(!notices::claim(c, &mail, 9).await.unwrap(), "another sends it");
+        notices::retry(c, mail.seq, 1, "timeout", 20).await.unwrap();
+        notices::retry(c, mail.seq, 0, "late news", 10).await.unwrap();
+        let mail = notices::due(c, "mail", 20, 10).await.unwrap().remove(0);
+        assert_eq!((mail.attempts, mail.next_attempt_at, mail.last_error.as_deref()), (1, 20, Some("timeout")));
+        notices::delivered(c, mail.seq, 21).await.unwrap();
+        notices::end(c, mail.seq, "failed", Some("too late")).await.unwrap();
+        let webhook = notices::due(c, "webhook", 5, 10).await.unwrap().remove(0);
+        notices::end(c, webhook.seq, "failed", Some("refused")).await.unwrap();
+        let log = notices::page(c, None, None, 10).await.unwrap();
+        let states: Vec<_> = log.iter().map(|row| (row.state.as_str(), row.last_error.as_deref(), row.delivered_at)).collect();
+        assert_eq!(states, [("delivered", Some("timeout"), Some(21)), ("failed", Some("refused"), None)]);
+        assert_eq!(notices::page(c, Some("failed"), None, 10).await.unwrap().len(), 1);
+        assert_eq!(notices::page(c, None, Some(log[0].seq), 10).await.unwrap().len(), 1);
+        assert_eq!((notices::failed_since(c, 5).await.unwrap(), notices::failed_since(c, 6).await.unwrap()), (1, 0));
+        assert!(notices::about_nothing(c).await.unwrap().is_empty());
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_promise_revoked_before_its_signature_stays_revoked_and_keeps_the_signature() {
     on_each_database(async |_, db| {
         let mut tx = seeded(&db).await;

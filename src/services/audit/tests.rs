@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     policy::Act,
     services::fixture::Installation,
-    store::{Db, Options},
+    store::{Db, NoticeProgressRow, NoticeRow, Options},
     world::{SystemEntropy, random},
 };
 
@@ -288,6 +288,24 @@ async fn life(database: Option<String>) -> Installation {
     let officer = services.find_officer(&registrar).await.unwrap();
     let statement = installation.sign(&installation.administrator, Act::Dismiss, services.officer_subject(&officer), None).await;
     services.dismiss(&installation.caller(&installation.administrator).await, &registrar, &statement).await.unwrap();
+
+    let progress = NoticeProgressRow { days: 60, not_after: 1, seq: 0 };
+    let notice = NoticeRow {
+        seq: 0,
+        certificate: issued[0].certificate.id().0.to_vec(),
+        days: 60,
+        channel: "mail".to_owned(),
+        state: "delivered".to_owned(),
+        attempts: 1,
+        next_attempt_at: 1,
+        last_error: None,
+        queued_at: 1,
+        delivered_at: Some(1),
+    };
+    let mut tx = services.db.begin_write().await.unwrap();
+    store::notices::begin_progress(tx.connection(), progress).await.unwrap();
+    store::notices::insert(tx.connection(), &notice).await.unwrap();
+    tx.commit().await.unwrap();
     installation
 }
 
