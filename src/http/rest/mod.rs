@@ -8,6 +8,7 @@ mod departments;
 mod enrolments;
 mod officers;
 mod policies;
+mod report;
 mod statements;
 mod suspensions;
 mod verify;
