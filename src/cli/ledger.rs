@@ -301,6 +301,7 @@ impl Prove {
             candidates: Vec::new(),
             receipt: Some(receipt),
             status_proof: Some(proof),
+            revocation: None,
             at: now,
             now,
             purpose: Purpose::Any,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     ledger::{
         Receipt, State, StatusProof, VerifyError,
-        proof::{ProvenStatus, verify_issue_receipt, verify_status_proof},
+        proof::{ProvenStatus, verify_issue_receipt, verify_revocation_receipt, verify_status_proof},
     },
     policy::Timestamp,
     services::{
@@ -94,6 +94,8 @@ pub struct Evidence {
     pub candidates: Vec<Certificate>,
     pub receipt: Option<Receipt>,
     pub status_proof: Option<StatusProof>,
+    /// The receipt of its revocation: of what was before it, a proof of status alone says nothing.
+    pub revocation: Option<Receipt>,
     /// The time that the verdict is about.
     pub at: OffsetDateTime,
     pub now: OffsetDateTime,
@@ -129,6 +131,7 @@ impl VerifyCertificate {
             candidates,
             receipt,
             status_proof,
+            revocation: None,
             at: self.at.map_or(now, Timestamp::instant),
             now,
             purpose: self.purpose,
@@ -217,6 +220,15 @@ fn judge_ledger(
     let proven = verify_status_proof(proof, &digest, &log, now + CLOCK_SKEW, max_age.saturating_add(CLOCK_SKEW))?;
     if ledger.is_none() {
         *ledger = Some(LedgerReport::at(log.origin.clone(), proof.head.index, proof.head.index + 1));
+    }
+    if let Some(receipt) = evidence.revocation.as_ref().filter(|_| proven.state == State::Revoked) {
+        let since = verify_revocation_receipt(receipt, &digest, &log)?;
+        if seconds(evidence.at) < since {
+            let status = StatusReport { state: "good", ..unknown(evidence) };
+            let detail = format!("good as of {}, revoked since {}", status.as_of, time(since));
+            checks.push(check(CheckName::Status, "hufu/status-proof@v1, RFC 5280 §5.3.2", Outcome::Passed, detail));
+            return Ok(Judged { reason: Reason::Valid, status });
+        }
     }
     let reason = reason(&proven, seconds(evidence.at), max_age);
     let outcome = if reason == Reason::Valid { Outcome::Passed } else { Outcome::Failed };
@@ -334,6 +346,7 @@ mod tests {
                 candidates: Vec::new(),
                 receipt: Some(Receipt::parse(&receipt.to_string()).unwrap()),
                 status_proof: Some(StatusProof::parse(&proof.to_string()).unwrap()),
+                revocation: None,
                 at: now,
                 now,
                 purpose: Purpose::Any,
@@ -344,6 +357,17 @@ mod tests {
         fn check(&self, name: &str, evidence: &Evidence, expected: Reason) {
             let report = judge(&self.bundle, evidence).unwrap();
             assert_eq!(report.reason(), expected, "{name}: {:#}", serde_json::to_value(&report).unwrap());
+        }
+    }
+
+    fn evidence_of(evidence: &Evidence) -> Evidence {
+        Evidence {
+            certificate: evidence.certificate.clone(),
+            candidates: Vec::new(),
+            receipt: evidence.receipt.clone(),
+            status_proof: evidence.status_proof.clone(),
+            revocation: None,
+            ..*evidence
         }
     }
 
@@ -379,6 +403,18 @@ mod tests {
         case.check("revoked", &evidence, Reason::Revoked);
         let report = serde_json::to_value(judge(&case.bundle, &evidence).unwrap()).unwrap();
         assert_eq!(report["status"]["reason"], "keyCompromise");
+        // Its own receipt says since when, so what was before it was good.
+        let services = case.installation.services();
+        let row = services.find_certificate(&certificate.id().to_string()).await.unwrap();
+        let changes = services.changes(&row.authority, &StatusKey::of_tbs(&row.tbs));
+        let revocation = services.receipt(&row.authority, changes.last().unwrap().index).await.unwrap();
+        let before = from_millis(i64::try_from(changes.last().unwrap().time).unwrap() * 1000) - Duration::seconds(1);
+        let with = |at, revocation| Evidence { at, revocation, ..evidence_of(&evidence) };
+        case.check("before it", &with(before, Some(revocation.clone())), Reason::Valid);
+        case.check("before it, not shown", &with(before, None), Reason::Revoked);
+        case.check("after it", &with(evidence.at, Some(revocation)), Reason::Revoked);
+        let issue = evidence.receipt.clone();
+        case.check("another leaf", &with(before, issue), Reason::LedgerProofInvalid);
         let text = text(&report);
         assert!(text.starts_with("FAILED  revoked\n  证书已被吊销。\n  The certificate is revoked.\n"), "{text}");
     }

@@ -3,7 +3,7 @@
 
 use super::{Services, error::Error};
 use crate::{
-    ledger::StatusKey,
+    ledger::{Change, State, StatusKey},
     validation::{Report, SignerReport, TimeStampReport},
     x509::CertificateId,
 };
@@ -20,10 +20,18 @@ impl Services {
             place.receipt = Some(self.receipt(&log, place.index).await?.to_string());
         }
         // Where an authority above is what speaks against the certificate, the place is in another log than the certificate's own.
-        if self.logs.status(&log, &key).is_some() {
-            place.status_proof = Some(self.status_proof(&log, &key).await?.to_string());
+        let Some(last) = self.changes(&log, &key).last().copied() else { return Ok(()) };
+        place.status_proof = Some(self.status_proof(&log, &key).await?.to_string());
+        // What was good then and is revoked now: since when, only the leaf of the revocation says.
+        if last.state == State::Revoked && last.index != place.index {
+            place.revocation = Some(self.receipt(&log, last.index).await?.to_string());
         }
         Ok(())
+    }
+
+    /// What a log says became of a certificate, in order; nothing of one that its authority did not issue.
+    pub fn changes(&self, log: &str, key: &StatusKey) -> Vec<Change> {
+        self.logs.status(log, key).map(|status| status.changes).unwrap_or_default()
     }
 
     /// The same for every certificate that a report on signatures is about.

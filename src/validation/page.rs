@@ -161,8 +161,9 @@ fn describe(status: &StatusReport) -> String {
 
 fn proofs(ledger: &LedgerReport) -> Vec<(Message, String)> {
     let receipt = ledger.receipt.iter().map(|receipt| (text("账本收据", "Receipt from the ledger"), receipt.clone()));
+    let revocation = ledger.revocation.iter().map(|receipt| (text("吊销收据", "Receipt of the revocation"), receipt.clone()));
     let status = ledger.status_proof.iter().map(|proof| (text("状态证明", "Proof of status"), proof.clone()));
-    receipt.chain(status).collect()
+    receipt.chain(revocation).chain(status).collect()
 }
 
 fn conclusion(verdict: Verdict) -> Message {

@@ -301,6 +301,9 @@ pub struct LedgerReport {
     /// The proof that the leaf at `index` is in the log, with the leaf (docs/formats.md, Receipt): it says what the status was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
+    /// The same for the leaf of a revocation that came later than the time that the report is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
     /// What the log says of the certificate as of its newest checkpoint (docs/formats.md, Status proof).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_proof: Option<String>,
@@ -309,7 +312,7 @@ pub struct LedgerReport {
 impl LedgerReport {
     /// A place without its proofs.
     pub fn at(origin: String, index: u64, size: u64) -> Self {
-        Self { origin, index, size, receipt: None, status_proof: None }
+        Self { origin, index, size, receipt: None, revocation: None, status_proof: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod made;
 
-use der::Tag;
+use der::{Tag, asn1::UtcTime};
 use time::{Duration, macros::datetime};
 
 use self::made::{Signer, attribute, element, families, file};
@@ -13,7 +13,7 @@ use super::{
     time_stamp::Token,
 };
 use crate::{
-    crypto::{Digest, algorithms},
+    crypto::{ALGORITHMS, Digest, algorithms},
     validation::{Purpose, Reason, Report, StatusReport, Verdict, report::SubIndication},
     world::rfc3339,
     x509::{
@@ -51,15 +51,13 @@ fn bent(file: &[u8], needle: &[u8]) -> Vec<u8> {
 fn every_form_that_openssl_makes_holds_until_the_content_changes() {
     let Some(openssl) = OpenSsl::find() else { return };
     openssl.write("content", CONTENT);
-    for (name, key) in [
-        ("rsa", "rsa:2048"),
-        ("p256", "ec -pkeyopt ec_paramgen_curve:P-256"),
-        ("p384", "ec -pkeyopt ec_paramgen_curve:P-384"),
-        ("ed25519", "ed25519"),
-    ] {
+    for (name, key) in
+        [("rsa", "rsa:2048"), ("p256", "ec -pkeyopt ec_paramgen_curve:P-256"), ("p384", "ec -pkeyopt ec_paramgen_curve:P-384")]
+    {
         openssl.run(&format!("req -x509 -newkey {key} -nodes -keyout {name}.key -out {name}.pem -subj /CN={name} -days 30"));
     }
     let pss = "-signer rsa.pem -inkey rsa.key -keyopt rsa_padding_mode:pss -md sha256";
+    let [short_salt, bare_pss] = ["-keyopt rsa_pss_saltlen:32", "-noattr"].map(|more| format!("{pss} {more}"));
     for (options, forms) in [
         ("-signer p256.pem -inkey p256.key", ""),
         ("-signer p256.pem -inkey p256.key -noattr", ""),
@@ -67,11 +65,10 @@ fn every_form_that_openssl_makes_holds_until_the_content_changes() {
         ("-signer p256.pem -inkey p256.key -cades", ""),
         ("-signer p256.pem -inkey p256.key -stream", "attached"),
         ("-signer p384.pem -inkey p384.key -md sha384", ""),
-        ("-signer ed25519.pem -inkey ed25519.key -md sha512", ""),
         ("-signer rsa.pem -inkey rsa.key -md sha512 -noattr", ""),
         (pss, ""),
-        (&format!("{pss} -keyopt rsa_pss_saltlen:32"), ""),
-        (&format!("{pss} -noattr"), ""),
+        (short_salt.as_str(), ""),
+        (bare_pss.as_str(), ""),
         ("-signer p256.pem -inkey p256.key -signer rsa.pem -inkey rsa.key", ""),
     ] {
         let sign = |more: &str| {
@@ -94,9 +91,9 @@ fn every_form_that_openssl_makes_holds_until_the_content_changes() {
 
 #[test]
 fn both_dialects_with_and_without_attributes_are_judged_alike() {
-    for algorithm in families() {
+    for algorithm in ALGORITHMS {
         for dialect in [Dialect::Cms, Dialect::Gm] {
-            let signer = Signer::new(algorithm, 1);
+            let signer = Signer::new(*algorithm, 1);
             for info in [signer.over_attributes(&signer.attributes(dialect.data(), CONTENT), &[]), signer.over_content(CONTENT)] {
                 let signed = file(dialect, dialect.data(), Some(CONTENT), &[&signer], std::slice::from_ref(&info));
                 let report = judge(&signed, Given::Nothing);
@@ -276,7 +273,7 @@ fn a_signature_stays_good_after_a_revocation_when_a_token_proves_that_it_is_olde
         let signed = |claimed: Option<time::OffsetDateTime>, stamped: Option<time::OffsetDateTime>| {
             let mut attributes = signer.attributes(data, CONTENT);
             let time = |time: time::OffsetDateTime| {
-                x509_cert::time::UtcTime::from_unix_duration(core::time::Duration::from_secs(time.unix_timestamp() as u64)).unwrap()
+                UtcTime::from_unix_duration(std::time::Duration::from_secs(time.unix_timestamp().unsigned_abs())).unwrap()
             };
             attributes.extend(claimed.map(|claimed| attribute(cms::ID_SIGNING_TIME, &time(claimed))));
             attributes.sort();

@@ -58,7 +58,7 @@ impl Signer {
     }
 
     pub fn message_digest(&self, content: &[u8]) -> Vec<u8> {
-        attribute(cms::ID_MESSAGE_DIGEST, OctetStringRef::new(&self.hash(content)).unwrap())
+        attribute(cms::ID_MESSAGE_DIGEST, &OctetStringRef::new(&self.hash(content)).unwrap())
     }
 
     /// A SignerInfo over these attributes, sorted.
