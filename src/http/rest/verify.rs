@@ -1,11 +1,17 @@
 //! `/verify/certificate` and `/verify/signature`: public.
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    response::Response,
+    routing::post,
+};
 use base64::prelude::*;
 use serde::Deserialize;
 
 use super::{Body, report::Form};
 use crate::{
+    config::Limits,
     crypto::Digest,
     http::{App, problem::Problem},
     policy::Timestamp,
@@ -21,8 +27,9 @@ use crate::{
 /// The most certificates that may come with the one in question.
 const MOST_CERTIFICATES: usize = 16;
 
-pub fn router() -> Router<App> {
-    Router::new().route("/verify/certificate", post(certificate)).route("/verify/signature", post(signature))
+pub fn router(limits: &Limits) -> Router<App> {
+    let largest = DefaultBodyLimit::max(limits.signature_body);
+    Router::new().route("/verify/certificate", post(certificate)).route("/verify/signature", post(signature).layer(largest))
 }
 
 #[derive(Deserialize)]
