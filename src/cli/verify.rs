@@ -160,7 +160,10 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence) -> anyhow::Result<Report
             Ok(path) => path,
             Err(error) => {
                 let checks = vec![check(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string())];
-                return Ok(Report::new(Reason::from(&error), unknown(evidence), vec![certificate.subject_text()], checks, None));
+                // Also of a certificate that has expired it counts that it was revoked.
+                let known = judge_ledger(bundle, evidence, &mut Vec::new(), &mut None);
+                let status = known.map_or_else(|_| unknown(evidence), |judged| judged.status);
+                return Ok(Report::new(Reason::from(&error), status, vec![certificate.subject_text()], checks, None));
             }
         };
     let chain: Vec<String> = path.certificates().iter().map(Certificate::subject_text).collect();

@@ -130,12 +130,12 @@ async fn signature(State(app): State<App>, form: Form, Body { value: request, ..
 impl SignatureRequest {
     fn question(self) -> Result<SignatureQuestion, Error> {
         let octets = |field: &'static str, text: &str| BASE64_STANDARD.decode(text).map_err(|error| Error::malformed(field, error));
-        if self.certificates.len() > MOST_CERTIFICATES {
-            return Err(Error::malformed("certificates", format!("at most {MOST_CERTIFICATES}")));
-        }
         let mut certificates = Vec::new();
         for pem in &self.certificates {
             certificates.extend(Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed("certificates", error))?);
+            if certificates.len() > MOST_CERTIFICATES {
+                return Err(Error::malformed("certificates", format!("at most {MOST_CERTIFICATES}")));
+            }
         }
         let content = match (&self.content, &self.digest) {
             (Some(_), Some(_)) => return Err(Error::malformed("digest", "the content or its digest, not both")),
