@@ -143,7 +143,8 @@ impl<'a> Verification<'a> {
                 (Pushed::Content { .. }, Need::TooMuch) => Content::TooMuch,
                 (Pushed::Content { .. }, Need::Hash(index)) => Content::Hash(&hashes[index]),
                 (Pushed::Content { whole, .. }, Need::Whole) => whole.as_deref().map_or(Content::TooMuch, Content::Whole),
-                (Pushed::Hash(id, hash), Need::Hash(index)) if ids[index] == *id => Content::Hash(hash),
+                // Without attributes the content itself was signed, and of what that is a hash says nothing (`may_lack_attributes`).
+                (Pushed::Hash(id, hash), Need::Hash(index)) if ids[index] == *id && signer.info.signed.is_some() => Content::Hash(hash),
                 (Pushed::Hash(..), _) => Content::Missing,
             };
             reports.push(context.judge_signer(signer, self.signed, content));
