@@ -150,11 +150,9 @@ pub fn verify_issue_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedL
     verify_change_receipt(receipt, EventType::ISSUE, tbs_digest, log)
 }
 
-/// Shows that the log says of this certificate that it was revoked, and since when its key is not trusted, in seconds: from its
-/// invalidityDate on, or from the revocation itself.
-pub fn verify_revocation_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedLog) -> Result<u64, VerifyError> {
-    let (entry, _) = verify_change_receipt(receipt, EventType::REVOKE, tbs_digest, log)?;
-    Ok(entry.invalid_since()?.map_or(entry.time, |since| since.min(entry.time)))
+/// Shows that the log revoked this certificate, and returns the entry that says so.
+pub fn verify_revocation_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedLog) -> Result<Entry, VerifyError> {
+    verify_change_receipt(receipt, EventType::REVOKE, tbs_digest, log).map(|(entry, _)| entry)
 }
 
 fn verify_change_receipt(

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use der::asn1::ObjectIdentifier;
+use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     policy::Profile,
     x509::{
         Certificate,
-        cms::{Dialect, Draft, Envelope},
+        cms::{Dialect, Draft, Envelope, SM2_SIGN},
     },
 };
 
@@ -102,13 +103,18 @@ impl OwnKey {
         let algorithm = self.key.public_key().algorithm();
         let digest = algorithm.digest();
         let content_digest = digest.hash(content);
+        let signature_algorithm = match dialect {
+            Dialect::Cms => signature_algorithm(algorithm, false),
+            // GB/T 35275 has the algorithm of the key here.
+            Dialect::Gm => AlgorithmIdentifierOwned { oid: SM2_SIGN, parameters: None },
+        };
         let draft = Draft {
             content_type,
             digest,
             content_digest: &content_digest,
             certificate: &self.certificate,
             signing_time,
-            signature_algorithm: signature_algorithm(algorithm, false),
+            signature_algorithm,
         };
         let to_be_signed = draft.to_be_signed()?;
         let signature = self.key.sign(to_be_signed.clone()).await.map_err(Error::Key)?;
