@@ -129,7 +129,6 @@ async fn signature(State(app): State<App>, form: Form, Body { value: request, ..
 
 impl SignatureRequest {
     fn question(self) -> Result<SignatureQuestion, Error> {
-        let octets = |field: &'static str, text: &str| BASE64_STANDARD.decode(text).map_err(|error| Error::malformed(field, error));
         let mut certificates = Vec::new();
         for pem in &self.certificates {
             certificates.extend(Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed("certificates", error))?);
@@ -173,5 +172,11 @@ fn signature_octets(text: &str, kind: &Kind) -> Result<Vec<u8>, Error> {
     if is_jws || start.starts_with("-----BEGIN ") {
         return Ok(text.as_bytes().to_vec());
     }
-    BASE64_STANDARD.decode(text).map_err(|error| Error::malformed("signature", error))
+    octets("signature", text)
+}
+
+/// Base64, in lines or in one.
+fn octets(field: &'static str, text: &str) -> Result<Vec<u8>, Error> {
+    let digits: String = text.split_ascii_whitespace().collect();
+    BASE64_STANDARD.decode(digits).map_err(|error| Error::malformed(field, error))
 }
