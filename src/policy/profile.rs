@@ -14,6 +14,7 @@ use x509_cert::ext::pkix::{KeyUsage, KeyUsages};
 
 use super::{
     identity::{IdentityError, Purpose},
+    national::{NationalField, RawNational, national},
     rules::Role,
     subject::{ATTRIBUTES, Attribute, NameKind, check_text},
 };
@@ -32,9 +33,11 @@ pub struct Profile {
     extended_key_usage: Vec<ObjectIdentifier>,
     pub(super) subject: Vec<SubjectField>,
     pub(super) alternative_names: Vec<NameField>,
+    pub(super) national: Vec<NationalField>,
     requesters: Vec<Requester>,
     approvals: Approvals,
     evidence: Evidence,
+    assurance: Assurance,
     extensions: Vec<Extension>,
 }
 
@@ -82,6 +85,11 @@ impl Profile {
         &self.alternative_names
     }
 
+    /// Which national extensions it holds. A profile that names none has none.
+    pub fn national_fields(&self) -> &[NationalField] {
+        &self.national
+    }
+
     pub fn requesters(&self) -> &[Requester] {
         &self.requesters
     }
@@ -94,6 +102,10 @@ impl Profile {
 
     pub fn evidence(&self) -> Evidence {
         self.evidence
+    }
+
+    pub fn assurance(&self) -> Assurance {
+        self.assurance
     }
 
     pub fn has(&self, extension: Extension) -> bool {
@@ -249,11 +261,15 @@ impl Requester {
     }
 }
 
-/// How many different people must approve, and in which role.
+/// How many different people must approve, in which role, and from how many departments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approvals {
     pub count: usize,
     pub roles: Vec<Role>,
+    /// Roles each of which at least one of them holds.
+    pub among: Vec<Role>,
+    /// For how many different departments they act; at most `count`.
+    pub departments: usize,
 }
 
 /// Whether the identity of the subject must have been proofed before approval.
@@ -262,6 +278,30 @@ pub struct Approvals {
 pub enum Evidence {
     Required,
     NotNeeded,
+}
+
+/// How far a verifier may trust that the subject is who the certificate says: the levels of ISO/IEC 29115 as eIDAS article 8
+/// names them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Assurance {
+    /// Claims the least: what a profile has that says nothing.
+    #[default]
+    Low,
+    Substantial,
+    High,
+}
+
+impl Assurance {
+    pub const ALL: &[Self] = &[Self::Low, Self::Substantial, Self::High];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Substantial => "substantial",
+            Self::High => "high",
+        }
+    }
 }
 
 /// Extensions that are not in every certificate.
@@ -310,7 +350,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn at<T>(value: &Spanned<T>, message: impl Into<String>) -> Self {
+    pub(super) fn at<T>(value: &Spanned<T>, message: impl Into<String>) -> Self {
         Self { at: value.span(), message: message.into() }
     }
 }
@@ -332,9 +372,13 @@ struct RawProfile {
     subject: Spanned<Vec<RawField>>,
     #[serde(default)]
     alternative_name: Vec<RawName>,
+    #[serde(default)]
+    national: Vec<RawNational>,
     requested_by: Spanned<Vec<Spanned<String>>>,
     approvals: RawApprovals,
     evidence: Evidence,
+    #[serde(default)]
+    assurance: Assurance,
     #[serde(default)]
     extensions: Option<Spanned<Vec<Spanned<String>>>>,
 }
@@ -381,7 +425,7 @@ struct RawName {
 /// `required = true`; left out, a field is optional.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(transparent)]
-struct RawNeed(bool);
+pub(super) struct RawNeed(bool);
 
 impl From<RawNeed> for Need {
     fn from(RawNeed(required): RawNeed) -> Self {
@@ -394,6 +438,8 @@ impl From<RawNeed> for Need {
 struct RawApprovals {
     count: Spanned<usize>,
     roles: Spanned<Vec<Spanned<String>>>,
+    among: Option<Spanned<Vec<Spanned<String>>>>,
+    departments: Option<Spanned<usize>>,
 }
 
 impl Profile {
@@ -409,11 +455,13 @@ impl Profile {
             key_usage: key_usage(&raw.key_usage)?,
             subject: subject(&raw.subject)?,
             alternative_names: alternative_names(&raw, &extended_key_usage)?,
+            national: national(&raw.national)?,
             requesters: requesters(&raw)?,
             approvals: approvals(&raw)?,
             extensions: raw.extensions.as_ref().map(|list| extensions(list, &extended_key_usage)).transpose()?.unwrap_or_default(),
             extended_key_usage,
             evidence: raw.evidence,
+            assurance: raw.assurance,
             subject_kind: *raw.subject_kind.get_ref(),
             title: raw.title,
         })
@@ -614,5 +662,27 @@ fn approvals(raw: &RawProfile) -> Result<Approvals, Fault> {
     if roles.contains(&Role::Auditor) {
         return Err(Fault::at(list, "an auditor changes nothing, so approves nothing"));
     }
-    Ok(Approvals { count, roles })
+    Ok(Approvals { count, among: among(&raw.approvals, &roles)?, departments: departments(&raw.approvals)?, roles })
+}
+
+/// Each a role that approves at all, and no more of them than people who approve.
+fn among(raw: &RawApprovals, roles: &[Role]) -> Result<Vec<Role>, Fault> {
+    let Some(list) = &raw.among else { return Ok(Vec::new()) };
+    let among: Vec<Role> = named(list, "role", |name| name.parse().ok())?;
+    if let Some(index) = among.iter().position(|role| !roles.contains(role)) {
+        return Err(Fault::at(&list.get_ref()[index], format!("{} does not approve, so is never among those who did", among[index])));
+    }
+    if among.len() > *raw.count.get_ref() {
+        return Err(Fault::at(list, "more roles than people who approve"));
+    }
+    Ok(among)
+}
+
+fn departments(raw: &RawApprovals) -> Result<usize, Fault> {
+    let count = *raw.count.get_ref();
+    match &raw.departments {
+        None => Ok(count.min(1)),
+        Some(departments) if (1..=count).contains(departments.get_ref()) => Ok(*departments.get_ref()),
+        Some(departments) => Err(Fault::at(departments, "at least one department, and no more departments than people who approve")),
+    }
 }

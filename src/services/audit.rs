@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use super::{error::Error, install::system_person, trust::TrustBundle};
 use crate::{
-    policy::AuthorityName,
+    policy::{AuthorityName, PolicySet},
     store::{self, Connection, Db},
     x509::Certificate,
 };
@@ -193,6 +193,12 @@ impl Records {
             grants: store::people::grants(connection).await?,
             claims: store::people::claims(connection).await?,
         })
+    }
+
+    /// The versions of the policy by digest, as far as they can be read: `check_policies` reports the others.
+    fn policy_sets(&self) -> BTreeMap<&[u8], PolicySet> {
+        let read = |text: &str| PolicySet::from_canonical_text(text).ok();
+        self.policies.iter().filter_map(|(digest, row)| Some((digest.as_slice(), read(&row.text)?))).collect()
     }
 
     /// A column that names a person names one that there is.

