@@ -1,14 +1,21 @@
 //! `hufu check`: reads the configuration and the policies and says what is wrong with them; with `--production`, what a
-//! trial installation must change before it serves in earnest.
+//! trial installation must change before it serves in earnest. `hufu check policies` looks at a folder of policies alone.
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use crate::{config::Config, services::start::read_or_shipped_policies};
+use crate::{
+    config::Config,
+    policy::{PolicyErrors, PolicySet},
+    services::start::{read_or_shipped_policies, read_policies},
+};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Check {
+    #[command(subcommand)]
+    pub only: Option<Only>,
     /// A configuration file (TOML)
     #[arg(long, env = "HUFU_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -20,20 +27,33 @@ pub struct Check {
     pub production: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Only {
+    /// Check profiles, rules and quorums, and print every fault with file and line
+    Policies {
+        /// A folder as policies/ is; default: that of the data directory, or what this program ships
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+        /// The data directory
+        #[arg(long, value_name = "DIR", conflicts_with = "directory")]
+        data: Option<PathBuf>,
+        /// A configuration file (TOML)
+        #[arg(long, env = "HUFU_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
 impl Check {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let overrides = match &self.data {
-            Some(data) => serde_json::json!({"data": data}),
-            None => serde_json::json!({}),
-        };
-        let config = Config::load(self.config.as_deref(), overrides)?;
+        if let Some(Only::Policies { directory, data, config }) = self.only {
+            return check_policies(directory, data, config);
+        }
+        let config = configuration(self.config, self.data)?;
         println!("configuration: good");
         if !config.data.exists() {
             println!("data: {} does not exist yet; the policies are those that this program ships", config.data.display());
         }
-        let policies = read_or_shipped_policies(&config.data)?;
-        let names: Vec<&str> = policies.profiles().map(|profile| profile.name().as_str()).collect();
-        println!("policies: good, digest {}, profiles {}", policies.digest(), names.join(", "));
+        print_policies(&read_or_shipped_policies(&config.data)?);
         if !self.production {
             return Ok(ExitCode::SUCCESS);
         }
@@ -43,6 +63,39 @@ impl Check {
         }
         Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+fn configuration(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<Config> {
+    let overrides = match data {
+        Some(data) => serde_json::json!({"data": data}),
+        None => serde_json::json!({}),
+    };
+    Ok(Config::load(file.as_deref(), overrides)?)
+}
+
+fn check_policies(directory: Option<PathBuf>, data: Option<PathBuf>, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let (read, folder) = match directory {
+        Some(directory) => (read_policies(&directory).and_then(|files| Ok(PolicySet::parse(&files)?)), directory),
+        None => {
+            let data = configuration(config, data)?.data;
+            (read_or_shipped_policies(&data), data.join("policies"))
+        }
+    };
+    match read {
+        Ok(policies) => print_policies(&policies),
+        Err(error) => {
+            for fault in &error.downcast::<PolicyErrors>()?.0 {
+                println!("{}/{fault}", folder.display());
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_policies(policies: &PolicySet) {
+    let names: Vec<&str> = policies.profiles().map(|profile| profile.name().as_str()).collect();
+    println!("policies: good, digest {}, profiles {}", policies.digest(), names.join(", "));
 }
 
 fn production(config: &Config) -> anyhow::Result<Vec<String>> {

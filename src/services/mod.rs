@@ -11,6 +11,7 @@ pub mod authorities;
 pub mod callers;
 pub mod citizens;
 pub mod codes;
+pub mod contents;
 pub mod crash;
 pub mod enrol;
 pub mod error;
