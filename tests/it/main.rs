@@ -11,4 +11,5 @@ mod layers;
 mod oidc;
 mod problems;
 mod protocols;
+mod signatures;
 mod world;
