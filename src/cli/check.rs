@@ -3,9 +3,19 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::Context;
 use clap::Args;
 
-use crate::{config::Config, services::start::read_or_shipped_policies};
+use super::ledger;
+use crate::{
+    config::Config,
+    services::{notices::Notices, start::read_or_shipped_policies},
+    store,
+    world::{Clock, SystemClock, millis},
+};
+
+/// For so long a notice that nobody took is worth a word.
+const FAILED_NOTICES: time::Duration = time::Duration::days(30);
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -21,12 +31,13 @@ pub struct Check {
 }
 
 impl Check {
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
         let overrides = match &self.data {
             Some(data) => serde_json::json!({"data": data}),
             None => serde_json::json!({}),
         };
         let config = Config::load(self.config.as_deref(), overrides)?;
+        Notices::open(&config.notices).context("the notices")?;
         println!("configuration: good");
         if !config.data.exists() {
             println!("data: {} does not exist yet; the policies are those that this program ships", config.data.display());
@@ -34,6 +45,11 @@ impl Check {
         let policies = read_or_shipped_policies(&config.data)?;
         let names: Vec<&str> = policies.profiles().map(|profile| profile.name().as_str()).collect();
         println!("policies: good, digest {}, profiles {}", policies.digest(), names.join(", "));
+        match failed_notices(&config).await {
+            Ok(0) => {}
+            Ok(failed) => println!("notices: {failed} of the last 30 days reached nobody; see `hufu list notices --where state=failed`"),
+            Err(error) => println!("notices: the database was not asked: {error:#}"),
+        }
         if !self.production {
             return Ok(ExitCode::SUCCESS);
         }
@@ -43,6 +59,17 @@ impl Check {
         }
         Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// Notices that were given up; none in an installation that is still to be made.
+async fn failed_notices(config: &Config) -> anyhow::Result<i64> {
+    if !config.data.exists() {
+        return Ok(0);
+    }
+    let db = ledger::open(config).await?;
+    let failed = store::notices::failed_since(&mut db.read().await?, millis(SystemClock.now() - FAILED_NOTICES)).await;
+    db.close().await;
+    Ok(failed?)
 }
 
 fn production(config: &Config) -> anyhow::Result<Vec<String>> {
@@ -68,6 +95,10 @@ fn production(config: &Config) -> anyhow::Result<Vec<String>> {
     );
     must(config.data.join("claims.json").exists(), "claims.json is still there; remove it once both codes are used");
     must(config.database.is_none(), "the database is SQLite on one machine");
+    must(
+        config.notices.smtp.server.is_none() && config.notices.webhook.url.is_none(),
+        "nobody is told when a certificate ends; configure notices.smtp or notices.webhook",
+    );
     must(true, "no witness cosigns the ledger's checkpoints yet");
     Ok(findings)
 }

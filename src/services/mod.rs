@@ -16,11 +16,13 @@ pub mod enrol;
 pub mod error;
 #[cfg(test)]
 pub mod fixture;
+pub mod https;
 pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
 pub mod logs;
+pub mod notices;
 pub mod own_certificates;
 pub mod own_keys;
 pub mod policies;
@@ -65,6 +67,7 @@ pub struct Services {
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
     pub(crate) attempts: attempts::Attempts,
+    pub(crate) notices: notices::Notices,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,

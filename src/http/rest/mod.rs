@@ -6,6 +6,7 @@ mod citizens;
 mod claims;
 mod departments;
 mod enrolments;
+mod notices;
 mod officers;
 mod policies;
 mod statements;
@@ -31,6 +32,7 @@ pub fn router() -> Router<App> {
         .merge(claims::router())
         .merge(departments::router())
         .merge(enrolments::router())
+        .merge(notices::router())
         .merge(officers::router())
         .merge(policies::router())
         .merge(statements::router())
