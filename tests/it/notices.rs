@@ -32,7 +32,7 @@ in_both_families! {
 }
 
 /// aiosmtpd, for as long as a test runs.
-struct MailServer {
+pub struct MailServer {
     child: Child,
     port: u16,
     lines: Arc<Mutex<Vec<Value>>>,
@@ -59,7 +59,7 @@ fn python() -> Option<PathBuf> {
 }
 
 impl MailServer {
-    fn start(arguments: &[&str]) -> Option<Self> {
+    pub fn start(arguments: &[&str]) -> Option<Self> {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/smtp/server.py");
         let mut command = Command::new(python()?);
         command.arg(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -77,13 +77,13 @@ impl MailServer {
     }
 
     /// Everything it has said so far. It says so before it answers, so only the pipe is waited for.
-    async fn mails(&self) -> Vec<Value> {
+    pub async fn mails(&self) -> Vec<Value> {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         self.lines.lock().unwrap().clone()
     }
 
     /// How a service that writes to it is configured.
-    fn configure(&self, notices: &mut NoticesConfig) {
+    pub fn configure(&self, notices: &mut NoticesConfig) {
         notices.operators = vec!["pki@ca.example".to_owned()];
         notices.smtp.server = Some("127.0.0.1".to_owned());
         notices.smtp.port = Some(self.port);

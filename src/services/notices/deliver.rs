@@ -27,12 +27,16 @@ const LONGEST_WAIT: Duration = Duration::hours(1);
 const MOST_ATTEMPTS: i64 = 80;
 
 impl Services {
-    /// Sends what is due, by all channels side by side. Answers how many notices were taken.
+    /// Sends what is due, by all channels side by side, then what citizens are told. Answers how many were taken.
     pub async fn deliver_notices(&self) -> usize {
         let channels = self.notices.channels();
         let outcomes = join_all(channels.iter().map(|channel| self.deliver_by(*channel))).await;
         let report = |error: &Error| tracing::error!(%error, "notices cannot be delivered now");
-        outcomes.into_iter().filter_map(|outcome| outcome.inspect_err(report).ok()).sum()
+        let citizens = match &self.notices.mailer {
+            Some(mailer) => self.write_to_citizens(mailer).await,
+            None => Ok(0),
+        };
+        outcomes.into_iter().chain([citizens]).filter_map(|outcome| outcome.inspect_err(report).ok()).sum()
     }
 
     async fn deliver_by(&self, channel: &dyn Channel) -> Result<usize, Error> {
@@ -115,13 +119,13 @@ enum Outcome {
 }
 
 /// How long to wait after that many failures.
-fn wait(attempts: i64) -> Duration {
+pub(super) fn wait(attempts: i64) -> Duration {
     let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(16);
     (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
 }
 
 /// The word for a failure; for one of our own, what it was. Neither names anybody.
-fn cause(failure: &Failure) -> String {
+pub(super) fn cause(failure: &Failure) -> String {
     match failure {
         Failure::Internal(error) => error.to_string(),
         other => other.to_string(),

@@ -2,9 +2,10 @@
 //!
 //! `queue.rs` finds at each round of upkeep what has come within a threshold of its end, and queues it once for each
 //! certificate, threshold and channel. `deliver.rs` takes it from there, beside everything else that the service does, and tries
-//! until it was taken or is given up. `mail.rs` and `webhook.rs` are the channels. Personal data are in the mail alone: a row
+//! until it was taken or is given up. `mail.rs` and `webhook.rs` are the channels; `contacts.rs` writes to citizens by the first. Personal data are in the mail alone: a row
 //! names a certificate, and whom it is about is looked up when it is sent.
 
+pub mod contacts;
 pub mod deliver;
 pub mod mail;
 pub mod queue;
@@ -16,6 +17,7 @@ use time::OffsetDateTime;
 
 use super::{Services, error::Error};
 use crate::{config::NoticesConfig, store::CertificateRow, x509::Certificate};
+use contacts::Postponed;
 use mail::Mailer;
 use webhook::Webhook;
 
@@ -29,6 +31,7 @@ pub struct Notices {
     days: Vec<i64>,
     mailer: Option<Mailer>,
     webhook: Option<Webhook>,
+    postponed: Postponed,
 }
 
 impl Notices {
@@ -39,7 +42,7 @@ impl Notices {
         let in_bounds = days.len() <= MOST_THRESHOLDS && days.iter().all(|days| (1..=MOST_DAYS).contains(days));
         ensure!(in_bounds, "notices.days are at most {MOST_THRESHOLDS} numbers from 1 to {MOST_DAYS}");
         let days = days.into_iter().map(i64::from).collect();
-        Ok(Self { days, mailer: Mailer::open(config)?, webhook: Webhook::open(&config.webhook)? })
+        Ok(Self { days, mailer: Mailer::open(config)?, webhook: Webhook::open(&config.webhook)?, postponed: Postponed::default() })
     }
 
     fn channels(&self) -> Vec<&dyn Channel> {
@@ -92,6 +95,9 @@ pub enum Failure {
     /// The mail server will never take it (RFC 5321 §4.2.1): there is no such mailbox, or it may not be written to.
     #[error("refused-{0}")]
     Refused(u16),
+    /// A telephone number.
+    #[error("no-mail-address")]
+    NoMailAddress,
     #[error("internal")]
     Internal(#[from] Error),
 }
@@ -100,7 +106,7 @@ impl Failure {
     /// Whether another attempt would be for nothing.
     fn is_final(&self) -> bool {
         match self {
-            Self::Refused(_) => true,
+            Self::Refused(_) | Self::NoMailAddress => true,
             Self::Timeout | Self::Connection | Self::Tls | Self::Answer(_) | Self::Internal(_) => false,
         }
     }

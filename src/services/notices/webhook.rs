@@ -79,7 +79,7 @@ impl Channel for Webhook {
         let event = Event::from(expiry);
         let signature = detached(&services.sign_by_system_key(&event).await?);
         let request = self.http.post(self.url.clone()).body(jws::canonical(&event));
-        let headers = [("content-type", "application/json"), (IDEMPOTENCY_KEY, &event.id), (SIGNATURE, &signature)];
+        let headers = [("content-type", "application/json"), (IDEMPOTENCY_KEY, event.id.as_str()), (SIGNATURE, signature.as_str())];
         let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         match request.send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
