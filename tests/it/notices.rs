@@ -186,7 +186,8 @@ async fn a_clock_that_moves_seventy_days_a_day_at_a_time_makes_four_mails(family
     let mails = server.mails().await;
     is_told(&mails, &holder);
     let end = holder.certificate.not_after().date();
-    for (mail, (zh, en)) in mails.iter().zip([("剩余 60 天", "60 days left"), ("剩余 30 天", "30 days left"), ("剩余 7 天", "7 days left")]) {
+    for (mail, (zh, en)) in mails.iter().zip([("剩余 60 天", "60 days left"), ("剩余 30 天", "30 days left"), ("剩余 7 天", "7 days left")])
+    {
         let subject = text(&mail["headers"], "subject");
         assert!(subject.starts_with("证书将于") && [zh, en, &end.to_string()].iter().all(|part| subject.contains(part)), "{subject}");
     }
@@ -206,7 +207,10 @@ async fn a_clock_that_jumps_seventy_days_makes_the_same_four(family: Family) {
     is_told(&server.mails().await, &holder);
     let log = log(&ca, &office, "?state=delivered").await;
     assert_eq!(log.len(), 4);
-    assert!(log.iter().all(|notice| notice["attempts"] == 1 && notice["delivered_at"].is_string() && notice["channel"] == "mail"), "{log:#?}");
+    assert!(
+        log.iter().all(|notice| notice["attempts"] == 1 && notice["delivered_at"].is_string() && notice["channel"] == "mail"),
+        "{log:#?}"
+    );
 }
 
 async fn a_webhook_that_fails_three_times_gets_each_once_more(family: Family) {
@@ -289,7 +293,8 @@ async fn the_services_own_certificates_are_told_of_only_when_it_could_not_renew_
     ca.clock.forward(Duration::days(61));
     round(&ca).await;
     let events = receiver.events(&ca);
-    let of = |purpose: &str| events.iter().filter(|event| event.serves.as_deref() == Some(purpose)).map(|event| event.days).collect::<Vec<_>>();
+    let of =
+        |purpose: &str| events.iter().filter(|event| event.serves.as_deref() == Some(purpose)).map(|event| event.days).collect::<Vec<_>>();
     assert!(!of("responder").is_empty() && of("responder").iter().all(|days| [7, 1].contains(days)), "{events:#?}");
     assert_eq!(of("listener"), [60, 30, 7], "{events:#?}");
     assert!(events.iter().all(|event| event.serves.is_some()), "{events:#?}");

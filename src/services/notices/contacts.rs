@@ -60,6 +60,9 @@ impl Services {
                     tracing::warn!(kind = row.kind, attempts, error = cause(&failure), "a citizen was not told");
                     let until = (!failure.is_final()).then(|| now + wait(attempts));
                     postponed.insert(row.id.clone(), Postponement { attempts, until });
+                    if failure.is_silence() {
+                        break;
+                    }
                 }
             }
         }

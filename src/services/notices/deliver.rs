@@ -46,47 +46,54 @@ impl Services {
         };
         let mut delivered = 0;
         for row in rows {
-            delivered += usize::from(self.deliver(channel, row).await?);
+            match self.deliver(channel, &row).await? {
+                Outcome::Taken => delivered += 1,
+                Outcome::NothingToTell | Outcome::AnothersAttempt => {}
+                // Whoever does not answer is not asked for each notice that waits.
+                Outcome::Failed(failure) if failure.is_silence() => break,
+                Outcome::Failed(_) => {}
+            }
         }
         Ok(delivered)
     }
 
-    /// One attempt at one notice. Answers whether the receiver took it.
-    async fn deliver(&self, channel: &dyn Channel, row: NoticeRow) -> Result<bool, Error> {
+    /// One attempt at one notice.
+    async fn deliver(&self, channel: &dyn Channel, row: &NoticeRow) -> Result<Outcome, Error> {
         let mut tx = self.db.begin_write().await?;
-        let is_ours = store::notices::claim(tx.connection(), &row, millis(self.clock.now() + LEASE)).await?;
+        let is_ours = store::notices::claim(tx.connection(), row, millis(self.clock.now() + LEASE)).await?;
         tx.commit().await?;
         if !is_ours {
-            return Ok(false);
+            return Ok(Outcome::AnothersAttempt);
         }
         let attempt = async {
-            match self.expiry(&row).await? {
+            match self.expiry(row).await? {
                 Some(expiry) => channel.send(self, &expiry).await.map(|()| Outcome::Taken),
                 None => Ok(Outcome::NothingToTell),
             }
         };
-        let outcome = tokio::time::timeout(ATTEMPT, attempt).await.unwrap_or(Err(Failure::Timeout));
-        self.record(&row, outcome).await
+        let outcome = tokio::time::timeout(ATTEMPT, attempt).await.unwrap_or(Err(Failure::Timeout)).unwrap_or_else(Outcome::Failed);
+        self.record(row, &outcome).await?;
+        Ok(outcome)
     }
 
-    async fn record(&self, row: &NoticeRow, outcome: Result<Outcome, Failure>) -> Result<bool, Error> {
+    async fn record(&self, row: &NoticeRow, outcome: &Outcome) -> Result<(), Error> {
         let (now, attempts) = (self.clock.now(), row.attempts + 1);
         let mut tx = self.db.begin_write().await?;
         let connection = tx.connection();
-        match &outcome {
-            Ok(Outcome::Taken) => store::notices::delivered(connection, row.seq, millis(now)).await?,
-            Ok(Outcome::NothingToTell) => store::notices::end(connection, row.seq, "withdrawn", None).await?,
-            Err(failure) if failure.is_final() || attempts >= MOST_ATTEMPTS => {
+        match outcome {
+            Outcome::Taken => store::notices::delivered(connection, row.seq, millis(now)).await?,
+            Outcome::NothingToTell => store::notices::end(connection, row.seq, "withdrawn", None).await?,
+            Outcome::AnothersAttempt => {}
+            Outcome::Failed(failure) if failure.is_final() || attempts >= MOST_ATTEMPTS => {
                 tracing::error!(notice = row.seq, channel = row.channel, attempts, error = cause(failure), "a notice is given up");
                 store::notices::end(connection, row.seq, "failed", Some(&failure.to_string())).await?;
             }
-            Err(failure) => {
+            Outcome::Failed(failure) => {
                 tracing::warn!(notice = row.seq, channel = row.channel, attempts, error = cause(failure), "a notice was not taken");
                 store::notices::retry(connection, row.seq, attempts, &failure.to_string(), millis(now + wait(attempts))).await?;
             }
         }
-        tx.commit().await?;
-        Ok(matches!(outcome, Ok(Outcome::Taken)))
+        Ok(tx.commit().await?)
     }
 
     /// What a notice tells; `None` when the certificate needs nobody's attention any more.
@@ -112,10 +119,14 @@ impl Services {
     }
 }
 
-/// What became of an attempt that did not fail.
+/// What became of an attempt.
 enum Outcome {
     Taken,
+    /// The certificate needs nobody's attention any more.
     NothingToTell,
+    /// Somebody else makes it.
+    AnothersAttempt,
+    Failed(Failure),
 }
 
 /// How long to wait after that many failures.

@@ -103,6 +103,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether nobody answered, so that another notice would fare no better now.
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Connection | Self::Tls)
+    }
+
     /// Whether another attempt would be for nothing.
     fn is_final(&self) -> bool {
         match self {
