@@ -3,13 +3,23 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::ledger;
 use crate::{
     config::Config,
     policy::{PolicyErrors, PolicySet},
-    services::start::{read_or_shipped_policies, read_policies},
+    services::{
+        notices::Notices,
+        start::{read_or_shipped_policies, read_policies},
+    },
+    store,
+    world::{Clock, SystemClock, millis},
 };
+
+/// For so long a notice that nobody took is worth a word.
+const FAILED_NOTICES: time::Duration = time::Duration::days(30);
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -44,16 +54,22 @@ pub enum Only {
 }
 
 impl Check {
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
         if let Some(Only::Policies { directory, data, config }) = self.only {
             return check_policies(directory, data, config);
         }
         let config = configuration(self.config, self.data)?;
+        Notices::open(&config.notices).context("the notices")?;
         println!("configuration: good");
         if !config.data.exists() {
             println!("data: {} does not exist yet; the policies are those that this program ships", config.data.display());
         }
         print_policies(&read_or_shipped_policies(&config.data)?);
+        match failed_notices(&config).await {
+            Ok(0) => {}
+            Ok(failed) => println!("notices: {failed} of the last 30 days reached nobody; see `hufu list notices --where state=failed`"),
+            Err(error) => println!("notices: the database was not asked: {error:#}"),
+        }
         if !self.production {
             return Ok(ExitCode::SUCCESS);
         }
@@ -98,6 +114,17 @@ fn print_policies(policies: &PolicySet) {
     println!("policies: good, digest {}, profiles {}", policies.digest(), names.join(", "));
 }
 
+/// Notices that were given up; none in an installation that is still to be made.
+async fn failed_notices(config: &Config) -> anyhow::Result<i64> {
+    if !config.data.exists() {
+        return Ok(0);
+    }
+    let db = ledger::open(config).await?;
+    let failed = store::notices::failed_since(&mut db.read().await?, millis(SystemClock.now() - FAILED_NOTICES)).await;
+    db.close().await;
+    Ok(failed?)
+}
+
 fn production(config: &Config) -> anyhow::Result<Vec<String>> {
     let mut findings = Vec::new();
     let mut must = |broken: bool, what: &str| {
@@ -121,6 +148,10 @@ fn production(config: &Config) -> anyhow::Result<Vec<String>> {
     );
     must(config.data.join("claims.json").exists(), "claims.json is still there; remove it once both codes are used");
     must(config.database.is_none(), "the database is SQLite on one machine");
+    must(
+        config.notices.smtp.server.is_none() && config.notices.webhook.url.is_none(),
+        "nobody is told when a certificate ends; configure notices.smtp or notices.webhook",
+    );
     must(true, "no witness cosigns the ledger's checkpoints yet");
     Ok(findings)
 }

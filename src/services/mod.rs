@@ -18,11 +18,13 @@ pub mod error;
 pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
+pub mod https;
 pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
 pub mod logs;
+pub mod notices;
 pub mod own_certificates;
 pub mod own_keys;
 pub mod policies;
@@ -67,6 +69,7 @@ pub struct Services {
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
     pub(crate) attempts: attempts::Attempts,
+    pub(crate) notices: notices::Notices,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,

@@ -18,6 +18,7 @@ use super::{
     install::{system_person, trial_passphrase},
     journal::{Heads, Journal},
     logs::{self, LogKeys, Logs},
+    notices::Notices,
     policies::decided_by_people,
     proofing::oidc::Provider,
     publish_crl,
@@ -68,6 +69,7 @@ impl Services {
         let secret = |name| open_secret(&config.data, name, passphrase.expose_secret(), config.authority.key_iterations, &world);
         let (sealer, vault) = (Sealer::new(&*secret("data")?), Vault::new(&*secret("identity")?));
         let provider = Provider::open(&config.oidc).context("the identity provider")?;
+        let notices = Notices::open(&config.notices).context("the notices")?;
         let files = load_policies(&config.data)?;
 
         let options = store::Options {
@@ -128,6 +130,7 @@ impl Services {
             vault,
             provider,
             attempts: Attempts::default(),
+            notices,
             journal,
             logs,
             policy: ArcSwap::from_pointee(policy),

@@ -28,6 +28,9 @@ use crate::{
 /// How many certificates or enrolments of one person are looked at.
 const MOST_RECORDS: i64 = 1000;
 
+/// A leaf with the name of its log, and the row that goes with it.
+type LeafAndRow = ((String, Entry), Row);
+
 impl Services {
     /// The record that an act about citizens is about; whoever may not do the act is not shown it.
     pub async fn citizen_subject(&self, caller: &Caller, act: Act, about: &str) -> Result<Subject, Error> {
@@ -64,13 +67,7 @@ impl Services {
     }
 
     /// The leaf and the row by which a live certificate is revoked; `None` for one that has ended.
-    fn revocation(
-        &self,
-        row: &CertificateRow,
-        reason: u8,
-        since: Option<u64>,
-        decision: [u8; 32],
-    ) -> Result<Option<((String, Entry), Row)>, Error> {
+    fn revocation(&self, row: &CertificateRow, reason: u8, since: Option<u64>, decision: [u8; 32]) -> Result<Option<LeafAndRow>, Error> {
         let state = self.state_of(row)?;
         let from = match row.status.as_str() {
             "promised" => "promised",
