@@ -115,7 +115,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,
         Command::Policy(command) => command.run().await?,
-        Command::Check(command) => return command.run(),
+        Command::Check(command) => return command.run().await,
     }
     Ok(ExitCode::SUCCESS)
 }

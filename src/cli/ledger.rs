@@ -128,7 +128,7 @@ impl Audit {
 }
 
 /// The database as it is: a file that is not there is not made, and the schema is not changed.
-async fn open(config: &Config) -> anyhow::Result<Db> {
+pub(super) async fn open(config: &Config) -> anyhow::Result<Db> {
     let url = config.database_url();
     let file = url.strip_prefix("sqlite://").map(|path| Path::new(path.split('?').next().unwrap_or(path)));
     if let Some(file) = file.filter(|file| !file.exists()) {

@@ -11,17 +11,20 @@ pub mod authorities;
 pub mod callers;
 pub mod citizens;
 pub mod codes;
+pub mod contents;
 pub mod crash;
 pub mod enrol;
 pub mod error;
 pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
+pub mod https;
 pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
 pub mod logs;
+pub mod notices;
 pub mod own_certificates;
 pub mod own_keys;
 pub mod policies;
@@ -66,6 +69,7 @@ pub struct Services {
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
     pub(crate) attempts: attempts::Attempts,
+    pub(crate) notices: notices::Notices,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,

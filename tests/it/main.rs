@@ -8,6 +8,7 @@ mod documents;
 mod governance;
 mod journey;
 mod layers;
+mod notices;
 mod oidc;
 mod problems;
 mod protocols;

@@ -6,6 +6,7 @@ mod citizens;
 mod claims;
 mod departments;
 mod enrolments;
+mod notices;
 mod officers;
 mod policies;
 mod report;
@@ -35,6 +36,7 @@ pub fn router(limits: &Limits) -> Router<App> {
         .merge(claims::router())
         .merge(departments::router())
         .merge(enrolments::router())
+        .merge(notices::router())
         .merge(officers::router())
         .merge(policies::router())
         .merge(statements::router())
