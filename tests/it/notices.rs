@@ -162,6 +162,7 @@ fn is_told(mails: &[Value], holder: &Holder) {
         assert_eq!(mail["envelope"], json!(["hufu@ca.example", "wangfang@mzj.example.cn"]));
         assert_eq!((&mail["is_ascii"], &mail["helo"]), (&json!(true), &json!("ca.example")), "safe for every server on the way");
         assert_eq!(text(&mail["headers"], "from"), "数字证书中心 <hufu@ca.example>");
+        assert_eq!(text(&mail["headers"], "auto-submitted"), "auto-generated");
         assert!(text(mail, "text").contains("CN=王芳"), "{mail}");
     }
 }
