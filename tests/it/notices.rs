@@ -23,7 +23,7 @@ use hufu::{
 use serde_json::{Value, json};
 use time::Duration;
 
-use crate::world::{Ca, Holder, Office, TestCa, csr, in_both_families, text};
+use crate::world::{Ca, Holder, Office, TestCa, csr, in_both_families, new_csr, text};
 
 in_both_families! {
     a_clock_that_moves_seventy_days_a_day_at_a_time_makes_four_mails,
@@ -423,11 +423,8 @@ async fn a_busy_server_is_asked_again_with_the_same_message_and_a_mailbox_that_i
     let ca = ca.await;
     let office = ca.office(Family::P256).await;
     ca.issue(&office, "staff", Family::P256).await;
-    // Without a mail address in it, and without one of its department: for the operators.
-    let mut body = ca.application(&office, "staff", &[crate::world::new_csr(Family::P256)]);
-    body["alternative_names"] = json!({});
-    let enrolment = text(&ca.client(&office.registration).post("/api/v1/enrolments", &body).await.ok().json(), "id");
-    ca.decide(&office.approver, "approve", &enrolment, None, None).await.ok();
+    // For the operators: its department has no address either.
+    issue_without_address(&ca, &office).await;
     ca.clock.forward(Duration::days(64));
     round(&ca).await;
     for _ in 0..2 {
@@ -461,6 +458,32 @@ async fn a_busy_server_is_asked_again_with_the_same_message_and_a_mailbox_that_i
     std::fs::write(&config, format!("data = {:?}\ndatabase = {:?}\n", ca.data(), ca.config.database_url())).unwrap();
     let checked = hufu(&["check", "--config", &config.display().to_string()]).await;
     assert!(checked.contains("notices: 1 of the last 30 days reached nobody"), "{checked}");
+}
+
+/// A certificate with no mail address in it.
+async fn issue_without_address(ca: &Ca, office: &Office) {
+    let mut body = ca.application(office, "staff", &[new_csr(Family::P256)]);
+    body["alternative_names"] = json!({});
+    let enrolment = text(&ca.client(&office.registration).post("/api/v1/enrolments", &body).await.ok().json(), "id");
+    ca.decide(&office.approver, "approve", &enrolment, None, None).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_department_is_told_of_certificates_without_an_address() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let mut ca = ca(|notices| {
+        server.configure(notices);
+        notices.days = vec![7];
+    })
+    .await;
+    let office = ca.office(Family::P256).await;
+    issue_without_address(&ca, &office).await;
+    ca.config.notices.departments = vec![format!("{} = it@mzj.example.cn", office.department)];
+    ca.restart().await;
+    ca.clock.forward(Duration::days(64));
+    round(&ca).await;
+    let mails = server.mails().await;
+    assert_eq!((mails.len(), &mails[0]["envelope"][1]), (1, &json!("it@mzj.example.cn")), "{mails:#?}");
 }
 
 /// What a command prints.
