@@ -23,7 +23,7 @@ use hufu::{
 use serde_json::{Value, json};
 use time::Duration;
 
-use crate::world::{Ca, Holder, Office, TestCa, csr, in_both_families, text};
+use crate::world::{Ca, Holder, Office, TestCa, csr, in_both_families, new_csr, text};
 
 in_both_families! {
     a_clock_that_moves_seventy_days_a_day_at_a_time_makes_four_mails,
@@ -109,7 +109,8 @@ impl Receiver {
             let fails = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
             if fails { axum::http::StatusCode::SERVICE_UNAVAILABLE } else { axum::http::StatusCode::NO_CONTENT }
         };
-        let router = axum::Router::new().route("/hook", axum::routing::post(take));
+        let moved = async || axum::response::Redirect::temporary("/hook");
+        let router = axum::Router::new().route("/hook", axum::routing::post(take)).route("/moved", axum::routing::post(moved));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -161,6 +162,7 @@ fn is_told(mails: &[Value], holder: &Holder) {
         assert_eq!(mail["envelope"], json!(["hufu@ca.example", "wangfang@mzj.example.cn"]));
         assert_eq!((&mail["is_ascii"], &mail["helo"]), (&json!(true), &json!("ca.example")), "safe for every server on the way");
         assert_eq!(text(&mail["headers"], "from"), "数字证书中心 <hufu@ca.example>");
+        assert_eq!(text(&mail["headers"], "auto-submitted"), "auto-generated");
         assert!(text(mail, "text").contains("CN=王芳"), "{mail}");
     }
 }
@@ -309,7 +311,51 @@ async fn the_services_own_certificates_are_told_of_only_when_it_could_not_renew_
     log(&ca, &office, "").await;
 }
 
-/// What a mail server may be, and whether our side takes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_ends_is_the_operators_concern() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let receiver = Receiver::start(0).await;
+    let ca = TestCa::new().with(|config| {
+        server.configure(&mut config.notices);
+        config.notices.webhook.url = Some(receiver.url.parse().unwrap());
+    });
+    let ca = ca.start().await;
+    let authorities = ca.services().authorities().all();
+    let beneath: Vec<_> = authorities.iter().filter(|authority| !authority.is_root()).map(|one| one.certificate().unwrap()).collect();
+    ca.clock.forward(beneath[0].not_after() - ca.now() - Duration::days(40));
+    round(&ca).await;
+    let told: Vec<Event> = receiver.events(&ca).into_iter().filter(|event| event.serves.as_deref() == Some("authority")).collect();
+    let ids: BTreeSet<String> = told.iter().map(|event| event.certificate.clone()).collect();
+    assert_eq!((told.len(), ids), (beneath.len(), beneath.iter().map(|one| one.id().to_string()).collect()), "once each, and no root");
+    assert!(told.iter().all(|event| event.days == 60), "{told:#?}");
+    let mails = server.mails().await;
+    let about: Vec<_> = mails.iter().filter(|mail| text(mail, "text").contains("这是颁发机构的证书")).collect();
+    assert_eq!(about.len(), beneath.len());
+    assert!(about.iter().all(|mail| mail["envelope"][1] == "pki@ca.example"), "{about:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_sends_us_elsewhere_has_not_taken_it() {
+    let receiver = Receiver::start(0).await;
+    let ca = ca(|notices| notices.webhook.url = Some(receiver.url.replace("/hook", "/moved").parse().unwrap())).await;
+    let office = ca.office(Family::Sm2).await;
+    ca.issue(&office, "staff", Family::Sm2).await;
+    ca.clock.forward(Duration::days(11));
+    round(&ca).await;
+    let notice = log(&ca, &office, "").await.remove(0);
+    assert_eq!((&notice["state"], &notice["last_error"]), (&json!("waiting"), &json!("answer-307")));
+    assert_eq!(receiver.requests().len(), 0);
+}
+
+/// A mail server, how we come to it, and what comes of it.
+struct Meeting {
+    server: Vec<String>,
+    tls: SmtpTls,
+    root: PathBuf,
+    password: Option<&'static str>,
+    expected: &'static [&'static str],
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn mails_go_only_to_a_server_that_proves_itself_and_with_the_login_it_wants() {
     let Some(_) = python() else { return };
@@ -317,23 +363,25 @@ async fn mails_go_only_to_a_server_that_proves_itself_and_with_the_login_it_want
     let [good, other] = ["good", "other"].map(|name| certificate(&scratch.path().join(name)));
     let password = scratch.path().join("password");
     std::fs::write(&password, "wrong\n").unwrap();
-    let (files, file) = ([good.0.to_str().unwrap(), good.1.to_str().unwrap()], |path: &Path| path.to_owned());
-    let cases: [(&[&str], SmtpTls, &Path, Option<&str>, &str); 6] = [
-        (&["--tls", files[0], files[1]], SmtpTls::Implicit, &good.0, None, "delivered"),
-        (&["--starttls", files[0], files[1]], SmtpTls::StartTls, &good.0, None, "delivered"),
-        (&["--starttls", files[0], files[1], "--login", "u", "right"], SmtpTls::StartTls, &good.0, Some("right"), "delivered"),
-        (&["--starttls", files[0], files[1], "--login", "u", "right"], SmtpTls::StartTls, &good.0, Some("wrong"), "answer-535"),
-        (&["--tls", files[0], files[1]], SmtpTls::Implicit, &other.0, None, "connection or tls"),
+    let shows = |mode: &str| vec![mode.to_owned(), good.0.display().to_string(), good.1.display().to_string()];
+    let with_login = || [shows("--starttls"), ["--login", "u", "right"].map(str::to_owned).to_vec()].concat();
+    let meeting = |server, tls, password, expected| Meeting { server, tls, root: good.0.clone(), password, expected };
+    let cases = [
+        meeting(shows("--tls"), SmtpTls::Implicit, None, &["delivered"]),
+        meeting(shows("--starttls"), SmtpTls::StartTls, None, &["delivered"]),
+        meeting(with_login(), SmtpTls::StartTls, Some("right"), &["delivered"]),
+        meeting(with_login(), SmtpTls::StartTls, Some("wrong"), &["answer-535"]),
+        Meeting { root: other.0, ..meeting(shows("--tls"), SmtpTls::Implicit, None, &["connection", "tls"]) },
         // Nothing is sent in the clear to a server that does not offer STARTTLS.
-        (&[], SmtpTls::StartTls, &good.0, None, "connection or tls"),
+        meeting(Vec::new(), SmtpTls::StartTls, None, &["connection", "tls"]),
     ];
-    for (arguments, tls, root, login, expected) in cases {
-        let server = MailServer::start(arguments).unwrap();
+    for Meeting { server: arguments, tls, root, password: login, expected } in cases {
+        let server = MailServer::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
         std::fs::write(&password, login.unwrap_or_default()).unwrap();
         let ca = ca(|notices| {
             server.configure(notices);
             notices.smtp.tls = tls;
-            notices.smtp.ca_file = file(root);
+            notices.smtp.ca_file = root;
             notices.smtp.user = login.map(|_| "u".to_owned());
             notices.smtp.password_file = Some(password.clone());
             notices.days = vec![7];
@@ -345,12 +393,12 @@ async fn mails_go_only_to_a_server_that_proves_itself_and_with_the_login_it_want
         round(&ca).await;
         let notice = log(&ca, &office, "").await.remove(0);
         let mails = server.mails().await;
-        if expected == "delivered" {
+        if expected == ["delivered"] {
             assert_eq!((&notice["state"], mails.len()), (&json!("delivered"), 1), "{arguments:?}: {notice}");
             assert_eq!((mails[0]["encrypted"] == true, mails[0]["login"] == true), (true, login.is_some()), "{arguments:?}");
         } else {
             let error = text(&notice, "last_error");
-            assert!(expected.split(" or ").any(|word| word == error), "{arguments:?}: {notice}");
+            assert!(expected.contains(&error.as_str()), "{arguments:?}: {notice}");
             assert_eq!((&notice["state"], mails.len()), (&json!("waiting"), 0), "{arguments:?}: {notice}");
         }
     }
@@ -375,11 +423,8 @@ async fn a_busy_server_is_asked_again_with_the_same_message_and_a_mailbox_that_i
     let ca = ca.await;
     let office = ca.office(Family::P256).await;
     ca.issue(&office, "staff", Family::P256).await;
-    // Without a mail address in it, and without one of its department: for the operators.
-    let mut body = ca.application(&office, "staff", &[crate::world::new_csr(Family::P256)]);
-    body["alternative_names"] = json!({});
-    let enrolment = text(&ca.client(&office.registration).post("/api/v1/enrolments", &body).await.ok().json(), "id");
-    ca.decide(&office.approver, "approve", &enrolment, None, None).await.ok();
+    // For the operators: its department has no address either.
+    issue_without_address(&ca, &office).await;
     ca.clock.forward(Duration::days(64));
     round(&ca).await;
     for _ in 0..2 {
@@ -403,7 +448,54 @@ async fn a_busy_server_is_asked_again_with_the_same_message_and_a_mailbox_that_i
         assert_eq!(ca.anonymous().get(&path).await.status, 401, "{path}");
     }
     assert_eq!(ca.client(&office.administrator).get("/api/v1/notices/0").await.status, 404);
+
+    // Operators see it on the command line.
+    let server = format!("https://127.0.0.1:{}", ca.running().https.port());
+    let identity = office.administrator.files.display().to_string();
+    let listed = hufu(&["list", "notices", "--where", "state=failed", "--json", "--server", &server, "--identity", &identity]).await;
+    assert_eq!(serde_json::from_str::<Value>(&listed).unwrap(), json!([log[1]]));
+    let config = ca.scratch().join("check.toml");
+    std::fs::write(&config, format!("data = {:?}\ndatabase = {:?}\n", ca.data(), ca.config.database_url())).unwrap();
+    let checked = hufu(&["check", "--config", &config.display().to_string()]).await;
+    assert!(checked.contains("notices: 1 of the last 30 days reached nobody"), "{checked}");
 }
+
+/// A certificate with no mail address in it.
+async fn issue_without_address(ca: &Ca, office: &Office) {
+    let mut body = ca.application(office, "staff", &[new_csr(Family::P256)]);
+    body["alternative_names"] = json!({});
+    let enrolment = text(&ca.client(&office.registration).post("/api/v1/enrolments", &body).await.ok().json(), "id");
+    ca.decide(&office.approver, "approve", &enrolment, None, None).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_department_is_told_of_certificates_without_an_address() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let mut ca = ca(|notices| {
+        server.configure(notices);
+        notices.days = vec![7];
+    })
+    .await;
+    let office = ca.office(Family::P256).await;
+    issue_without_address(&ca, &office).await;
+    ca.config.notices.departments = vec![format!("{} = it@mzj.example.cn", office.department)];
+    ca.restart().await;
+    ca.clock.forward(Duration::days(64));
+    round(&ca).await;
+    let mails = server.mails().await;
+    assert_eq!((mails.len(), &mails[0]["envelope"][1]), (1, &json!("it@mzj.example.cn")), "{mails:#?}");
+}
+
+/// What a command prints.
+async fn hufu(arguments: &[&str]) -> String {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hufu"));
+    let done = command.args(arguments).stdin(Stdio::null()).output().await.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// How a good configuration is spoilt.
+type Spoil = fn(&mut NoticesConfig);
 
 /// What a configuration must say before anything starts.
 #[test]
@@ -417,7 +509,7 @@ fn a_configuration_that_could_not_tell_anybody_is_refused() {
     };
     let open = |notices: &NoticesConfig| hufu::services::notices::Notices::open(notices).map(drop);
     open(&complete()).unwrap();
-    let cases: [(&str, fn(&mut NoticesConfig)); 8] = [
+    let cases: [(&str, Spoil); 8] = [
         ("notices.operators", |notices| notices.operators.clear()),
         ("notices.operators", |notices| notices.operators.push("nobody".to_owned())),
         ("notices.smtp.from", |notices| notices.smtp.from = None),

@@ -7,7 +7,10 @@ use anyhow::{Context, bail, ensure};
 use async_trait::async_trait;
 use lettre::{
     Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-    message::{Mailbox, header::ContentType},
+    message::{
+        Mailbox,
+        header::{ContentType, HeaderName, HeaderValue},
+    },
     transport::smtp::{
         authentication::Credentials,
         client::{Certificate as Root, CertificateStore, Tls, TlsParameters},
@@ -28,6 +31,8 @@ use crate::{
 
 /// The longest that the server may take for one step.
 const STEP: Duration = Duration::from_secs(10);
+/// RFC 3834 §5: nobody answers such a mail with an absence.
+const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 /// In seconds.
 const DAY: i64 = 24 * 60 * 60;
 
@@ -67,6 +72,7 @@ impl Mailer {
         let id = format!("<{}@{}>", letter.id, self.from.email.domain());
         let mut message = Message::builder().from(self.from.clone()).subject(letter.subject).message_id(Some(id));
         message = message.date(letter.date.into()).header(ContentType::TEXT_PLAIN);
+        message = message.raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()));
         message = letter.to.into_iter().fold(message, lettre::message::MessageBuilder::to);
         let message = message.body(letter.text).map_err(|error| Error::Corrupt(format!("a mail: {error}")))?;
         self.transport.send(message).await.map(drop).map_err(|error| failure(&error))

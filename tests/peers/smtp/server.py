@@ -60,7 +60,8 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     expected = [word.encode() for word in options.login]
-    return AuthResult(success=[data.login, data.password] == expected)
+    is_right = [data.login, data.password] == expected
+    return AuthResult(success=is_right, handled=is_right)  # what is not handled is answered with 535
 
 
 def session():
