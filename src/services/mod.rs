@@ -65,6 +65,7 @@ pub struct Services {
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
     pub(crate) attempts: attempts::Attempts,
+    pub(crate) pace: time_stamp::Pace,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,

@@ -10,6 +10,7 @@ mod officers;
 mod policies;
 mod statements;
 mod suspensions;
+mod time_stamps;
 mod verify;
 
 use axum::{
@@ -35,6 +36,7 @@ pub fn router() -> Router<App> {
         .merge(policies::router())
         .merge(statements::router())
         .merge(suspensions::router())
+        .merge(time_stamps::router())
         .merge(verify::router())
 }
 
