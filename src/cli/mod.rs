@@ -13,8 +13,11 @@ pub mod policy;
 pub mod register;
 pub mod serve;
 pub mod show;
+pub mod sign;
 pub mod suspend;
+pub mod time_stamp;
 pub mod verify;
+pub mod verify_timestamp;
 
 use std::{
     io::IsTerminal,

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::Connection;
+use super::{Connection, verify_timestamp::VerifyTimestamp};
 use crate::{
     ledger::{
         Receipt, State, StatusProof, VerifyError,
@@ -33,14 +33,16 @@ pub const MAX_AGE: Duration = Duration::DAY;
 /// How far the clocks of the log and of the verifier may be apart.
 const CLOCK_SKEW: u64 = 300;
 /// BSD sysexits.h EX_USAGE.
-const USAGE: u8 = 64;
-const INDETERMINATE: u8 = 2;
+pub(super) const USAGE: u8 = 64;
+pub(super) const INDETERMINATE: u8 = 2;
 
 #[derive(Debug, Subcommand)]
 pub enum Verify {
     /// Judge a certificate: its path, its use and what the ledger says of it. With a trust bundle (--trust bundle.json) nobody
     /// is asked and the proofs decide; otherwise the server is asked
     Certificate(VerifyCertificate),
+    /// Judge a time stamp: its signature, what it is of and its authority's certificate. With a trust bundle nobody is asked
+    Timestamp(VerifyTimestamp),
 }
 
 #[derive(Debug, Args)]
@@ -75,8 +77,10 @@ fn purpose(name: &str) -> Result<Purpose, String> {
 
 impl Verify {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::Certificate(verify) = self;
-        verify.run().await
+        match self {
+            Self::Certificate(verify) => verify.run().await,
+            Self::Timestamp(verify) => verify.run().await,
+        }
     }
 }
 
@@ -154,11 +158,7 @@ impl VerifyCertificate {
             "purpose": self.purpose.name(),
         });
         let answer = self.connection.client()?.post("/api/v1/verify/certificate", &body).await?;
-        let code = match answer["verdict"].as_str() {
-            Some("PASSED") => exit_code(Verdict::Passed),
-            Some("FAILED") => exit_code(Verdict::Failed),
-            _ => exit_code(Verdict::Indeterminate),
-        };
+        let code = exit_code_of(&answer);
         Ok((answer, code))
     }
 }
@@ -293,6 +293,15 @@ pub fn exit_code(verdict: Verdict) -> ExitCode {
         Verdict::Passed => ExitCode::SUCCESS,
         Verdict::Failed => ExitCode::FAILURE,
         Verdict::Indeterminate => ExitCode::from(INDETERMINATE),
+    }
+}
+
+/// The same for a report as a server answers it.
+pub fn exit_code_of(report: &Value) -> ExitCode {
+    match report["verdict"].as_str() {
+        Some("PASSED") => exit_code(Verdict::Passed),
+        Some("FAILED") => exit_code(Verdict::Failed),
+        _ => exit_code(Verdict::Indeterminate),
     }
 }
 
