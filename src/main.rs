@@ -54,7 +54,7 @@ enum Command {
     Show(show::Show),
     /// Sign a file with a key of one's own
     Sign(Sign),
-    /// Verify a certificate, offline or against a server
+    /// Verify a certificate, a signature or a time stamp, offline or against a server
     #[command(subcommand)]
     Verify(Verify),
     /// Follow, prove and audit the ledger
@@ -118,7 +118,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,
         Command::Policy(command) => command.run().await?,
-        Command::Check(command) => return command.run(),
+        Command::Check(command) => return command.run().await,
     }
     Ok(ExitCode::SUCCESS)
 }

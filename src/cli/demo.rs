@@ -190,9 +190,9 @@ impl Play<'_> {
         checks.never_issued().await?;
         self.story.done(&checks.summary());
 
-        self.story.begin("What they had signed and stamped before is still good; what has no stamp is not");
+        self.story.begin("What they had signed and stamped before is still good; of what has no stamp nobody can say");
         for signer in signers() {
-            documents.verify(signer.family, "FAILED").await?;
+            documents.verify(signer.family, "INDETERMINATE").await?;
         }
         self.story.done(&documents.summary());
 

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Connection, client::over_http, read_bundle, verify};
+use super::{Connection, client::over_http, read_bundle, report::exit_code, verify};
 use crate::{
     config::Config,
     files,
@@ -127,7 +127,7 @@ impl Audit {
 }
 
 /// The database as it is: a file that is not there is not made, and the schema is not changed.
-async fn open(config: &Config) -> anyhow::Result<Db> {
+pub(super) async fn open(config: &Config) -> anyhow::Result<Db> {
     let url = config.database_url();
     let file = url.strip_prefix("sqlite://").map(|path| Path::new(path.split('?').next().unwrap_or(path)));
     if let Some(file) = file.filter(|file| !file.exists()) {
@@ -291,6 +291,7 @@ impl Prove {
             candidates: Vec::new(),
             receipt: Some(receipt),
             status_proof: Some(proof),
+            revocation: None,
             at: now,
             now,
             purpose: Purpose::Any,
@@ -303,8 +304,8 @@ impl Prove {
         {
             files::write(&self.out.join(format!("{name}.{extension}")), text.unwrap_or_default().as_bytes())?;
         }
-        let code = verify::exit_code(report.verdict());
         let mut value = serde_json::to_value(report)?;
+        let code = exit_code(value["verdict"].as_str());
         value["files"] = json!([self.out.join(format!("{name}.receipt")), self.out.join(format!("{name}.status"))]);
         self.connection.print(&value, verify::text);
         Ok(code)

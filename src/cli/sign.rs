@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use spki::AlgorithmIdentifierOwned;
 use url::Url;
 
-use super::time_stamp;
+use super::{source::Source, time_stamp};
 use crate::{
     config::read_passphrase,
     crypto::{
@@ -30,9 +30,6 @@ use crate::{
         pkcs12::Opened,
     },
 };
-
-/// How much of a file is in memory at once.
-const BUFFER: usize = 64 * 1024;
 
 #[derive(Debug, Args)]
 pub struct Sign {
@@ -96,7 +93,7 @@ impl Sign {
     pub async fn execute(&self) -> anyhow::Result<Value> {
         let signer = Signer::load(self)?;
         let dialect = signer.dialect(self.format)?;
-        let (content, out) = (Content::open(&self.file)?, self.out());
+        let (content, out) = (Content(&self.file), self.out());
         ensure!(out != self.file, "the signature would replace what it is of");
         let (length, content_digest) = content.hash(signer.digest())?;
         let draft = Draft {
@@ -236,18 +233,12 @@ fn passphrase(sign: &Sign) -> anyhow::Result<SecretString> {
     }
 }
 
-/// The file that is or was signed. It is read twice when it goes into a signature, and must not change in between.
-pub struct Content<'a>(&'a Path);
+/// The file to be signed. It is read twice when it goes into the signature, and must not change in between.
+struct Content<'a>(&'a Path);
 
-impl<'a> Content<'a> {
-    pub fn open(path: &'a Path) -> anyhow::Result<Self> {
-        let metadata = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
-        ensure!(metadata.is_file(), "{} is not a file", path.display());
-        Ok(Self(path))
-    }
-
+impl Content<'_> {
     /// Its length and its hash.
-    pub fn hash(&self, digest: Digest) -> anyhow::Result<(u64, Vec<u8>)> {
+    fn hash(&self, digest: Digest) -> anyhow::Result<(u64, Vec<u8>)> {
         self.pass(digest, &mut std::io::sink()).with_context(|| format!("reading {}", self.0.display()))
     }
 
@@ -259,17 +250,15 @@ impl<'a> Content<'a> {
     }
 
     fn pass(&self, digest: Digest, to: &mut dyn Write) -> std::io::Result<(u64, Vec<u8>)> {
-        let (mut file, mut buffer) = (File::open(self.0)?, vec![0; BUFFER]);
-        let (mut hasher, mut length) = (digest.hasher(), 0);
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok((length, hasher.finish())),
-                count => {
-                    hasher.update(&buffer[..count]);
-                    to.write_all(&buffer[..count])?;
-                    length += count as u64;
-                }
+        let mut source = File::open(self.0).and_then(Source::new)?;
+        let (length, mut hasher, mut written) = (source.length(), digest.hasher(), Ok(()));
+        let mut each = |part: &[u8]| {
+            hasher.update(part);
+            if written.is_ok() {
+                written = to.write_all(part);
             }
-        }
+        };
+        source.parts(0..length, &mut each).map_err(std::io::Error::other)?;
+        written.map(|()| (length, hasher.finish()))
     }
 }

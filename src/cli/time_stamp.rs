@@ -75,7 +75,7 @@ fn check(token: &Token, request: &TimeStampRequest) -> anyhow::Result<()> {
     ensure!(token.info().imprint == request.imprint, "the time stamp is of something else");
     ensure!(token.info().nonce == request.nonce, "the time stamp answers another request");
     let nobody_asked = |asked: &crate::validation::signature::Asked<'_>| Report::unknown(asked.at.unwrap_or_else(|| SystemClock.now()));
-    let report = token.judge(Some(&request.imprint.hash), &[], &nobody_asked);
+    let report = token.judge(Some(&request.imprint.hash), &[], SystemClock.now(), &nobody_asked);
     match report.judgement.reason {
         SignatureReason::SignatureValid | SignatureReason::Certificate(_) => Ok(()),
         reason => bail!("the time stamp does not hold: {}", serde_json::to_value(reason)?),

@@ -460,6 +460,8 @@ async fn notices_run_on_both() {
         let log = notices::page(c, None, None, 10).await.unwrap();
         let states: Vec<_> = log.iter().map(|row| (row.state.as_str(), row.last_error.as_deref(), row.delivered_at)).collect();
         assert_eq!(states, [("delivered", Some("timeout"), Some(21)), ("failed", Some("refused"), None)]);
+        assert_eq!(notices::find(c, log[1].seq).await.unwrap().unwrap().channel, "webhook");
+        assert!(notices::find(c, log[1].seq + 1).await.unwrap().is_none());
         assert_eq!(notices::page(c, Some("failed"), None, 10).await.unwrap().len(), 1);
         assert_eq!(notices::page(c, None, Some(log[0].seq), 10).await.unwrap().len(), 1);
         assert_eq!((notices::failed_since(c, 5).await.unwrap(), notices::failed_since(c, 6).await.unwrap()), (1, 0));

@@ -158,7 +158,7 @@ async fn what_cannot_become_a_good_signature_is_not_made(family: Family) {
         ("no key", Sign { key: missing.clone(), ..base() }, "missing"),
         ("no file", Sign { file: missing.clone(), ..base() }, "missing"),
         ("itself", Sign { out: Some(ca.scratch().join("content")), ..base() }, "would replace"),
-        ("a directory", Sign { file: ca.scratch().to_owned(), ..base() }, "is not a file"),
+        ("a directory", Sign { file: ca.scratch().to_owned(), ..base() }, "not a file"),
     ];
     if family == Family::P256 {
         cases.push(("the national form with another key", Sign { format: Some(Format::Gmt0010), ..base() }, "takes an SM2 key"));
@@ -319,7 +319,7 @@ async fn a_time_stamp_is_verified_offline_and_by_the_service(family: Family) {
         ("offline with proofs", &token, &content, &proven[..], 0, "signature-valid"),
         ("the ledger has it", &token, &content, &logged[..], 0, "signature-valid"),
         ("a receipt of something else", &token, &content, &another[..], 1, "ledger-proof-invalid"),
-        ("proofs without a bundle", &token, &content, &unheard[..], 64, ""),
+        ("a receipt without a bundle", &token, &content, &unheard[..], 64, ""),
         ("a whole response", &response, &content, &proven[..], 0, "signature-valid"),
         ("offline, issue proven", &token, &content, &issued[..], 0, "signature-valid"),
         ("offline without proofs", &token, &content, &offline[..], 2, "status-unknown"),
