@@ -80,6 +80,8 @@ pub struct Limits {
     pub header_seconds: u64,
     /// Commits that may wait for the journal; one more is answered with 503.
     pub queue: usize,
+    /// Time stamps in a second, over all who ask; one more is refused. Each stays in the ledger for ever.
+    pub time_stamps: u32,
     /// How long a request for a certificate may wait for its decision, in days; then it expires.
     pub enrolment_days: u32,
     /// The longest wait for a locked database, in milliseconds.
@@ -256,6 +258,7 @@ impl Default for Limits {
             connections: 1024,
             header_seconds: 10,
             queue: 4096,
+            time_stamps: 1000,
             enrolment_days: 30,
             database_wait_millis: 5000,
             database_connections: 16,

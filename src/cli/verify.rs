@@ -14,6 +14,7 @@ use super::{
     Connection,
     report::{ReportForm, usage},
     verify_signature::VerifySignature,
+    verify_timestamp::VerifyTimestamp,
 };
 use crate::{
     ledger::{
@@ -44,6 +45,9 @@ pub enum Verify {
     /// Judge a signature: a CMS (CAdES, GM/T 0010), a JWS or a bare value, with its signers' certificates at the time of the
     /// signature. With a trust bundle nobody is asked, as for certificates
     Signature(VerifySignature),
+    /// Judge a time stamp: its signature, what it is of and its authority's certificate. With a trust bundle nobody is asked, as
+    /// for certificates
+    Timestamp(VerifyTimestamp),
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +87,7 @@ impl Verify {
         match self {
             Self::Certificate(verify) => verify.run().await,
             Self::Signature(verify) => verify.run().await,
+            Self::Timestamp(verify) => verify.run().await,
         }
     }
 }

@@ -69,6 +69,7 @@ pub struct Services {
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
     pub(crate) attempts: attempts::Attempts,
+    pub(crate) pace: time_stamp::Pace,
     pub(crate) notices: notices::Notices,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,

@@ -40,7 +40,13 @@ impl Services {
     /// The key of that purpose and family. There is none where the policy has no profile for it, as in an installation that is
     /// older than the purpose.
     pub(super) fn own_key(&self, purpose: &str, family: &str) -> Option<OwnKey> {
-        self.own_keys.load().iter().find(|own| own.purpose == purpose && own.authority.name.family() == family).cloned()
+        self.own_keys_for(purpose).into_iter().find(|own| own.authority.name.family() == family)
+    }
+
+    /// One a family. One whose certificate is suspended or revoked signs nothing; upkeep makes another.
+    pub(super) fn own_keys_for(&self, purpose: &str) -> Vec<OwnKey> {
+        let is_usable = |own: &&OwnKey| own.purpose == purpose && self.is_good(&own.certificate.id().0);
+        self.own_keys.load().iter().filter(is_usable).cloned().collect()
     }
 
     pub(super) async fn renew_family_keys(&self) -> Result<Vec<OwnKey>, Error> {

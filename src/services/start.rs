@@ -23,6 +23,7 @@ use super::{
     proofing::oidc::Provider,
     publish_crl,
     sealing::Sealer,
+    time_stamp::Pace,
 };
 use crate::{
     config::Config,
@@ -130,6 +131,7 @@ impl Services {
             vault,
             provider,
             attempts: Attempts::default(),
+            pace: Pace::new(config.limits.time_stamps),
             notices,
             journal,
             logs,

@@ -205,6 +205,9 @@ async fn installation_authorities_and_ledger_run_on_both() {
 
         assert_eq!(ledger::logs(c).await.unwrap()[0].origin, "hufu.example/a");
         assert_eq!(ledger::leaves(c, "a", 3, 5).await.unwrap().iter().map(|leaf| leaf.idx).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(ledger::find_event(c, "a", &leaf(4).event_id).await.unwrap(), Some(4));
+        assert_eq!(ledger::find_event(c, "b", &leaf(4).event_id).await.unwrap(), None);
+        assert_eq!(ledger::find_event(c, "a", &leaf(99).event_id).await.unwrap(), None);
         let fence = ledger::raise_fence(c, "a").await.unwrap();
         assert!(matches!(ledger::advance_head(c, "a", 0, &head(10, fence - 1)).await, Err(Error::Conflict)));
         ledger::advance_head(c, "a", 0, &head(10, fence)).await.unwrap();

@@ -13,4 +13,6 @@ mod oidc;
 mod problems;
 mod protocols;
 mod signatures;
+mod signing;
+mod time_stamps;
 mod world;

@@ -12,6 +12,7 @@ mod policies;
 mod report;
 mod statements;
 mod suspensions;
+mod time_stamps;
 mod verify;
 
 use axum::{
@@ -41,6 +42,7 @@ pub fn router(limits: &Limits) -> Router<App> {
         .merge(policies::router())
         .merge(statements::router())
         .merge(suspensions::router())
+        .merge(time_stamps::router())
         .merge(verify::router(limits))
 }
 
