@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod limits;
 pub mod listener;
 pub mod ocsp;
+pub mod openapi;
 pub mod problem;
 pub mod rest;
 pub mod tls;
@@ -38,7 +39,8 @@ impl App {
 
 /// The HTTPS side.
 pub fn api(services: Arc<Services>, limits: &Limits) -> Router {
-    let router = Router::new().nest("/api/v1", rest::router()).merge(health::router());
+    let (rest, description) = rest::nested().split_for_parts();
+    let router = Router::new().merge(rest).merge(openapi::router(description)).merge(health::router());
     with_limits(router.with_state(App::new(services, limits)), limits)
 }
 

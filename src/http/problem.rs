@@ -91,19 +91,26 @@ pub struct ProblemBody {
     detail: String,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// What a problem is sent as.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDocument<'a> {
+    /// A URN made of the code.
     r#type: String,
     title: &'static str,
     status: u16,
+    /// What programs decide by.
     code: &'static str,
+    /// Which field, rule or limit.
     detail: &'a str,
+    #[schema(inline)]
     message: Message,
+    /// The id of the request.
     #[serde(skip_serializing_if = "str::is_empty")]
     instance: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Message {
     zh: &'static str,
     en: &'static str,
@@ -253,7 +260,7 @@ impl Problem {
 impl ProblemBody {
     /// The document itself, with the id of the request as its instance.
     pub fn into_response_for(self, id: &str) -> Response {
-        let body = Body {
+        let body = ProblemDocument {
             r#type: format!("urn:hufu:problem:{}", self.code.name),
             title: self.code.en,
             status: self.code.status.as_u16(),

@@ -1,14 +1,15 @@
 //! Behaviour from outside: a real service, real files, a real database (`HUFU_TEST_DATABASE=postgres` for PostgreSQL).
 
 mod approvals;
-mod conformance;
 mod citizens;
+mod conformance;
 mod crash;
 mod documents;
 mod governance;
 mod journey;
 mod layers;
 mod oidc;
+mod openapi;
 mod problems;
 mod protocols;
 mod world;

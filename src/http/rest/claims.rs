@@ -1,17 +1,20 @@
 //! `/claims`: a one-time code and a certification request become a certificate. Needs no client certificate: this is how
 //! the first one is had.
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Body;
-use crate::http::{App, problem::Problem};
+use crate::http::{App, openapi::Refused, problem::Problem};
 
-pub fn router() -> Router<App> {
-    Router::new().route("/claims", post(claim))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(claim))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Claim)]
 #[serde(deny_unknown_fields)]
 struct Request {
     code: String,
@@ -19,7 +22,8 @@ struct Request {
     csr: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Claimed)]
 struct Answer {
     /// What the files are called.
     name: String,
@@ -33,6 +37,10 @@ struct Answer {
     suspension_code: String,
 }
 
+#[utoipa::path(
+    post, path = "/claims", request_body = Request,
+    responses((status = 201, body = Answer), Refused<403>, Refused<409>, Refused<422>),
+)]
 async fn claim(State(app): State<App>, Body { value: request, .. }: Body<Request>) -> Result<(StatusCode, Json<Answer>), Problem> {
     let claimed = app.services.claim(&request.code, request.csr.as_bytes()).await?;
     let row = app.services.find_certificate(&claimed.issued.certificate.id().to_string()).await?;

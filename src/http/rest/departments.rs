@@ -1,29 +1,33 @@
 //! `/departments`.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::get,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Query, page};
+use super::{Authenticated, Body, IdempotencyKey, Page, Paging, Path, Query, page};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     services::{Error, register::NewDepartment},
     store::DepartmentRow,
 };
 
-pub fn router() -> Router<App> {
-    Router::new().route("/departments", get(list).post(add)).route("/departments/{id}", get(one))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(list, add)).routes(routes!(one))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewDepartment)]
 #[serde(deny_unknown_fields)]
 struct New {
+    #[schema(min_length = 1, max_length = 128)]
     name: String,
     #[serde(default)]
+    #[schema(min_items = 1, required)]
     organizations: Vec<String>,
     #[serde(default)]
     dns: Vec<String>,
@@ -31,7 +35,8 @@ struct New {
     mail: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Department)]
 struct View {
     id: String,
     name: String,
@@ -48,6 +53,10 @@ impl View {
     }
 }
 
+#[utoipa::path(
+    post, path = "/departments", request_body = New, params(IdempotencyKey),
+    responses((status = 201, body = View), Caller, Refused<409>),
+)]
 async fn add(State(app): State<App>, Authenticated(caller): Authenticated, body: Body<New>) -> Result<(StatusCode, Json<View>), Problem> {
     let New { name, organizations, dns, mail } = body.value;
     let new = NewDepartment { name, organizations, dns, mail, idempotency_key: body.idempotency_key, request_digest: body.digest };
@@ -55,7 +64,8 @@ async fn add(State(app): State<App>, Authenticated(caller): Authenticated, body:
     Ok((StatusCode::CREATED, Json(View::of(&app, row).await?)))
 }
 
-async fn list(State(app): State<App>, Authenticated(_): Authenticated, Query(paging): Query<Paging>) -> Result<Json<Page<View>>, Problem> {
+#[utoipa::path(get, path = "/departments", responses((status = 200, body = Page<View>), Caller))]
+async fn list(State(app): State<App>, _: Authenticated, Query(paging): Query<Paging>) -> Result<Json<Page<View>>, Problem> {
     let limit = paging.limit()?;
     let rows = app.services.departments(paging.cursor.as_deref(), limit).await?;
     let last = rows.last().map(|row| row.id.clone());
@@ -66,7 +76,8 @@ async fn list(State(app): State<App>, Authenticated(_): Authenticated, Query(pag
     Ok(page(items, limit, last))
 }
 
-async fn one(State(app): State<App>, Authenticated(_): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
+#[utoipa::path(get, path = "/departments/{id}", responses((status = 200, body = View), Caller))]
+async fn one(State(app): State<App>, _: Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
     let row = app.services.find_department(&id).await?;
     Ok(Json(View::of(&app, row).await?))
 }

@@ -13,29 +13,39 @@ mod suspensions;
 mod verify;
 
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
     extract::{ConnectInfo, FromRef, FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
 
-use super::{App, listener::Peer, problem::Problem};
+use super::{App, listener::Peer, openapi::PREFIX, problem::Problem};
 use crate::services::{Error, enrol::request_digest, statements::Caller};
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .merge(authorities::router())
-        .merge(certificates::router())
-        .merge(citizens::router())
-        .merge(claims::router())
-        .merge(departments::router())
-        .merge(enrolments::router())
-        .merge(officers::router())
-        .merge(policies::router())
-        .merge(statements::router())
-        .merge(suspensions::router())
-        .merge(verify::router())
+/// The whole API with its description.
+pub fn nested() -> OpenApiRouter<App> {
+    let all = routers().into_iter().fold(OpenApiRouter::default(), |all, (_, router)| all.merge(router));
+    OpenApiRouter::default().nest(PREFIX, all)
+}
+
+/// Each file's addresses.
+pub fn routers() -> Vec<(&'static str, OpenApiRouter<App>)> {
+    vec![
+        ("authorities", authorities::router()),
+        ("certificates", certificates::router()),
+        ("citizens", citizens::router()),
+        ("claims", claims::router()),
+        ("departments", departments::router()),
+        ("enrolments", enrolments::router()),
+        ("officers", officers::router()),
+        ("policies", policies::router()),
+        ("statements", statements::router()),
+        ("suspensions", suspensions::router()),
+        ("verify", verify::router()),
+    ]
 }
 
 /// The largest body that carries a list of identifiers: 20 000 of them and a statement.
@@ -59,6 +69,18 @@ where
         let peer = parts.extensions.get::<ConnectInfo<Peer>>().and_then(|ConnectInfo(peer)| peer.certificate.clone());
         let der = peer.ok_or(Error::Unauthenticated)?;
         Ok(Self(app.services.caller(&der).await?))
+    }
+}
+
+/// What stands in the path at a place like `{id}`.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| Problem::malformed("the path is not UTF-8 text"))
     }
 }
 
@@ -103,6 +125,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// The header that makes a request repeatable, as the description has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "`idempotency_key` reads it; this describes it")]
+pub struct IdempotencyKey {
+    /// The same caller, key and body get the first answer.
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,64}$")]
+    idempotency_key: Option<String>,
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
@@ -127,10 +159,12 @@ fn describe(error: &serde_json::Error) -> String {
 }
 
 /// The query of a list without filters.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct Paging {
+    /// `next` of the page before.
     pub cursor: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<i64>,
 }
 
@@ -151,7 +185,7 @@ impl Paging {
 }
 
 /// One page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Page<T> {
     pub items: Vec<T>,
     /// The cursor of the next page; absent on the last one.

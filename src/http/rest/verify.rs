@@ -1,14 +1,15 @@
 //! `/verify/certificate` and `/verify/signature`: public.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
-    routing::post,
 };
 use base64::prelude::*;
 use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Body;
 use crate::{
@@ -26,11 +27,12 @@ use crate::{
 /// The most certificates that may come with the one in question.
 const MOST_CERTIFICATES: usize = 16;
 
-pub fn router() -> Router<App> {
-    Router::new().route("/verify/certificate", post(certificate)).route("/verify/signature", post(signature))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(certificate)).routes(routes!(signature))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CertificateQuestion)]
 #[serde(deny_unknown_fields)]
 struct Request {
     /// PEM.
@@ -41,6 +43,7 @@ struct Request {
     purpose: Option<String>,
 }
 
+#[utoipa::path(post, path = "/verify/certificate", request_body = Request, responses((status = 200, body = Report)))]
 async fn certificate(State(app): State<App>, Body { value: request, .. }: Body<Request>) -> Result<Json<Report>, Problem> {
     let read = |field: &'static str, pem: &str| {
         let certificates = Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed(field, error))?;
@@ -67,11 +70,13 @@ async fn certificate(State(app): State<App>, Body { value: request, .. }: Body<R
 }
 
 /// What a signature is and what it is over. Octets are in base64.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignatureQuestion)]
 #[serde(deny_unknown_fields)]
 struct SignatureRequest {
     signature: String,
     #[serde(default)]
+    #[schema(inline)]
     format: FormatName,
     content: Option<String>,
     digest: Option<String>,
@@ -81,13 +86,14 @@ struct SignatureRequest {
     algorithm: Option<String>,
     /// Of a bare ECDSA or SM2 signature.
     #[serde(default)]
+    #[schema(inline)]
     encoding: EncodingName,
     at: Option<String>,
     /// Sign the report with the service's key of this family.
     sign_report: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum FormatName {
     /// A CMS or JWS.
@@ -97,7 +103,7 @@ enum FormatName {
     TimeStamp,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum EncodingName {
     #[default]
@@ -105,6 +111,11 @@ enum EncodingName {
     Fixed,
 }
 
+/// A report; with `sign_report` it is the content of a CMS that the service has signed.
+#[utoipa::path(
+    post, path = "/verify/signature", request_body = SignatureRequest,
+    responses((status = 200, content((Value = "application/json"), ("application/pkcs7-mime")))),
+)]
 async fn signature(State(app): State<App>, Body { value: request, .. }: Body<SignatureRequest>) -> Result<Response, Problem> {
     let family = request.sign_report.clone();
     let question = request.question()?;
