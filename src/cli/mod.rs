@@ -14,6 +14,7 @@ pub mod register;
 pub mod serve;
 pub mod show;
 pub mod suspend;
+pub mod token;
 pub mod verify;
 
 use std::{

@@ -13,6 +13,7 @@ pub enum Kind {
     Officers,
     Authorities,
     Policies,
+    Tokens,
 }
 
 #[derive(Debug, Args)]
@@ -45,6 +46,7 @@ impl Kind {
             Self::Officers => "/api/v1/officers",
             Self::Authorities => "/api/v1/authorities",
             Self::Policies => "/api/v1/policies",
+            Self::Tokens => "/api/v1/tokens",
         }
     }
 }

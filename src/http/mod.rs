@@ -5,6 +5,7 @@
 pub mod ca;
 pub mod crl;
 pub mod health;
+pub mod identity;
 pub mod ledger;
 pub mod limits;
 pub mod listener;
@@ -17,7 +18,7 @@ pub mod tsa;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Router, middleware::from_fn_with_state, routing::get};
 
 use crate::{config::Limits, services::Services};
 
@@ -39,9 +40,11 @@ impl App {
 
 /// The HTTPS side.
 pub fn api(services: Arc<Services>, limits: &Limits) -> Router {
+    let app = App::new(services, limits);
     let (rest, description) = rest::nested().split_for_parts();
+    let rest = rest.layer(from_fn_with_state(app.clone(), identity::identify));
     let router = Router::new().merge(rest).merge(openapi::router(description)).merge(health::router());
-    with_limits(router.with_state(App::new(services, limits)), limits)
+    with_limits(router.with_state(app), limits)
 }
 
 /// The HTTP side: what certificates point to, and the ledger.

@@ -12,19 +12,22 @@ use utoipa::{
     openapi::{
         Components, Content, Info, OpenApi, Ref, RefOr, Response, ResponseBuilder,
         path::{Operation, PathItem},
-        security::{SecurityRequirement, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
 use super::{
     App,
+    identity::SESSION_COOKIE,
     problem::{CODES, ProblemDocument},
 };
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";
-/// The name of the way to say who one is.
+/// The ways to say who one is.
 const CERTIFICATE: &str = "certificate";
+const BEARER: &str = "bearer";
+const COOKIE: &str = "cookie";
 
 /// Serves the description of `api`.
 pub fn router(api: OpenApi) -> Router<App> {
@@ -70,9 +73,20 @@ fn describe(mut api: OpenApi) -> OpenApi {
     }
     let components = api.components.get_or_insert_with(Components::new);
     components.schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
-    let description = Some("a client certificate of this installation".to_owned());
-    components.add_security_scheme(CERTIFICATE, SecurityScheme::MutualTls { description, deprecated: None, extensions: None });
+    for (name, scheme) in schemes() {
+        components.add_security_scheme(name, scheme);
+    }
     api
+}
+
+fn schemes() -> [(&'static str, SecurityScheme); 3] {
+    let certificate = Some("a client certificate of this installation".to_owned());
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("the secret of a session or of a token"));
+    [
+        (CERTIFICATE, SecurityScheme::MutualTls { description: certificate, deprecated: None, extensions: None }),
+        (BEARER, SecurityScheme::Http(bearer.build())),
+        (COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)))),
+    ]
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
@@ -91,7 +105,9 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
     operation.operation_id = Some([method].into_iter().chain(words()).collect::<Vec<_>>().join("_").replace('-', "_"));
     operation.tags = words().next().map(|first| vec![first.to_owned()]);
     if operation.responses.responses.contains_key("401") {
-        operation.security = Some(vec![SecurityRequirement::new(CERTIFICATE, [] as [&str; 0])]);
+        // One of them is enough; where an annotation says `security(())`, none is needed.
+        let ways = [CERTIFICATE, BEARER, COOKIE].map(|name| SecurityRequirement::new(name, [] as [&str; 0]));
+        operation.security.get_or_insert_default().extend(ways);
     }
     let has_body = operation.request_body.is_some();
     let mut statuses = vec![429, 500, 503];

@@ -22,6 +22,9 @@ pub fn decide(actor: &Actor, act: Act, object: &Object<'_>) -> Result<(), Refusa
         (Act::Submit, Object::Role { of, grant }) => propose_role(actor, of, *grant),
         (Act::Grant, Object::Role { of, grant }) => grant_role(actor, of, *grant),
         (Act::Dismiss, Object::Role { of, grant }) => administer(actor, Act::Dismiss, of, *grant),
+        (Act::Submit | Act::GrantToken | Act::RevokeToken, Object::Token { department }) => {
+            actor.needs(act, &[Role::Administrator], *department)
+        }
         (Act::DefineDepartment | Act::Submit, Object::Installation) => actor.needs(act, &[Role::Administrator], None),
         (Act::ActivatePolicy, Object::Installation) => actor.needs(act, &[Role::Administrator, Role::Auditor], None),
         (Act::CheckIdentity | Act::ConfirmIdentity, Object::IdentityCheck(check)) => check_identity(actor, act, check),
@@ -265,6 +268,10 @@ pub enum Object<'a> {
     },
     IdentityCheck(IdentityCheck),
     Citizen(CitizenCase),
+    /// Of a service that relies on us, to read what belongs to the department.
+    Token {
+        department: Option<DepartmentId>,
+    },
     /// Departments and policy.
     Installation,
 }
@@ -335,6 +342,19 @@ impl Refusal {
     /// Whether it was refused because one would decide for oneself, which no role changes.
     pub const fn is_about_own_request(&self) -> bool {
         matches!(self, Self::OwnRequest { .. } | Self::AboutThemselves { .. })
+    }
+
+    /// What was not to be done; `None` when it was only to be read.
+    pub const fn act(&self) -> Option<Act> {
+        match self {
+            Self::RoleNeeded { act, .. } => *act,
+            Self::OwnRequest { act, .. }
+            | Self::AboutThemselves { act, .. }
+            | Self::NotTheirs { act, .. }
+            | Self::NotForRoles { act }
+            | Self::NotApplicable { act } => Some(*act),
+            Self::AlreadyDecided { .. } | Self::LinesMeet { .. } | Self::LastAdministrator { .. } | Self::DepartmentNeeded { .. } => None,
+        }
     }
 
     /// The rule that refused, as a stable word for logs and answers.

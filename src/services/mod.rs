@@ -5,9 +5,9 @@
 
 pub mod answer_ocsp;
 pub mod approve;
-pub mod attempts;
 pub mod audit;
 pub mod authorities;
+pub mod bearer;
 pub mod callers;
 pub mod citizens;
 pub mod codes;
@@ -20,6 +20,7 @@ pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
+pub mod limits;
 pub mod logs;
 pub mod own_certificates;
 pub mod own_keys;
@@ -31,10 +32,12 @@ pub mod register;
 pub mod revoke;
 pub mod rows;
 pub mod sealing;
+pub mod sessions;
 pub mod start;
 pub mod statements;
 pub mod suspend_by_code;
 pub mod time_stamp;
+pub mod tokens;
 pub mod trust;
 pub mod upkeep;
 pub mod verify;
@@ -43,7 +46,7 @@ pub mod verify_signature;
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     config::Sm2Parameters,
@@ -64,7 +67,8 @@ pub struct Services {
     pub(crate) sealer: sealing::Sealer,
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
-    pub(crate) attempts: attempts::Attempts,
+    pub(crate) limits: limits::Limits,
+    pub(crate) logins: sessions::Logins,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,
@@ -77,6 +81,8 @@ pub struct Services {
     pub(crate) crl_rounds: tokio::sync::Mutex<()>,
     /// The public address that every URL in a certificate starts with.
     pub base_url: String,
+    /// Scheme, host and port of the API as browsers see them: what a login must name.
+    pub api_origin: String,
     pub(crate) organization: String,
     pub(crate) crl_life: Duration,
     pub(crate) ocsp_life: Duration,
@@ -102,6 +108,11 @@ impl Services {
         let mut connection = self.db.read().await?;
         crate::store::installation::find(&mut connection).await?;
         Ok(())
+    }
+
+    /// The time, as everything here has it.
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
     }
 
     /// The version of the policy in force.

@@ -48,6 +48,8 @@ async fn judge(program: &Path, ca: &Ca, caller: Option<&Person>, count: usize) {
     let mut command = Command::new(program);
     command.arg("run").arg(format!("{server}/openapi.json")).arg("--tls-verify").arg(ca.data().join("trust/root-p256-g1.pem"));
     command.args(["--phases", "examples,coverage,fuzzing", "--checks", CHECKS, "--max-examples", &count.to_string()]);
+    // A made-up secret would count before the certificate.
+    command.args(["--generation-with-security-parameters", "false"]);
     command.args(["--generation-deterministic", "--continue-on-failure", "--no-color"]);
     // Which requests are refused is what the tests of access are about.
     command.args(["--warnings", "off"]);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
+use super::{Admitted, Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
 use crate::{
     http::{
         App,
@@ -19,7 +19,7 @@ use crate::{
     },
     ledger::StatusKey,
     policy::{Act, DepartmentId, PersonId, Timestamp},
-    services::{Error, revoke::Changed, verify::rfc3339},
+    services::{Error, revoke::Changed, tokens::Scope, verify::rfc3339},
     store::{CertificateFilter, CertificateRow},
     world::{from_millis, millis},
     x509::p7c,
@@ -115,18 +115,15 @@ struct Filter {
 }
 
 #[utoipa::path(get, path = "/certificates", responses((status = 200, body = Page<View>), Caller, Refused<404>))]
-async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Query(filter): Query<Filter>,
-) -> Result<Json<Page<View>>, Problem> {
+async fn list(State(app): State<App>, reader: Admitted, Query(filter): Query<Filter>) -> Result<Json<Page<View>>, Problem> {
+    let reader = reader.within(Scope::CertificatesRead)?;
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
-    let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.usual_department(&caller));
+    let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.readers_department(&reader));
     let person = filter.person.map(|id| id.to_string());
-    app.services.check_read(&caller, department.as_deref(), person.as_deref())?;
+    app.services.check_reader(&reader, department.as_deref(), person.as_deref())?;
     if let Some(exact) = filter.serial.as_deref().or(filter.fingerprint.as_deref()) {
         let row = app.services.find_certificate(exact).await?;
-        app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+        app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
         return Ok(Json(Page { items: vec![View::of(&app, &row)?], next: None }));
     }
     let expires_before = filter.expires_before.as_deref().map(str::parse::<Timestamp>).transpose();
@@ -156,13 +153,13 @@ async fn list(
     )),
     Caller,
 ))]
-async fn one(State(app): State<App>, caller: Result<Authenticated, Problem>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn one(State(app): State<App>, reader: Result<Admitted, Problem>, Path(id): Path<String>) -> Result<Response, Problem> {
     if let Some((id, form)) = id.rsplit_once('.') {
         return file(&app, id, form).await;
     }
-    let Authenticated(caller) = caller?;
+    let reader = reader?.within(Scope::CertificatesRead)?;
     let row = app.services.find_certificate(&id).await?;
-    app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+    app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
     Ok(Json(View::of(&app, &row)?).into_response())
 }
 

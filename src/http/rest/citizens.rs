@@ -5,8 +5,8 @@
 
 use axum::{
     Json,
-    extract::{ConnectInfo, FromRequestParts, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    extract::{ConnectInfo, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,11 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
+use super::{Anybody, Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
 use crate::{
     http::{
         App,
+        identity::cookie,
         listener::Peer,
         openapi::{self, Refused},
         problem::Problem,
@@ -35,7 +36,6 @@ use crate::{
             counter::{Counter, IdentityCheck, NewCheck},
             oidc::Returned,
         },
-        statements::Caller,
         verify::rfc3339,
     },
     world::from_millis,
@@ -65,20 +65,6 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(export_own))
         .routes(routes!(export))
         .routes(routes!(erase))
-}
-
-/// The caller, when the connection has a client certificate: one that is not good is refused, never overlooked.
-struct Guardian(Option<Caller>);
-
-impl FromRequestParts<App> for Guardian {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match parts.extensions.get::<ConnectInfo<Peer>>().and_then(|ConnectInfo(peer)| peer.certificate.clone()) {
-            Some(der) => Ok(Self(Some(app.services.caller(&der).await?))),
-            None => Ok(Self(None)),
-        }
-    }
 }
 
 // Identity checks at a counter.
@@ -253,10 +239,7 @@ struct Callback {
     responses((status = 201, body = Proof), Refused<403>, Refused<404>, Refused<502>),
 )]
 async fn end_login(State(app): State<App>, headers: HeaderMap, Query(callback): Query<Callback>) -> Result<Response, Problem> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let cookie = pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned());
-    let (Some(state), Some(code), Some(cookie)) = (callback.state, callback.code, cookie) else {
+    let (Some(state), Some(code), Some(cookie)) = (callback.state, callback.code, cookie(&headers, COOKIE)) else {
         return Err(Error::ProofingRefused.into());
     };
     let returned = Returned { state, code, issuer: callback.iss, cookie };
@@ -287,14 +270,10 @@ struct Submitted {
 }
 
 #[utoipa::path(
-    post, path = "/citizens/enrolments", request_body = NewEnrolment,
+    post, path = "/citizens/enrolments", request_body = NewEnrolment, security(()),
     responses((status = 202, body = Submitted), openapi::Caller, Refused<404>, Refused<409>, Refused<422>),
 )]
-async fn enrol(
-    State(app): State<App>,
-    Guardian(guardian): Guardian,
-    body: Body<NewEnrolment>,
-) -> Result<(StatusCode, Json<Submitted>), Problem> {
+async fn enrol(State(app): State<App>, guardian: Anybody, body: Body<NewEnrolment>) -> Result<(StatusCode, Json<Submitted>), Problem> {
     let application = CitizenApplication {
         token: body.value.proof,
         profile: body.value.profile,
@@ -303,7 +282,7 @@ async fn enrol(
         replaces: body.value.replaces,
         request_digest: body.digest,
     };
-    let id = app.services.enrol_citizen(guardian.as_ref(), application).await?.to_string();
+    let id = app.services.enrol_citizen(guardian.person()?.as_ref(), application).await?.to_string();
     // Decided after the answer, which so is the same, and as fast, whatever is decided; upkeep does it if this does not.
     let (services, enrolment) = (app.services.clone(), id.clone());
     tokio::spawn(async move {

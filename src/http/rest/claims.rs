@@ -1,13 +1,17 @@
 //! `/claims`: a one-time code and a certification request become a certificate. Needs no client certificate: this is how
 //! the first one is had.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::{ConnectInfo, State},
+    http::StatusCode,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Body;
-use crate::http::{App, openapi::Refused, problem::Problem};
+use crate::http::{App, listener::Peer, openapi::Refused, problem::Problem};
 
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(claim))
@@ -41,8 +45,13 @@ struct Answer {
     post, path = "/claims", request_body = Request,
     responses((status = 201, body = Answer), Refused<403>, Refused<409>, Refused<422>),
 )]
-async fn claim(State(app): State<App>, Body { value: request, .. }: Body<Request>) -> Result<(StatusCode, Json<Answer>), Problem> {
-    let claimed = app.services.claim(&request.code, request.csr.as_bytes()).await?;
+async fn claim(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Body { value: request, .. }: Body<Request>,
+) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let claim = app.services.claim(&request.code, request.csr.as_bytes());
+    let claimed = app.services.limited(peer.address.ip(), claim).await?;
     let row = app.services.find_certificate(&claimed.issued.certificate.id().to_string()).await?;
     let suspension_code = app.services.new_suspension_code(&row).await?.reveal();
     let pem = |certificates: &[crate::x509::Certificate]| certificates.iter().map(|certificate| certificate.to_pem()).collect();

@@ -5,14 +5,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, IdempotencyKey, Page, Paging, Path, Query, page};
+use super::{Admitted, Authenticated, Body, IdempotencyKey, Page, Paging, Path, Query, page};
 use crate::{
     http::{
         App,
         openapi::{Caller, Refused},
         problem::Problem,
     },
-    services::{Error, register::NewDepartment},
+    services::{
+        Error,
+        callers::Identity,
+        register::NewDepartment,
+        tokens::{Scope, Token},
+    },
     store::DepartmentRow,
 };
 
@@ -65,8 +70,13 @@ async fn add(State(app): State<App>, Authenticated(caller): Authenticated, body:
 }
 
 #[utoipa::path(get, path = "/departments", responses((status = 200, body = Page<View>), Caller))]
-async fn list(State(app): State<App>, _: Authenticated, Query(paging): Query<Paging>) -> Result<Json<Page<View>>, Problem> {
+async fn list(State(app): State<App>, reader: Admitted, Query(paging): Query<Paging>) -> Result<Json<Page<View>>, Problem> {
     let limit = paging.limit()?;
+    if let Identity::Service(Token { department: Some(own), .. }) = reader.within(Scope::DepartmentsRead)? {
+        // Of one department there is one to list.
+        let row = app.services.find_department(&own.to_string()).await?;
+        return Ok(Json(Page { items: vec![View::of(&app, row).await?], next: None }));
+    }
     let rows = app.services.departments(paging.cursor.as_deref(), limit).await?;
     let last = rows.last().map(|row| row.id.clone());
     let mut items = Vec::new();
@@ -77,7 +87,10 @@ async fn list(State(app): State<App>, _: Authenticated, Query(paging): Query<Pag
 }
 
 #[utoipa::path(get, path = "/departments/{id}", responses((status = 200, body = View), Caller))]
-async fn one(State(app): State<App>, _: Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
+async fn one(State(app): State<App>, reader: Admitted, Path(id): Path<String>) -> Result<Json<View>, Problem> {
+    if let Identity::Service(token) = reader.within(Scope::DepartmentsRead)? {
+        token.check_department(Some(&id))?;
+    }
     let row = app.services.find_department(&id).await?;
     Ok(Json(View::of(&app, row).await?))
 }

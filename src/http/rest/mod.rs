@@ -8,22 +8,24 @@ mod departments;
 mod enrolments;
 mod officers;
 mod policies;
+mod sessions;
 mod statements;
 mod suspensions;
+mod tokens;
 mod verify;
 
 use axum::{
     Json,
     body::Bytes,
-    extract::{ConnectInfo, FromRef, FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{App, listener::Peer, openapi::PREFIX, problem::Problem};
-use crate::services::{Error, enrol::request_digest, statements::Caller};
+use super::{App, identity::Identified, openapi::PREFIX, problem::Problem};
+use crate::services::{Error, callers::Identity, enrol::request_digest, statements::Caller, tokens::Scope};
 
 /// The whole API with its description.
 pub fn nested() -> OpenApiRouter<App> {
@@ -42,8 +44,10 @@ pub fn routers() -> Vec<(&'static str, OpenApiRouter<App>)> {
         ("enrolments", enrolments::router()),
         ("officers", officers::router()),
         ("policies", policies::router()),
+        ("sessions", sessions::router()),
         ("statements", statements::router()),
         ("suspensions", suspensions::router()),
+        ("tokens", tokens::router()),
         ("verify", verify::router()),
     ]
 }
@@ -55,21 +59,76 @@ const LIST_BODY: usize = 1024 * 1024;
 const MOST_ITEMS: i64 = 1000;
 const USUAL_ITEMS: i64 = 100;
 
-/// The person behind the client certificate; without one the request ends here.
+/// A person, by their certificate or by a session; nobody else gets beyond this.
 pub struct Authenticated(pub Caller);
 
-impl<S: Send + Sync> FromRequestParts<S> for Authenticated
-where
-    App: FromRef<S>,
-{
+impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let app = App::from_ref(state);
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>().and_then(|ConnectInfo(peer)| peer.certificate.clone());
-        let der = peer.ok_or(Error::Unauthenticated)?;
-        Ok(Self(app.services.caller(&der).await?))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match identified(parts)? {
+            Some(Identity::Person(caller)) => Ok(Self(caller)),
+            Some(Identity::Service(_)) => Err(Error::PersonNeeded.into()),
+            None => Err(Error::Unauthenticated.into()),
+        }
     }
+}
+
+/// A person, or a service whose token is for what is asked.
+pub struct Admitted(Identity);
+
+impl Admitted {
+    /// Who reads, once it is said which scope a token must have here.
+    pub fn within(self, scope: Scope) -> Result<Identity, Problem> {
+        within(&self.0, scope)?;
+        Ok(self.0)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Admitted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(identified(parts)?.ok_or(Error::Unauthenticated)?))
+    }
+}
+
+/// Anybody. Who shows something all the same must show what is good here, so that nobody takes an answer for theirs.
+pub struct Anybody(Option<Identity>);
+
+impl Anybody {
+    pub fn within(self, scope: Scope) -> Result<(), Problem> {
+        self.0.map_or(Ok(()), |identity| within(&identity, scope))
+    }
+
+    /// The person, where it is one.
+    pub fn person(self) -> Result<Option<Caller>, Problem> {
+        match self.0 {
+            Some(Identity::Service(_)) => Err(Error::PersonNeeded.into()),
+            Some(Identity::Person(caller)) => Ok(Some(caller)),
+            None => Ok(None),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Anybody {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(identified(parts)?))
+    }
+}
+
+fn within(identity: &Identity, scope: Scope) -> Result<(), Problem> {
+    match identity {
+        Identity::Person(_) => Ok(()),
+        Identity::Service(token) => Ok(token.check_scope(scope)?),
+    }
+}
+
+/// What `identify` found out. A router without it knows nobody.
+fn identified(parts: &Parts) -> Result<Option<Identity>, Problem> {
+    parts.extensions.get::<Identified>().map_or(Ok(None), |found| found.0.clone())
 }
 
 /// What stands in the path at a place like `{id}`.

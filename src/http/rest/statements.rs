@@ -107,6 +107,7 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
             check_grants(&caller.actor, act, &officer)?;
             Ok(services.officer_subject(&officer))
         }
+        Act::GrantToken | Act::RevokeToken => services.token_subject(caller, act, &services.find_token(about).await?),
         Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),
         Act::Dismiss => {
             let officer = services.find_officer(about).await?;

@@ -11,12 +11,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::Body;
+use super::{Anybody, Body};
 use crate::{
-    http::{App, problem::Problem},
+    http::{App, openapi::Caller, problem::Problem},
     policy::Timestamp,
     services::{
         Error,
+        tokens::Scope,
         verify::Question,
         verify_signature::{Content, Kind, SignatureQuestion, Verified},
     },
@@ -43,8 +44,9 @@ struct Request {
     purpose: Option<String>,
 }
 
-#[utoipa::path(post, path = "/verify/certificate", request_body = Request, responses((status = 200, body = Report)))]
-async fn certificate(State(app): State<App>, Body { value: request, .. }: Body<Request>) -> Result<Json<Report>, Problem> {
+#[utoipa::path(post, path = "/verify/certificate", request_body = Request, security(()), responses((status = 200, body = Report), Caller))]
+async fn certificate(State(app): State<App>, caller: Anybody, Body { value: request, .. }: Body<Request>) -> Result<Json<Report>, Problem> {
+    caller.within(Scope::Verify)?;
     let read = |field: &'static str, pem: &str| {
         let certificates = Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed(field, error))?;
         certificates.into_iter().next().ok_or_else(|| Error::malformed(field, "no certificate"))
@@ -113,10 +115,15 @@ enum EncodingName {
 
 /// A report; with `sign_report` it is the content of a CMS that the service has signed.
 #[utoipa::path(
-    post, path = "/verify/signature", request_body = SignatureRequest,
-    responses((status = 200, content((Value = "application/json"), ("application/pkcs7-mime")))),
+    post, path = "/verify/signature", request_body = SignatureRequest, security(()),
+    responses((status = 200, content((Value = "application/json"), ("application/pkcs7-mime"))), Caller),
 )]
-async fn signature(State(app): State<App>, Body { value: request, .. }: Body<SignatureRequest>) -> Result<Response, Problem> {
+async fn signature(
+    State(app): State<App>,
+    caller: Anybody,
+    Body { value: request, .. }: Body<SignatureRequest>,
+) -> Result<Response, Problem> {
+    caller.within(Scope::Verify)?;
     let family = request.sign_report.clone();
     let question = request.question()?;
     let services = app.services.clone();
