@@ -14,7 +14,7 @@ use tower_http::{
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
 };
 
-use super::problem::Problem;
+use super::{problem::Problem, unread::read_what_is_left};
 use crate::{
     config::Limits,
     world::{SystemEntropy, random},
@@ -39,6 +39,7 @@ pub fn with_limits(router: Router, limits: &Limits) -> Router {
         .layer(from_fn(move |request: Request, next: Next| in_time(time, request, next)))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(limits.body))
+        .layer(from_fn(read_what_is_left))
         .layer(from_fn(log_and_name))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))

@@ -15,6 +15,7 @@ pub mod problem;
 pub mod rest;
 pub mod tls;
 pub mod tsa;
+pub mod unread;
 
 use std::{sync::Arc, time::Duration};
 

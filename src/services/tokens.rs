@@ -208,7 +208,7 @@ impl Services {
         };
         let change =
             Row::GrantToken { id: token.id.clone(), secret_hash: secret.hash(), statement: checked.statement.digest(), at: millis(now) };
-        self.record_token(checked, Act::GrantToken, grant_commitment(&granted), change).await?;
+        self.decide_on_token(checked, Act::GrantToken, grant_commitment(&granted), change).await?;
         Ok((Token::from_row(granted)?, secret))
     }
 
@@ -223,12 +223,12 @@ impl Services {
             return Err(Error::WrongState { what: "token", found: token.state(now).to_owned(), expected: "granted" });
         }
         let change = Row::RevokeToken { id: token.id.clone(), statement: checked.statement.digest(), at: millis(now) };
-        self.record_token(checked, Act::RevokeToken, revocation_commitment(&token.id, millis(now)), change).await?;
+        self.decide_on_token(checked, Act::RevokeToken, revocation_commitment(&token.id, millis(now)), change).await?;
         self.find_token(id).await
     }
 
     /// The rows and the leaf of what was decided about a token.
-    async fn record_token(&self, checked: Checked, act: Act, commitment: [u8; 32], change: Row) -> Result<(), Error> {
+    async fn decide_on_token(&self, checked: Checked, act: Act, commitment: [u8; 32], change: Row) -> Result<(), Error> {
         let now = self.clock.now();
         let (statement, payload) = (checked.statement.digest(), checked.statement.payload());
         let decision = allowed(payload.about, act, Timestamp::new(now), payload.policy, None);

@@ -182,13 +182,13 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         post(
             "/citizens/enrolments",
             "/citizens/enrolments".into(),
-            { Some(json!({"proof": "x", "profile": "citizen", "requests": []})) },
+            Some(json!({"proof": "x", "profile": "citizen", "requests": []})),
             vec![(vec![Anonymous], 403)],
         ),
         post(
             "/citizens/enrolments/{id}/collection",
             format!("/citizens/enrolments/{enrolment}/collection"),
-            { Some(json!({"proof": "x"})) },
+            Some(json!({"proof": "x"})),
             everybody(403),
         ),
         get("/citizens/enrolments/{id}/evidence", format!("/citizens/enrolments/{enrolment}/evidence"), vec![to(&[&OFFICERS], 404)]),
