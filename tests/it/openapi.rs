@@ -8,7 +8,11 @@ use std::{
 };
 
 use hufu::cli::Family;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::world::{Ca, Person, TestCa};
 
@@ -134,4 +138,33 @@ async fn the_documentation_has_a_row_for_every_address_and_none_too_many() {
         }
     }
     assert_eq!(documented, described);
+}
+
+/// PostgreSQL takes no NUL in a text, which must be an answer and no accident.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nul_is_refused_wherever_a_text_may_stand() {
+    let ca = TestCa::new().start().await;
+    let person = ca.administrator(Family::Sm2).await;
+    let client = ca.client(&person);
+    for path in ["/departments?cursor=%00", "/departments/%00", "/certificates?subject=%00", "/tokens/x%00"] {
+        let answer = client.get(&format!("{PREFIX}{path}")).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("malformed-request")), "{path}");
+    }
+    let body = json!({"name": "x", "department": "\u{0}", "roles": ["approver"]});
+    assert_eq!(client.post(&format!("{PREFIX}/officers"), &body).await.status, 400);
+}
+
+/// A client may still be sending when it is refused, and may want to ask again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_outlives_a_refusal_whose_body_was_still_to_come() {
+    let ca = TestCa::new().start().await;
+    let mut stream = TcpStream::connect(ca.running().http).await.unwrap();
+    let head = "POST /ocsp HTTP/1.1\r\nhost: ca\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    stream.write_all(b"body").await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: ca\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.unwrap();
+    assert!(answers.starts_with("HTTP/1.1 415 ") && answers.contains("HTTP/1.1 200 OK"), "{answers}");
 }

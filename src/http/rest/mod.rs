@@ -138,6 +138,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        check_escapes(parts.uri.path())?;
         let path = axum::extract::Path::from_request_parts(parts, state).await;
         path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| Problem::malformed("the path is not UTF-8 text"))
     }
@@ -150,11 +151,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        check_escapes(parts.uri.query().unwrap_or_default())?;
         let query = axum::extract::Query::try_from_uri(&parts.uri);
         query
             .map(|axum::extract::Query(value)| Self(value))
             .map_err(|_| Problem::malformed("a parameter of the query is unknown or has the wrong form"))
     }
+}
+
+/// No text here has a NUL in it, and PostgreSQL takes none that has.
+fn check_escapes(escaped: &str) -> Result<(), Problem> {
+    if escaped.contains("%00") { Err(Problem::malformed("a NUL character")) } else { Ok(()) }
 }
 
 /// A JSON body, with the digest that ties a repeated request to its first and the key that says it is one.
@@ -179,9 +186,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 Problem::malformed("the body was cut short")
             }
         })?;
+        if has_nul(&bytes) {
+            return Err(Problem::malformed("a NUL character"));
+        }
         let value = serde_json::from_slice(&bytes).map_err(|error| Problem::malformed(describe(&error)))?;
         Ok(Self { value, digest: request_digest(&bytes), idempotency_key })
     }
+}
+
+/// Whether a text of this JSON has a NUL in it, which can only be written as an escape (RFC 8259 §7).
+fn has_nul(json: &[u8]) -> bool {
+    let is_escape = |at: usize| json[..at].iter().rev().take_while(|octet| **octet == b'\\').count() % 2 == 0;
+    json.windows(6).enumerate().any(|(at, octets)| octets == b"\\u0000" && is_escape(at))
 }
 
 /// The header that makes a request repeatable, as the description has it.
@@ -256,4 +272,24 @@ pub struct Page<T> {
 fn page<T>(items: Vec<T>, limit: i64, last: Option<String>) -> Json<Page<T>> {
     let next = if items.len() as i64 == limit { last } else { None };
     Json(Page { items, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_seen_however_it_is_written_and_nothing_else_is_taken_for_one() {
+        for (json, expected) in [
+            (r#"{"a":"\u0000"}"#, true),
+            (r#"{"a":"x\\\u0000"}"#, true),
+            (r#"{"\u0000":1}"#, true),
+            (r#"{"a":"\\u0000"}"#, false),
+            (r#"{"a":"\u0001 0000"}"#, false),
+            ("", false),
+        ] {
+            assert_eq!(has_nul(json.as_bytes()), expected, "{json}");
+        }
+        assert!(check_escapes("/departments/%00").is_err() && check_escapes("/departments/%2500").is_ok());
+    }
 }
