@@ -88,15 +88,12 @@ install_packages() {
 }
 
 install_python_peers() {
-    local peers=(tests/peers/{pkilint,schemathesis}/requirements.txt) peer
-    if cmp -s <(cat "${peers[@]}") "$HUFU_TEST_VENV/requirements.txt" &&
-        "$HUFU_TEST_VENV/bin/python" -c 'import pkilint, schemathesis' 2>/dev/null; then return; fi
-    echo "installing pkilint and schemathesis into $HUFU_TEST_VENV"
+    local wanted=(tests/peers/{pkilint,schemathesis,smtp}/requirements.txt)
+    if cat "${wanted[@]}" | cmp -s - "$HUFU_TEST_VENV/requirements.txt" && "$HUFU_TEST_VENV/bin/python" -c 'import pkilint, schemathesis, aiosmtpd' 2>/dev/null; then return; fi
+    echo "installing pkilint, schemathesis and aiosmtpd into $HUFU_TEST_VENV"
     python3 -m venv --clear "$HUFU_TEST_VENV"
-    for peer in "${peers[@]}"; do
-        "$HUFU_TEST_VENV/bin/pip" --quiet --disable-pip-version-check install --requirement "$peer"
-    done
-    cat "${peers[@]}" >"$HUFU_TEST_VENV/requirements.txt"
+    "$HUFU_TEST_VENV/bin/pip" --quiet --disable-pip-version-check install "${wanted[@]/#/--requirement=}"
+    cat "${wanted[@]}" >"$HUFU_TEST_VENV/requirements.txt"
 }
 
 install_oidc_provider() {

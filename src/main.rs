@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hufu::cli::{
     claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, serve::Serve, show,
-    suspend::Suspend, token::Token, verify::Verify,
+    sign::Sign, suspend::Suspend, token::Token, verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.
@@ -55,7 +55,9 @@ enum Command {
     /// Give services that rely on the CA tokens, and end them
     #[command(subcommand)]
     Token(Token),
-    /// Verify a certificate, offline or against a server
+    /// Sign a file with a key of one's own
+    Sign(Sign),
+    /// Verify a certificate, a signature or a time stamp, offline or against a server
     #[command(subcommand)]
     Verify(Verify),
     /// Follow, prove and audit the ledger
@@ -116,10 +118,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::List(command) => command.run().await?,
         Command::Show(command) => command.run().await?,
         Command::Token(command) => command.run().await?,
+        Command::Sign(command) => command.run().await?,
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,
         Command::Policy(command) => command.run().await?,
-        Command::Check(command) => return command.run(),
+        Command::Check(command) => return command.run().await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -42,7 +42,7 @@ impl App {
 /// The HTTPS side.
 pub fn api(services: Arc<Services>, limits: &Limits) -> Router {
     let app = App::new(services, limits);
-    let (rest, description) = rest::nested().split_for_parts();
+    let (rest, description) = rest::nested(limits).split_for_parts();
     let rest = rest.layer(from_fn_with_state(app.clone(), identity::identify));
     let router = Router::new().merge(rest).merge(openapi::router(description)).merge(health::router());
     with_limits(router.with_state(app), limits)

@@ -135,10 +135,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::http::rest;
+    use crate::{config::Limits, http::rest};
 
     fn document() -> Value {
-        serde_json::to_value(describe(rest::nested().into_openapi())).unwrap()
+        serde_json::to_value(describe(rest::nested(&Limits::default()).into_openapi())).unwrap()
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn no_two_schemas_of_different_files_share_a_name() {
         let mut seen: BTreeMap<String, (&str, Value)> = BTreeMap::new();
-        for (file, router) in rest::routers() {
+        for (file, router) in rest::routers(&Limits::default()) {
             for (name, schema) in router.into_openapi().components.unwrap_or_default().schemas {
                 let schema = serde_json::to_value(schema).unwrap();
                 let (other, first) = seen.entry(name.clone()).or_insert((file, schema.clone()));

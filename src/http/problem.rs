@@ -94,7 +94,7 @@ pub struct Problem {
     code: Code,
     detail: String,
     /// The rule of the policy that refused, and what it was that was not to be done.
-    refusal: Option<(&'static str, Option<Act>)>,
+    refusal: Option<(String, Option<Act>)>,
     retry_after: Option<Duration>,
 }
 
@@ -151,17 +151,17 @@ impl Problem {
     }
 
     /// The rule that refused, as a stable word.
-    pub fn rule(&self) -> &'static str {
-        self.refusal.map_or(self.code.name, |(rule, _)| rule)
+    pub fn rule(&self) -> &str {
+        self.refusal.as_ref().map_or(self.code.name, |(rule, _)| rule)
     }
 
     /// What was not to be done, where a rule of the policy says so.
     pub fn act(&self) -> &'static str {
-        self.refusal.and_then(|(_, act)| act).map_or("", Act::as_str)
+        self.refusal.as_ref().and_then(|(_, act)| *act).map_or("", Act::as_str)
     }
 
-    fn of_rule(self, rule: &'static str, act: Option<Act>) -> Self {
-        Self { refusal: Some((rule, act)), ..self }
+    fn of_rule(self, rule: &str, act: Option<Act>) -> Self {
+        Self { refusal: Some((rule.to_owned(), act)), ..self }
     }
 
     fn after(self, wait: Duration) -> Self {

@@ -11,17 +11,21 @@ pub mod bearer;
 pub mod callers;
 pub mod citizens;
 pub mod codes;
+pub mod contents;
 pub mod crash;
 pub mod enrol;
 pub mod error;
+pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
+pub mod https;
 pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
 pub mod limits;
 pub mod logs;
+pub mod notices;
 pub mod own_certificates;
 pub mod own_keys;
 pub mod policies;
@@ -69,6 +73,8 @@ pub struct Services {
     pub(crate) provider: Option<proofing::oidc::Provider>,
     pub(crate) limits: limits::Limits,
     pub(crate) logins: sessions::Logins,
+    pub(crate) pace: time_stamp::Pace,
+    pub(crate) notices: notices::Notices,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,
@@ -110,7 +116,7 @@ impl Services {
         Ok(())
     }
 
-    /// The time, as everything here has it.
+    /// The time, as this installation's clock has it.
     pub fn now(&self) -> OffsetDateTime {
         self.clock.now()
     }

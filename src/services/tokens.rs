@@ -22,7 +22,7 @@ use super::{
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{self, About, Act, DepartmentId, Object, Timestamp, jws::canonical},
+    policy::{About, Act, DepartmentId, Object, Timestamp, jws::canonical},
     store::{self, TokenRow},
     world::{from_millis, millis, random},
 };
@@ -133,7 +133,7 @@ impl Services {
             return Err(Error::malformed("days", format!("between 1 and {MOST_DAYS}")));
         }
         let department = self.department_id(new.department.as_deref()).await?;
-        policy::decide(&caller.actor, Act::Submit, &Object::Token { department })?;
+        self.may_give(caller, Act::GrantToken, department)?;
         let now = self.clock.now();
         let row = TokenRow {
             id: hex::encode(random::<16>(&*self.entropy)),
@@ -170,9 +170,13 @@ impl Services {
         store::tokens::list(&mut connection, department, after, limit).await?.into_iter().map(Token::from_row).collect()
     }
 
+    fn may_give(&self, caller: &Caller, act: Act, department: Option<DepartmentId>) -> Result<(), Error> {
+        Ok(self.policy().decide(&caller.actor, act, &Object::Record { department: department.into(), subject: None })?)
+    }
+
     /// What whoever grants or revokes a token is shown. Whoever may not is shown nothing.
     pub fn token_subject(&self, caller: &Caller, act: Act, token: &Token) -> Result<Subject, Error> {
-        policy::decide(&caller.actor, act, &Object::Token { department: token.department })?;
+        self.may_give(caller, act, token.department)?;
         let octets = hex::decode(&token.id).ok().and_then(|octets| octets.try_into().ok());
         Ok(Subject {
             about: About::Identifier(octets.ok_or_else(|| Error::Corrupt(format!("token {}", token.id)))?),

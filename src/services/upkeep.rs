@@ -1,5 +1,5 @@
 //! What the service does by itself, at start and every minute: finish promises, settle what was approved, close
-//! stale requests, forget sessions that are over, renew its own certificates, publish CRLs.
+//! stale requests, forget sessions that are over, renew its own certificates, publish CRLs, queue notices of what expires.
 
 use super::{Services, error::Error};
 
@@ -17,6 +17,7 @@ pub struct Round {
     pub requests_expired: usize,
     pub crls_published: usize,
     pub sessions_ended: u64,
+    pub notices_queued: usize,
     pub listener_is_new: bool,
 }
 
@@ -31,7 +32,9 @@ impl Services {
         report("unused proofs", self.forget_unused_proofs().await);
         let sessions_ended = report("sessions", self.end_sessions().await).unwrap_or(0);
         let crls_published = report("CRLs", self.publish_due_crls().await).unwrap_or(0);
-        Round { promises_finished, approvals_settled, requests_expired, crls_published, sessions_ended, listener_is_new }
+        // After the renewals: what was renewed in time is nothing to write about.
+        let notices_queued = report("notices", self.queue_notices().await).unwrap_or(0);
+        Round { promises_finished, approvals_settled, requests_expired, crls_published, sessions_ended, notices_queued, listener_is_new }
     }
 }
 

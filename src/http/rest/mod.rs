@@ -6,11 +6,14 @@ mod citizens;
 mod claims;
 mod departments;
 mod enrolments;
+mod notices;
 mod officers;
 mod policies;
+mod report;
 mod sessions;
 mod statements;
 mod suspensions;
+mod time_stamps;
 mod tokens;
 mod verify;
 
@@ -25,16 +28,19 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{App, identity::Identified, openapi::PREFIX, problem::Problem};
-use crate::services::{Error, callers::Identity, enrol::request_digest, statements::Caller, tokens::Scope};
+use crate::{
+    config::Limits,
+    services::{Error, callers::Identity, enrol::request_digest, statements::Caller, tokens::Scope},
+};
 
 /// The whole API with its description.
-pub fn nested() -> OpenApiRouter<App> {
-    let all = routers().into_iter().fold(OpenApiRouter::default(), |all, (_, router)| all.merge(router));
+pub fn nested(limits: &Limits) -> OpenApiRouter<App> {
+    let all = routers(limits).into_iter().fold(OpenApiRouter::default(), |all, (_, router)| all.merge(router));
     OpenApiRouter::default().nest(PREFIX, all)
 }
 
 /// Each file's addresses.
-pub fn routers() -> Vec<(&'static str, OpenApiRouter<App>)> {
+pub fn routers(limits: &Limits) -> Vec<(&'static str, OpenApiRouter<App>)> {
     vec![
         ("authorities", authorities::router()),
         ("certificates", certificates::router()),
@@ -42,13 +48,15 @@ pub fn routers() -> Vec<(&'static str, OpenApiRouter<App>)> {
         ("claims", claims::router()),
         ("departments", departments::router()),
         ("enrolments", enrolments::router()),
+        ("notices", notices::router()),
         ("officers", officers::router()),
         ("policies", policies::router()),
         ("sessions", sessions::router()),
         ("statements", statements::router()),
         ("suspensions", suspensions::router()),
+        ("time_stamps", time_stamps::router()),
         ("tokens", tokens::router()),
-        ("verify", verify::router()),
+        ("verify", verify::router(limits)),
     ]
 }
 

@@ -205,6 +205,10 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         post("/citizens/{person}/erasure", format!("/citizens/{person}/erasure"), unreadable(), {
             decides(&[Holder, Administrator, OwnAdministrator])
         }),
+        // Notices and time stamps.
+        get("/notices", "/notices".into(), vec![(vec![Administrator, Auditor], 200)]),
+        get("/notices/{id}", "/notices/1000000".into(), vec![(vec![Administrator, Auditor], 404)]),
+        get("/time-stamps/{token}/receipt", "/time-stamps/x/receipt".into(), everybody(404)),
         // Policies.
         get("/policies", "/policies".into(), vec![to(&[&PEOPLE], 200)]),
         get("/policies/{digest}", format!("/policies/{policy}"), vec![to(&[&PEOPLE], 200)]),
