@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hufu::cli::{
-    claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, serve::Serve, show,
+    claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, roster, serve::Serve, show,
     suspend::Suspend, verify::Verify,
 };
 
@@ -36,6 +36,8 @@ enum Command {
     Dismiss(decide::Decide),
     /// Ask for certificates
     Enrol(Enrol),
+    /// Make claim codes for approved people who have no key yet
+    Codes(roster::Codes),
     /// Approve enrolments with a signed statement
     Approve(decide::Approve),
     /// Reject an enrolment with a signed statement
@@ -104,6 +106,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Grant(command) => command.run("grant", None, None).await?,
         Command::Dismiss(command) => command.run("dismiss", None, None).await?,
         Command::Enrol(command) => command.run().await?,
+        Command::Codes(command) => command.run().await?,
         Command::Approve(command) => command.run().await?,
         Command::Reject(command) => command.decide.run("reject", Some(&command.reason), None).await?,
         Command::Withdraw(command) => command.run("withdraw", None, None).await?,

@@ -108,7 +108,8 @@ impl Approve {
         connection.print(&answer, |answer| {
             let count = |member: &str| answer[member].as_u64().unwrap_or_default();
             let failed = answer["failed"].as_array().map_or(0, Vec::len);
-            format!("{} approved: {} issued, {} wait for others, {failed} failed", count("items"), count("issued"), count("waiting"))
+            let (issued, approved, waiting) = (count("issued"), count("approved"), count("waiting"));
+            format!("{} signed for: {issued} issued, {approved} wait for their key, {waiting} for others, {failed} failed", count("items"))
         });
         Ok(())
     }

@@ -11,6 +11,7 @@ pub mod enrol;
 pub mod ledger;
 pub mod policy;
 pub mod register;
+pub mod roster;
 pub mod serve;
 pub mod show;
 pub mod suspend;

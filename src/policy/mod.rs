@@ -9,6 +9,7 @@
 
 pub mod assurance;
 pub mod decision;
+pub mod employee_number;
 pub mod identity;
 pub mod identity_number;
 pub mod jws;
@@ -21,6 +22,7 @@ pub mod subject;
 
 pub use assurance::{Assurance, ProofingRules};
 pub use decision::{Decision, Outcome, decision_hash};
+pub use employee_number::{EmployeeNumber, EmployeeNumberError};
 pub use identity::{AuthorityName, DepartmentId, EnrolmentId, IdentityError, Nonce, PersonId, Purpose};
 pub use identity_number::{IdentityNumber, NumberError, NumberKind};
 pub use jws::{Header, SignerReference, StatementError, assemble, signing_input};

@@ -11,6 +11,7 @@ mod citizens;
 mod crls;
 mod enrolments;
 mod people;
+mod staff;
 mod statements;
 
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub async fn audit(db: &Db, bundle: &TrustBundle) -> Result<Vec<Finding>, Error>
     statements::check(connection, &records, &facts, &mut findings).await?;
     enrolments::check(&records, &facts, &mut findings);
     people::check(&records, &mut findings);
+    staff::check(&records, &mut findings);
     citizens::check(connection, &records, &mut findings).await?;
     check_notices(connection, &mut findings).await?;
     Ok(findings.0)
@@ -156,6 +158,7 @@ struct Records {
     grants: Vec<store::RoleGrantRow>,
     claims: Vec<store::ClaimRow>,
     citizens: citizens::Citizens,
+    staff: staff::Staff,
 }
 
 /// An authority with its own certificate, as the bundle has it.
@@ -215,6 +218,7 @@ impl Records {
             grants: store::people::grants(connection).await?,
             claims: store::people::claims(connection).await?,
             citizens: citizens::Citizens::load(connection).await?,
+            staff: staff::Staff::load(connection).await?,
         })
     }
 

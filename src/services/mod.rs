@@ -31,6 +31,7 @@ pub mod register;
 pub mod revoke;
 pub mod rows;
 pub mod sealing;
+pub mod staff;
 pub mod start;
 pub mod statements;
 pub mod suspend_by_code;

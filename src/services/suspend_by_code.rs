@@ -34,7 +34,7 @@ impl Services {
             return Err(Error::TooManyAttempts);
         }
         let outcome = attempt.await;
-        if matches!(outcome, Err(Error::ProofingRefused)) {
+        if matches!(outcome, Err(Error::ProofingRefused | Error::ClaimRefused)) {
             self.attempts.count_failure(address, now);
         }
         outcome

@@ -1,11 +1,16 @@
 //! `/claims`: a one-time code and a certification request become a certificate. Needs no client certificate: this is how
 //! the first one is had.
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Json, Router,
+    extract::{ConnectInfo, State},
+    http::StatusCode,
+    routing::post,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Body;
-use crate::http::{App, problem::Problem};
+use crate::http::{App, listener::Peer, problem::Problem};
 
 pub fn router() -> Router<App> {
     Router::new().route("/claims", post(claim))
@@ -33,8 +38,13 @@ struct Answer {
     suspension_code: String,
 }
 
-async fn claim(State(app): State<App>, Body { value: request, .. }: Body<Request>) -> Result<(StatusCode, Json<Answer>), Problem> {
-    let claimed = app.services.claim(&request.code, request.csr.as_bytes()).await?;
+async fn claim(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Body { value: request, .. }: Body<Request>,
+) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let claim = app.services.claim(&request.code, request.csr.as_bytes());
+    let claimed = app.services.limited(peer.address.ip(), claim).await?;
     let row = app.services.find_certificate(&claimed.issued.certificate.id().to_string()).await?;
     let suspension_code = app.services.new_suspension_code(&row).await?.reveal();
     let pem = |certificates: &[crate::x509::Certificate]| certificates.iter().map(|certificate| certificate.to_pem()).collect();

@@ -8,6 +8,7 @@ mod departments;
 mod enrolments;
 mod officers;
 mod policies;
+mod staff;
 mod statements;
 mod suspensions;
 mod verify;
@@ -33,6 +34,7 @@ pub fn router() -> Router<App> {
         .merge(enrolments::router())
         .merge(officers::router())
         .merge(policies::router())
+        .merge(staff::router())
         .merge(statements::router())
         .merge(suspensions::router())
         .merge(verify::router())

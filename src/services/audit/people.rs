@@ -82,13 +82,15 @@ fn check_departments(records: &Records, findings: &mut Findings) {
         records.check_person(findings, "department", id, "created_by", &row.created_by);
         findings.row("department", id).check("successor", row.successor.is_none(), || "this release merges no departments".to_owned());
     }
-    let codes = records.citizens.code_commitments();
+    let mut codes = records.citizens.code_commitments();
+    codes.extend(records.staff.code_commitments());
     recorded.retain(|body, _| !codes.iter().any(|code| code[..] == **body));
     for (_, index) in recorded {
-        let what = format!("missing or changed: leaf {index} of {OPERATIONS} made a department, or a code from a counter, that no row is");
+        let what = format!("missing or changed: leaf {index} of {OPERATIONS} made a department, or codes, that no row is");
         findings.row("department", "?").add("id", what.clone());
         findings.row("department_namespace", "?").add("value", what.clone());
-        findings.row("identity_check", "?").add("code_hash", what);
+        findings.row("identity_check", "?").add("code_hash", what.clone());
+        findings.row("enrolment_code", "?").add("code_hash", what);
     }
 }
 

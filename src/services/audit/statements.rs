@@ -110,6 +110,8 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
         .chain(records.enrolments.iter().filter_map(|row| row.decision.as_deref()))
         .chain(facts.decisions.iter().map(Vec::as_slice))
         .collect();
+    let keyless: HashSet<&str> =
+        records.enrolments.iter().filter(|row| records.staff.holds(&row.person)).map(|row| row.id.as_str()).collect();
     let mut used: HashSet<Vec<u8>> = HashSet::new();
     for (digest, decision) in &records.decisions {
         let id = hex::encode(digest);
@@ -119,7 +121,9 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
             finding.add("canonical", "not the canonical form of a decision");
             continue;
         };
-        let rested_on = rests.contains(digest.as_slice()) || STANDING_ALONE.contains(&parsed.decision.act);
+        // The approval of what had no key yet is followed by another decision, which names its statements again.
+        let followed = parsed.decision.act == Act::Approve && keyless.contains(parsed.decision.about.to_string().as_str());
+        let rested_on = rests.contains(digest.as_slice()) || STANDING_ALONE.contains(&parsed.decision.act) || followed;
         finding.check("digest", rested_on, || "no leaf and no enrolment rests on it".to_owned());
         let listed: Vec<String> = named.remove(digest).unwrap_or_default().into_iter().enumerate().map(place).collect();
         if listed != parsed.statements {
@@ -184,9 +188,10 @@ fn check_reasons(id: &str, decision: &Canonical, records: &Records, findings: &m
             findings.row("statement", digest).add("digest", format!("missing: the decision {id} rests on it"));
             continue;
         };
-        let overruled =
-            statement.act == Act::Approve.as_str() && matches!(decision.decision.act, Act::Reject | Act::Withdraw | Act::Expire);
-        let own = (overruled || statement.act == decision.decision.act.as_str())
+        // What ends a request names the approvals that it had, and so does the claim of a key for what was approved without one.
+        let approved = statement.act == Act::Approve.as_str()
+            && matches!(decision.decision.act, Act::Reject | Act::Withdraw | Act::Expire | Act::Claim | Act::Revoke);
+        let own = (approved || statement.act == decision.decision.act.as_str())
             && records.is_about(statement, &decision.decision.about.to_string());
         let grant = decision.decision.act == Act::Claim && statement.act == Act::Grant.as_str();
         let proof = decision.decision.act == Act::Prove

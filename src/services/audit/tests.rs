@@ -280,6 +280,7 @@ async fn life(database: Option<String>) -> Installation {
     assert!(services.settle_list(&listed).await.iter().all(Result::is_ok));
 
     super::super::citizens::tests::life(&installation, &department).await;
+    super::super::staff::tests::life(&installation, &department).await;
     let (open, _) = installation.enrol(&department, "韩梅").await;
     // Signed and never handed in: its nonce stays unused.
     installation.sign(&department.approver, Act::Approve, services.enrolment_subject(&open).unwrap(), None).await;
