@@ -52,5 +52,7 @@ comment on column enrolment_code.used_at is 'When it was used, in milliseconds s
 comment on column enrolment_code.failures is 'How often it was presented with a request that was refused.';
 
 create index enrolment_code_enrolment on enrolment_code (enrolment);
+-- What was renewed, and by what.
+create index enrolment_replaces on enrolment (replaces) where replaces is not null;
 -- One enrolment has one code that works.
 create unique index enrolment_code_standing on enrolment_code (enrolment) where replaced_at is null;

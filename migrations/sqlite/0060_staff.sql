@@ -36,5 +36,7 @@ create table enrolment_code (
 ) strict;
 
 create index enrolment_code_enrolment on enrolment_code (enrolment);
+-- What was renewed, and by what.
+create index enrolment_replaces on enrolment (replaces) where replaces is not null;
 -- One enrolment has one code that works.
 create unique index enrolment_code_standing on enrolment_code (enrolment) where replaced_at is null;

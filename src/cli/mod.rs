@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output (as JSON with `--json`), everything else to standard error.
 
+pub mod acknowledgement;
 pub mod check;
 pub mod claim;
 pub mod client;
@@ -11,6 +12,8 @@ pub mod enrol;
 pub mod ledger;
 pub mod policy;
 pub mod register;
+pub mod renew;
+pub mod revoke;
 pub mod roster;
 pub mod serve;
 pub mod show;

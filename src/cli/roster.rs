@@ -14,7 +14,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Connection, client::Client};
+use super::{Connection, client::Client, show};
 
 /// How many people are sent at once: few enough that progress is seen, and that little is sent again.
 const AT_ONCE: usize = 500;
@@ -126,7 +126,7 @@ fn summary(report: &Value) -> String {
 }
 
 /// Every wrong line goes to standard error.
-fn refuse_findings(report: &Value) -> anyhow::Result<()> {
+pub(super) fn refuse_findings(report: &Value) -> anyhow::Result<()> {
     let (findings, total) = (report["findings"].as_array().map(Vec::as_slice).unwrap_or_default(), number(report, "findings_total"));
     for finding in findings {
         let text = |name: &str| finding[name].as_str().unwrap_or_default();
@@ -188,21 +188,10 @@ impl Codes {
 
     /// The approved enrolments that wait for their code.
     async fn approved(&self, client: &Client) -> anyhow::Result<Vec<String>> {
-        let mut ids = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let path = format!("/api/v1/enrolments?state=approved&department={}&limit=1000{cursor}", self.department);
-            let page = client.get(&path).await?;
-            for item in page["items"].as_array().into_iter().flatten() {
-                if self.profile.as_deref().is_none_or(|profile| item["profile"] == profile) {
-                    ids.extend(item["id"].as_str().map(str::to_owned));
-                }
-            }
-            match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => return Ok(ids),
-            }
-        }
+        let filters = ["state=approved".to_owned(), format!("department={}", self.department), "limit=1000".to_owned()];
+        let mut items = show::all(client, "/api/v1/enrolments", &filters).await?;
+        items.retain(|item| self.profile.as_deref().is_none_or(|profile| item["profile"] == profile));
+        Ok(items.iter().filter_map(|item| item["id"].as_str()).map(str::to_owned).collect())
     }
 }
 

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::Connection;
+use super::{Connection, acknowledgement::VerifyAcknowledgement};
 use crate::{
     ledger::{
         Receipt, State, StatusProof, VerifyError,
@@ -41,6 +41,8 @@ pub enum Verify {
     /// Judge a certificate: its path, its use and what the ledger says of it. With a trust bundle (--trust bundle.json) nobody
     /// is asked and the proofs decide; otherwise the server is asked
     Certificate(VerifyCertificate),
+    /// Check the acknowledgement of a revocation against the trust bundle
+    Acknowledgement(VerifyAcknowledgement),
 }
 
 #[derive(Debug, Args)]
@@ -75,8 +77,10 @@ fn purpose(name: &str) -> Result<Purpose, String> {
 
 impl Verify {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::Certificate(verify) = self;
-        verify.run().await
+        match self {
+            Self::Certificate(verify) => verify.run().await,
+            Self::Acknowledgement(verify) => verify.run(),
+        }
     }
 }
 

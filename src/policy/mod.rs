@@ -7,6 +7,7 @@
 //! Kept out on purpose: the database, the clock, HTTP, drafting and signing certificates, and whether a signer's certificate
 //! was valid: that is `validation`'s question. Everything here is a value or a function of values.
 
+pub mod acknowledgement;
 pub mod assurance;
 pub mod decision;
 pub mod employee_number;
@@ -20,6 +21,7 @@ pub mod set;
 pub mod statement;
 pub mod subject;
 
+pub use acknowledgement::{Acknowledgement, AcknowledgementPayload};
 pub use assurance::{Assurance, ProofingRules};
 pub use decision::{Decision, Outcome, decision_hash};
 pub use employee_number::{EmployeeNumber, EmployeeNumberError};

@@ -95,6 +95,7 @@ struct Hot {
     states: Vec<((&'static str, &'static str), Vec<store::StateChange>)>,
     promised: Vec<store::CertificateRow>,
     signed: Vec<store::SignedRow>,
+    statuses: Vec<store::StatusChange>,
 }
 
 impl Hot {
@@ -120,13 +121,19 @@ impl Hot {
             Row::Signed { id, signature, fingerprint } => {
                 self.signed.push(store::SignedRow { id: id.to_vec(), signature: signature.clone(), fingerprint: fingerprint.to_vec() })
             }
+            Row::Status { id, version, from, to } => self.statuses.push(store::StatusChange {
+                id: id.to_vec(),
+                version: *version,
+                from: (*from).to_owned(),
+                to: (*to).to_owned(),
+            }),
             _ => return Ok(false),
         }
         Ok(true)
     }
 
     async fn flush(&mut self, connection: &mut Connection) -> Result<(), Error> {
-        let Self { persons, decisions, enrolments, staff, states, promised, signed } = std::mem::take(self);
+        let Self { persons, decisions, enrolments, staff, states, promised, signed, statuses } = std::mem::take(self);
         store::people::insert_persons(connection, &persons).await?;
         store::statements::insert_decisions(connection, &decisions).await?;
         store::enrolments::insert_many(connection, &enrolments).await?;
@@ -140,7 +147,13 @@ impl Hot {
             }
         }
         store::certificates::insert_promised(connection, &promised).await?;
-        Ok(store::certificates::complete(connection, &signed).await?)
+        store::certificates::complete(connection, &signed).await?;
+        match store::certificates::change_statuses(connection, &statuses).await {
+            Err(store::Error::Conflict) => {
+                Err(Error::WrongState { what: "certificate", found: "changed meanwhile".to_owned(), expected: "what it was" })
+            }
+            other => Ok(other?),
+        }
     }
 }
 
@@ -182,12 +195,6 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
         },
         Row::Enrolment(row, requests) => store::enrolments::insert(connection, row, requests).await?,
         Row::Authority(row) => store::authorities::insert(connection, row).await?,
-        Row::Status { id, version, from, to } => match store::certificates::change_status(connection, id, *version, from, to).await {
-            Err(store::Error::Conflict) => {
-                return Err(Error::WrongState { what: "certificate", found: "changed meanwhile".to_owned(), expected: from });
-            }
-            other => other?,
-        },
         Row::SystemCertificate(row) => store::certificates::insert_system_certificate(connection, row).await?,
         Row::Crl(row) => store::crls::insert(connection, row).await?,
         Row::Citizen(change) => store::citizens::write(connection, change).await?,
@@ -197,7 +204,8 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
         | Row::StaffMember(_)
         | Row::EnrolmentState { .. }
         | Row::Certificate { .. }
-        | Row::Signed { .. } => unreachable!("written many at a time"),
+        | Row::Signed { .. }
+        | Row::Status { .. } => unreachable!("written many at a time"),
     }
     Ok(())
 }

@@ -443,7 +443,7 @@ pub async fn contests(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<ContestRow>, Error> {
-    const SQL: &str = "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o join enrolment e on e.id = o.later \
+    const SQL: &str = "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o left join enrolment e on e.id = o.later \
          where o.later > $1 and (cast($2 as text) is null or e.department = $2) order by o.later limit $3";
     let after = after.unwrap_or_default();
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(department).bind(limit).fetch_all(c).await)?)

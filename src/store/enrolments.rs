@@ -163,6 +163,19 @@ pub async fn newest_of_persons(connection: &mut Connection, profile: &str, perso
     Ok(found)
 }
 
+/// The requests of these persons that may still be issued: (person, enrolment).
+pub async fn open_of(connection: &mut Connection, persons: &[String]) -> Result<Vec<(String, String)>, Error> {
+    let mut found = Vec::new();
+    for chunk in persons.chunks(AT_ONCE) {
+        found.extend::<Vec<(String, String)>>(on!(connection, c => {
+            let mut query = QueryBuilder::new("select person, id from enrolment where state in ('submitted', 'approved') and person in ");
+            push_list(&mut query, chunk);
+            query.build_query_as().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
+}
+
 /// Moves an enrolment on from the state it must be in; `Conflict` when it is in another.
 pub async fn change_state(
     connection: &mut Connection,

@@ -29,7 +29,7 @@ use sqlx::{
 };
 
 pub use authorities::AuthorityRow;
-pub use certificates::{CertificateFilter, CertificateRow, SignedRow, SystemCertificateRow};
+pub use certificates::{CertificateFilter, CertificateRow, SignedRow, StatusChange, SystemCertificateRow};
 pub use crls::CrlRow;
 pub use enrolments::{EnrolmentRequestRow, EnrolmentRow, StateChange};
 pub use error::Error;

@@ -99,6 +99,10 @@ fn signed(mark: u8, signature: u8) -> SignedRow {
     SignedRow { id: vec![mark; 32], signature: vec![signature; 64], fingerprint: vec![signature; 32] }
 }
 
+fn status(mark: u8, version: i64, from: &str, to: &str) -> StatusChange {
+    StatusChange { id: vec![mark; 32], version, from: from.into(), to: to.into() }
+}
+
 fn leaf(idx: u8) -> LeafRow {
     LeafRow { idx: i64::from(idx), event_id: vec![idx; 32], leaf_hash: vec![1; 32], entry: vec![idx; 100] }
 }
@@ -374,6 +378,9 @@ async fn staff_run_on_both() {
         let one_is_not = enrolments::change_states(c, "submitted", "approved", &[change("e"), change("e3")]).await;
         assert!(matches!(one_is_not, Err(Error::Conflict)));
 
+        let mut open = enrolments::open_of(c, &["p".into(), "q".into()]).await.unwrap();
+        open.sort();
+        assert_eq!(open.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>(), ["e", "e2", "e3"]);
         let items = ["e".to_owned(), "e2".to_owned()];
         assert_eq!(statements::about_each(c, "approve", &items).await.unwrap().len(), 2, "both are about e alone");
         assert_eq!(statements::find_many(c, &[vec![1; 32], vec![9; 32]]).await.unwrap().len(), 1);
@@ -432,11 +439,15 @@ async fn certificates_run_on_both() {
         assert!(certificates::find_by_fingerprint(c, &[12; 32]).await.unwrap().is_some());
         assert!(certificates::of_key(c, &[3; 32]).await.unwrap().is_none(), "it is only promised");
         assert_eq!(certificates::of_enrolment(c, "e").await.unwrap().len(), 3);
+        assert_eq!(certificates::find_many(c, &[vec![1; 32], vec![3; 32], vec![9; 32]]).await.unwrap().len(), 2);
+        assert_eq!(certificates::running_of(c, &["p".into()], 99).await.unwrap().len(), 3);
+        assert!(certificates::running_of(c, &["p".into()], 100).await.unwrap().is_empty(), "they have ended");
 
-        certificates::change_status(c, &[1; 32], 1, "valid", "suspended").await.unwrap();
-        assert!(matches!(certificates::change_status(c, &[1; 32], 1, "suspended", "valid").await, Err(Error::Conflict)), "version 1");
-        assert!(matches!(certificates::change_status(c, &[1; 32], 2, "valid", "revoked").await, Err(Error::Conflict)), "suspended");
-        certificates::change_status(c, &[1; 32], 2, "suspended", "revoked").await.unwrap();
+        assert!(certificates::successor_of(c, &[1; 32]).await.unwrap().is_none());
+        certificates::change_statuses(c, &[status(1, 1, "valid", "suspended")]).await.unwrap();
+        assert!(matches!(certificates::change_statuses(c, &[status(1, 1, "suspended", "valid")]).await, Err(Error::Conflict)), "version 1");
+        assert!(matches!(certificates::change_statuses(c, &[status(1, 2, "valid", "revoked")]).await, Err(Error::Conflict)), "suspended");
+        certificates::change_statuses(c, &[status(1, 2, "suspended", "revoked")]).await.unwrap();
         assert_eq!(certificates::not_good(c, "a").await.unwrap().len(), 1);
 
         for (key, active) in [([1; 32], 1), ([2; 32], 1)] {
@@ -551,8 +562,11 @@ async fn a_promise_revoked_before_its_signature_stays_revoked_and_keeps_the_sign
         let mut tx = seeded(&db).await;
         let c = tx.connection();
         certificates::insert_promised(c, &[certificate(1)]).await.unwrap();
-        assert!(matches!(certificates::change_status(c, &[1; 32], 1, "valid", "suspended").await, Err(Error::Conflict)), "only promised");
-        certificates::change_status(c, &[1; 32], 1, "valid", "revoked").await.unwrap();
+        assert!(
+            matches!(certificates::change_statuses(c, &[status(1, 1, "valid", "suspended")]).await, Err(Error::Conflict)),
+            "only promised"
+        );
+        certificates::change_statuses(c, &[status(1, 1, "valid", "revoked")]).await.unwrap();
         certificates::complete(c, &[signed(1, 11)]).await.unwrap();
         let row = certificates::find(c, &[1; 32]).await.unwrap().unwrap();
         assert_eq!((row.status.as_str(), row.signature), ("revoked", Some(vec![11; 64])));

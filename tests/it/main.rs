@@ -1,6 +1,7 @@
 //! Behaviour from outside: a real service, real files, a real database (`HUFU_TEST_DATABASE=postgres` for PostgreSQL).
 
 mod approvals;
+mod bulk;
 mod citizens;
 mod conformance;
 mod crash;
@@ -11,5 +12,7 @@ mod layers;
 mod oidc;
 mod problems;
 mod protocols;
+mod renewal;
+mod revocation;
 mod staff;
 mod world;

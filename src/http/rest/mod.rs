@@ -8,6 +8,8 @@ mod departments;
 mod enrolments;
 mod officers;
 mod policies;
+mod renewals;
+mod revocations;
 mod staff;
 mod statements;
 mod suspensions;
@@ -34,14 +36,16 @@ pub fn router() -> Router<App> {
         .merge(enrolments::router())
         .merge(officers::router())
         .merge(policies::router())
+        .merge(renewals::router())
+        .merge(revocations::router())
         .merge(staff::router())
         .merge(statements::router())
         .merge(suspensions::router())
         .merge(verify::router())
 }
 
-/// The largest body that carries a list of identifiers: 20 000 of them and a statement.
-const LIST_BODY: usize = 1024 * 1024;
+/// The largest body that carries a list of identifiers: 20 000 digests and a statement.
+const LIST_BODY: usize = 2 * 1024 * 1024;
 
 /// The largest page.
 const MOST_ITEMS: i64 = 1000;

@@ -60,7 +60,7 @@ async fn import(
 }
 
 /// A body of CSV (RFC 7111).
-struct Csv(Bytes);
+pub struct Csv(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Csv {
     type Rejection = Problem;

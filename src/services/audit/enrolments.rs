@@ -104,7 +104,7 @@ fn check_decision(row: &store::EnrolmentRow, requests: usize, issued: &[Issued],
     finding.check("decision", about.to_string() == row.id, || "it is about something else".to_owned());
     let state = match act {
         Act::Approve if requests == 0 => "approved",
-        Act::Approve | Act::Issue | Act::Claim | Act::Prove => "issued",
+        Act::Approve | Act::Issue | Act::Claim | Act::Prove | Act::Renew => "issued",
         Act::Reject | Act::DismissContest => "rejected",
         // A leaver's, that was approved and had no key yet.
         Act::Withdraw | Act::Revoke => "withdrawn",
@@ -120,6 +120,7 @@ fn check_decision(row: &store::EnrolmentRow, requests: usize, issued: &[Issued],
     finding.check("profile", same, || "the decision has another".to_owned());
     let submitter = match act {
         Act::Issue => Some(&records.system_person),
+        Act::Renew => Some(&row.person),
         Act::Claim if !records.was_claimed(row) => Some(&row.person),
         _ => None,
     };

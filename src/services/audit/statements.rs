@@ -9,7 +9,7 @@ use crate::{
     crypto::digest::sha256,
     ledger::{EventType, State, StatusKey},
     policy::{About, Act, Decision, PolicySet, SignerReference, Statement, jws::canonical, statement::list_root},
-    services::logs::OPERATIONS,
+    services::{logs::OPERATIONS, renew},
     store::{self, Connection},
 };
 
@@ -110,6 +110,9 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
         .chain(records.enrolments.iter().filter_map(|row| row.decision.as_deref()))
         .chain(facts.decisions.iter().map(Vec::as_slice))
         .collect();
+    // By the enrolment of the successor, the certificate that it follows.
+    let renewals: HashMap<&str, String> =
+        (records.enrolments.iter()).filter_map(|row| Some((row.id.as_str(), hex::encode(renew::replaced(row)?)))).collect();
     let keyless: HashSet<&str> =
         records.enrolments.iter().filter(|row| records.staff.holds(&row.person)).map(|row| row.id.as_str()).collect();
     let mut used: HashSet<Vec<u8>> = HashSet::new();
@@ -129,7 +132,7 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
         if listed != parsed.statements {
             findings.row("decision_statement", &id).add("statement", "not the list in the text of the decision");
         }
-        check_reasons(&id, parsed, records, findings);
+        check_reasons(&id, parsed, &renewals, records, findings);
         used.extend(parsed.statements.iter().filter_map(|statement| hex::decode(statement).ok()));
         records.check_policy(findings, "decision", &id, "canonical", &parsed.decision.policy.0);
     }
@@ -150,6 +153,7 @@ fn is_vote(statement: &store::StatementRow, enrolments: &HashSet<&str>, records:
             let listed = records.lists.get(about).into_iter().flatten().any(|(_, item)| enrolments.contains(item.as_str()));
             listed || enrolments.contains(about)
         }
+        Ok(Act::Revoke) => records.lists.contains_key(about),
         Ok(Act::Grant) => records.persons.contains_key(about),
         Ok(Act::ActivatePolicy) => hex::decode(about).is_ok_and(|digest| records.policies.contains_key(&digest)),
         _ => false,
@@ -181,7 +185,7 @@ fn place((expected, (ordinal, statement)): (usize, (i64, Vec<u8>))) -> String {
 
 /// The statements of a decision are about what it is about; a claim rests on the grant of its person, too, what a proof decides
 /// on what two officers signed at a counter, and what ends a request names the approvals that it had.
-fn check_reasons(id: &str, decision: &Canonical, records: &Records, findings: &mut Findings) {
+fn check_reasons(id: &str, decision: &Canonical, renewals: &HashMap<&str, String>, records: &Records, findings: &mut Findings) {
     for digest in &decision.statements {
         let found = hex::decode(digest).ok().and_then(|digest| records.statements.get(&digest));
         let Some(statement) = found else {
@@ -194,9 +198,12 @@ fn check_reasons(id: &str, decision: &Canonical, records: &Records, findings: &m
         let own = (approved || statement.act == decision.decision.act.as_str())
             && records.is_about(statement, &decision.decision.about.to_string());
         let grant = decision.decision.act == Act::Claim && statement.act == Act::Grant.as_str();
+        let renewal = decision.decision.act == Act::Renew
+            && statement.act == Act::Renew.as_str()
+            && renewals.get(decision.decision.about.to_string().as_str()) == Some(&statement.about);
         let proof = decision.decision.act == Act::Prove
             && [Act::CheckIdentity.as_str(), Act::ConfirmIdentity.as_str()].contains(&statement.act.as_str());
-        if !own && !grant && !proof {
+        if !own && !grant && !renewal && !proof {
             findings.disagree(("decision", id, "canonical"), ("statement", digest, "about"));
         }
     }

@@ -90,6 +90,7 @@ pub fn read(file: &[u8], takes: &dyn Fn(&str) -> bool) -> (Vec<Line>, Findings) 
             Vec::new()
         }
     };
+    let mut places = Places { file, seen: 0, line: 1 };
     let mut lines = Vec::new();
     let mut first_with: HashMap<String, u64> = HashMap::new();
     for record in records {
@@ -101,11 +102,12 @@ pub fn read(file: &[u8], takes: &dyn Fn(&str) -> bool) -> (Vec<Line>, Findings) 
             findings.add(1, "", "not-csv");
             break;
         };
+        let place = places.of(&record);
         if lines.len() == MOST_LINES {
-            findings.add(place(&record), "", "too-many-lines");
+            findings.add(place, "", "too-many-lines");
             break;
         }
-        let Some(line) = read_line(&record, &columns, &mut findings) else { continue };
+        let Some(line) = read_line(place, &record, &columns, &mut findings) else { continue };
         match first_with.insert(line.number.expose().to_owned(), line.line) {
             Some(_) => findings.add(line.line, NUMBER, "repeated"),
             None => lines.push(line),
@@ -114,8 +116,23 @@ pub fn read(file: &[u8], takes: &dyn Fn(&str) -> bool) -> (Vec<Line>, Findings) 
     (lines, findings)
 }
 
-fn place(record: &csv::ByteRecord) -> u64 {
-    record.position().map_or(0, csv::Position::line)
+/// Where records begin. The reader says where it began to look for one, which may be before the end of the line above.
+struct Places<'a> {
+    file: &'a [u8],
+    seen: usize,
+    line: u64,
+}
+
+impl Places<'_> {
+    /// The line, counted from 1, of a record that comes after those before.
+    fn of(&mut self, record: &csv::ByteRecord) -> u64 {
+        let looked = record.position().map_or(0, |position| position.byte() as usize);
+        let ends = self.file.iter().skip(looked).take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
+        let begins = (looked + ends).clamp(self.seen, self.file.len());
+        self.line += self.file[self.seen..begins].iter().filter(|octet| **octet == b'\n').count() as u64;
+        self.seen = begins;
+        self.line
+    }
 }
 
 /// Empty when one of them is wrong.
@@ -153,8 +170,7 @@ fn headings(first: &csv::ByteRecord, takes: &dyn Fn(&str) -> bool, findings: &mu
     if findings.total == 0 { columns } else { Vec::new() }
 }
 
-fn read_line(record: &csv::ByteRecord, columns: &[Column], findings: &mut Findings) -> Option<Line> {
-    let line = place(record);
+fn read_line(line: u64, record: &csv::ByteRecord, columns: &[Column], findings: &mut Findings) -> Option<Line> {
     if record.len() != columns.len() {
         findings.add(line, "", "wrong-number-of-columns");
         return None;
@@ -211,13 +227,13 @@ mod tests {
 
     #[test]
     fn people_are_read_with_their_fields_and_names() {
-        let file = "\u{feff}工号,姓名,OU,mail\r\n E-1 ,王芳,\"一科, 北\",a@x.cn; b@x.cn\r\nE-2,李雷,,\r\n";
+        let file = "\u{feff}工号,姓名,OU,mail\r\n\r\n E-1 ,王芳,\"一科, 北\",a@x.cn; b@x.cn\r\nE-2,李雷,,\r\n";
         let (lines, findings) = read(file.as_bytes(), &takes);
         assert_eq!((lines.len(), findings.total), (2, 0));
-        assert_eq!((lines[0].line, lines[0].number.expose()), (2, "E-1"));
+        assert_eq!((lines[0].line, lines[0].number.expose()), (3, "E-1"));
         assert_eq!(lines[0].fields, BTreeMap::from([("CN".into(), "王芳".into()), ("OU".into(), "一科, 北".into())]));
         assert_eq!(lines[0].names[&NameKind::Mail], ["a@x.cn", "b@x.cn"]);
-        assert_eq!((lines[1].line, lines[1].fields.len(), lines[1].names.len()), (3, 1, 0));
+        assert_eq!((lines[1].line, lines[1].fields.len(), lines[1].names.len()), (4, 1, 0));
     }
 
     #[test]

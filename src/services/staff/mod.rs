@@ -10,6 +10,7 @@
 
 pub mod codes;
 pub mod import;
+pub mod leavers;
 pub mod lines;
 #[cfg(test)]
 pub(super) mod tests;
