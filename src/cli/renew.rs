@@ -18,7 +18,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     Connection,
     claim::{PKCS12_ITERATIONS, key_pem, request},
-    client::{Client, Identity},
+    client::{Client, Identity, Problem},
     decide::Draft,
 };
 use crate::{
@@ -150,14 +150,13 @@ impl Renew {
         let key = algorithms::load_any(&secret)?;
         let id = identity.certificate().id().to_string();
         let csr = request(&*key)?;
-        let answer = match ask(&client, &identity, &id, &csr, &*key).await? {
-            Asked::Draft(draft) => {
-                let body = json!({"statement": draft.sign(&identity)?, "csr": csr});
-                client.post(&format!("/api/v1/certificates/{id}/renewal"), &body).await?
-            }
-            // An earlier run was answered and did not live to keep it.
-            Asked::Done => client.post(&format!("/api/v1/certificates/{id}/renewal"), &json!({"statement": "", "csr": csr})).await?,
+        // An earlier run may have been answered and not have lived to keep it: then there is nothing left to sign.
+        let statement = match ask(&client, &identity, &id, &csr, &*key).await? {
+            Some(draft) => draft.sign(&identity)?,
+            None => String::new(),
         };
+        let body = json!({"statement": statement, "csr": csr});
+        let answer = client.post(&format!("/api/v1/certificates/{id}/renewal"), &body).await?;
         let text = |field: &str| answer[field].as_str().with_context(|| format!("the server's answer has no {field}"));
         let chain = Certificate::parse_many(text("chain")?.as_bytes())?;
         if chain[0].public_key() != Ok(key.public_key()) || chain[0].subject_der() != identity.certificate().subject_der() {
@@ -195,28 +194,22 @@ impl Renew {
     }
 }
 
-/// What the server says to a request for renewal.
-enum Asked {
-    Draft(Draft),
-    /// It was renewed with this key before.
-    Done,
-}
-
-/// The draft of what there is to sign, after this end has checked that it is about this certificate and this key.
-async fn ask(client: &Client, identity: &Identity, id: &str, csr: &str, key: &dyn PrivateKey) -> anyhow::Result<Asked> {
+/// The draft of what there is to sign, after this end has checked that it is about this certificate and this key; `None` when
+/// the certificate was renewed before.
+async fn ask(client: &Client, identity: &Identity, id: &str, csr: &str, key: &dyn PrivateKey) -> anyhow::Result<Option<Draft>> {
     let draft = match Draft::fetch_renewal(client, id, csr).await {
         Ok(draft) => draft,
         Err(error) => {
-            let problem = error.downcast_ref::<super::client::Problem>();
+            let problem = error.downcast_ref::<Problem>();
             let renewed = problem.is_some_and(|problem| problem.code == "wrong-state" && problem.detail.contains("is renewed"));
-            return if renewed { Ok(Asked::Done) } else { Err(error) };
+            return if renewed { Ok(None) } else { Err(error) };
         }
     };
     let own = hex::encode(key.public_key().fingerprint());
     if draft.shown["key"]["fingerprint"] != own || draft.shown["subject"] != Value::from(identity.certificate().subject_text()) {
         bail!("the server's draft is about another key or another subject; nothing was signed");
     }
-    Ok(Asked::Draft(draft))
+    Ok(Some(draft))
 }
 
 /// `NAME.crt`, `NAME.key`, `NAME.p12`, and what is to take their place.

@@ -89,7 +89,9 @@ fn split(file: &[u8]) -> anyhow::Result<Vec<Part>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
     let mut starts = Vec::new();
     for record in reader.byte_records() {
-        starts.push(record?.position().map_or(0, csv::Position::byte) as usize);
+        let looked = record?.position().map_or(0, csv::Position::byte) as usize;
+        // The reader says where it began to look, which may be before the end of the line above.
+        starts.push(looked + file.iter().skip(looked).take_while(|octet| matches!(octet, b'\r' | b'\n')).count());
     }
     let Some((_, people)) = starts.split_first() else { return Ok(Vec::new()) };
     let heading = &file[..people.first().copied().unwrap_or(file.len())];

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use crate::{
+    citizens::{Citizen, Counter, certificate},
     staff::{approve_list, import, in_state},
     world::{Answer, Ca, Holder, Office, Person, TestCa, csr, in_both_families, new_csr, text},
 };
@@ -23,6 +24,7 @@ in_both_families! {
     nobody_else_renews_and_nothing_that_is_not_good,
     a_statement_renews_with_the_key_that_was_shown_alone,
     an_officer_renews_while_they_hold_a_role,
+    a_citizen_renews_and_keeps_their_one_place,
     the_command_replaces_the_files_and_tells_a_service,
 }
 
@@ -134,6 +136,18 @@ async fn an_officer_renews_while_they_hold_a_role(family: Family) {
     let dismissed = office.registration.identity.certificate().id().to_string();
     assert_eq!(refused(&draft(&ca, &office.registration, &dismissed, &new_csr(family)).await), (409, "wrong-state".to_owned()));
     renew(&ca, &office.approver, &id, &new_csr(family)).await.ok();
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_citizen_renews_and_keeps_their_one_place(family: Family) {
+    let ca = TestCa::new().at("2030-01-01T00:00:00Z").start().await;
+    let counter = Counter::open(&ca, family).await;
+    let (one, _, person) = certificate(&ca, &counter, "citizen", &Citizen::new("王芳"), family).await;
+    ca.clock.forward(Duration::days(1050));
+    renew(&ca, &person, &text(&one, "id"), &new_csr(family)).await.ok();
+    let renewed = "select count(*) from identity_slot s join enrolment e on e.id = s.enrolment where e.replaces is not null";
+    assert_eq!(ca.sql().await.number(renewed).await, 1);
+    assert_eq!(ca.sql().await.number("select count(*) from identity_slot").await, 1);
     ca.audit_finds_nothing().await;
 }
 

@@ -1,6 +1,8 @@
 //! `/enrolments/import` and `/enrolments/codes`: a department's people as a list, and the codes that they come to their
 //! certificates with.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Json, Router,
     body::Bytes,
@@ -94,7 +96,7 @@ struct Wanted {
 struct Codes {
     codes: Vec<Code>,
     /// Those that have a code that works, and kept it.
-    skipped: Vec<String>,
+    skipped: BTreeSet<String>,
     expires_at: String,
 }
 

@@ -52,7 +52,7 @@ impl Services {
         if !self.roles(id).await?.is_empty() {
             return Err(Error::WrongState { what: "person", found: "an officer".to_owned(), expected: "without roles" });
         }
-        if self.enrolments_of(person).await?.iter().any(|one| one["state"] == "submitted") {
+        if self.enrolments_of(person).await?.iter().any(|one| one["state"] == "submitted" || one["state"] == "approved") {
             return Err(Error::WrongState {
                 what: "person",
                 found: "waiting for a decision".to_owned(),

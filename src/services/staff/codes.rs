@@ -4,6 +4,8 @@
 //! now. All codes that were made together are bound by one leaf of the operations log, so that a code slipped into the table
 //! is found.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde_json::{Value, json};
 
 use super::super::{
@@ -37,7 +39,7 @@ pub struct HandedOut {
 pub struct Codes {
     pub handed_out: Vec<HandedOut>,
     /// Enrolments that have a code that works, and kept it.
-    pub skipped: Vec<String>,
+    pub skipped: BTreeSet<String>,
     /// In milliseconds since 1970 UTC.
     pub expires_at: i64,
 }
@@ -68,11 +70,11 @@ impl Services {
             let staff = store::staff::of_persons(&mut connection, &persons).await?;
             (staff, store::staff::with_working_code(&mut connection, ids, now).await?)
         };
-        let skipped = if earlier == Earlier::Keep { working } else { Vec::new() };
+        let skipped: BTreeSet<String> = if earlier == Earlier::Keep { working.into_iter().collect() } else { BTreeSet::new() };
+        let staff: HashMap<&str, &store::StaffRow> = staff.iter().map(|row| (row.person.as_str(), row)).collect();
         let mut handed_out = Vec::new();
         for enrolment in enrolments.iter().filter(|enrolment| !skipped.contains(&enrolment.id.to_string())) {
-            let person = enrolment.person.to_string();
-            let row = staff.iter().find(|row| row.person == person);
+            let row = staff.get(enrolment.person.to_string().as_str());
             handed_out.push(HandedOut {
                 enrolment: enrolment.id.to_string(),
                 number: row.map(|row| self.employee_number(row)).transpose()?.map(|number| number.expose().to_owned()).unwrap_or_default(),
