@@ -10,15 +10,22 @@ pub mod decide;
 pub mod demo;
 pub mod enrol;
 pub mod ledger;
+pub mod offline;
 pub mod policy;
 pub mod register;
 pub mod renew;
+pub mod report;
 pub mod revoke;
 pub mod roster;
 pub mod serve;
 pub mod show;
+pub mod sign;
+pub mod source;
 pub mod suspend;
+pub mod time_stamp;
 pub mod verify;
+pub mod verify_signature;
+pub mod verify_timestamp;
 
 use std::{
     io::IsTerminal,

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     policy::{
-        self, About, Act, Actor, Missing, PersonId, Quorum, Timestamp,
+        About, Act, Actor, Missing, PersonId, Timestamp,
         statement::{self, list_root},
     },
     store,
@@ -96,7 +96,7 @@ impl Services {
 
     fn listed(&self, caller: &Caller, enrolment: &Enrolment, votes: &[Vote]) -> Result<Subject, Error> {
         must_be_submitted(enrolment)?;
-        policy::decide(&caller.actor, Act::Approve, &enrolment.object(people(votes)))?;
+        self.policy().decide(&caller.actor, Act::Approve, &enrolment.object(people(votes)))?;
         self.enrolment_subject(enrolment)
     }
 
@@ -252,7 +252,7 @@ impl Services {
         votes: &[Vote],
         statement: &str,
     ) -> Result<Checked, Error> {
-        policy::decide(&caller.actor, act, &enrolment.object(people(votes)))?;
+        self.policy().decide(&caller.actor, act, &enrolment.object(people(votes)))?;
         let checked = self.check_statement(caller, statement, act, &self.enrolment_subject(enrolment)?).await?;
         // What was approved and has no key yet can still be taken back or rejected.
         if act == Act::Approve || !(enrolment.state == "approved" && enrolment.requests.is_empty()) {
@@ -287,11 +287,12 @@ impl Services {
         for (item, statement) in about {
             of.entry(item).or_default().push(digest(&statement)?);
         }
+        let policy = self.policy();
         let votes = |enrolment: &Enrolment| {
             let mut votes: Vec<Vote> = Vec::new();
             for statement in of.get(&enrolment.id.to_string()).into_iter().flatten() {
                 let Some(signer) = signers.get(statement) else { continue };
-                let may = policy::decide(signer, Act::Approve, &enrolment.object(people(&votes))).is_ok();
+                let may = policy.decide(signer, Act::Approve, &enrolment.object(people(&votes))).is_ok();
                 votes.extend(may.then(|| Vote { signer: signer.clone(), statement: *statement }));
             }
             votes
@@ -301,7 +302,7 @@ impl Services {
 
     fn missing(&self, enrolment: &Enrolment, votes: &[Vote]) -> Option<Missing> {
         let signers: Vec<Actor> = votes.iter().map(|vote| vote.signer.clone()).collect();
-        Quorum { people: enrolment.profile.approvals().count, ..Quorum::ONE }.missing(&signers, enrolment.department)
+        enrolment.profile.approvals().quorum().missing(&signers, enrolment.department)
     }
 
     /// Issues one certificate for each certification request, on all these approvals; without a request, the enrolment is

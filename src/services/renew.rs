@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     crypto::digest::sha256,
-    policy::{self, About, Act, PersonId, Timestamp},
+    policy::{About, Act, PersonId, Timestamp},
     store::{
         self, CertificateRow,
         citizens::{Change, SlotRow},
@@ -53,7 +53,7 @@ impl Services {
     /// answer may have been lost on its way.
     pub async fn renew(&self, caller: &Caller, id: &str, csr: &[u8], statement: &str) -> Result<Renewed, Error> {
         let row = self.find_certificate(id).await?;
-        policy::decide(&caller.actor, Act::Renew, &certificate_object(&row)?)?;
+        self.policy().decide(&caller.actor, Act::Renew, &certificate_object(&row)?)?;
         if let Some(issued) = self.renewed_before(&row, csr).await? {
             return self.renewed(issued).await;
         }
@@ -86,7 +86,7 @@ impl Services {
 
     /// Whether the caller may renew this certificate now with this request; answers the enrolment that it was issued on.
     async fn check_renewal(&self, caller: &Caller, row: &CertificateRow, csr: &[u8]) -> Result<(Enrolment, CertificationRequest), Error> {
-        policy::decide(&caller.actor, Act::Renew, &certificate_object(row)?)?;
+        self.policy().decide(&caller.actor, Act::Renew, &certificate_object(row)?)?;
         let wrong = |found: &str, expected| Error::WrongState { what: "certificate", found: found.to_owned(), expected };
         let status = self.status_name(row)?;
         if status != "valid" {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     ledger::{State, StatusKey},
     policy::{
-        self, About, Act, Actor, DepartmentId, Missing, Object, Payload, Quorum, Statement, Timestamp, rules,
+        About, Act, Actor, DepartmentId, Missing, Object, Payload, Quorum, Statement, Timestamp, rules,
         statement::{self, list_root},
     },
     store,
@@ -48,7 +48,7 @@ impl Services {
     /// What whoever revokes a list is shown, and of each of it.
     pub async fn revocation_subject(&self, caller: &Caller, ids: &[String]) -> Result<(Subject, Vec<Subject>), Error> {
         let held = self.held(ids).await?;
-        may_revoke(&caller.actor, &held)?;
+        self.may_revoke(&caller.actor, &held)?;
         self.subject_of_list(&held).await
     }
 
@@ -90,7 +90,7 @@ impl Services {
     /// Revokes a list once enough people have signed for it.
     pub async fn revoke_list(&self, caller: &Caller, ids: &[String], statement: &str) -> Result<ListRevoked, Error> {
         let held = self.held(ids).await?;
-        may_revoke(&caller.actor, &held)?;
+        self.may_revoke(&caller.actor, &held)?;
         let (subject, each) = self.subject_of_list(&held).await?;
         let checked = self.check_statement(caller, statement, Act::Revoke, &subject).await?;
         let payload = checked.statement.payload().clone();
@@ -195,6 +195,14 @@ impl Services {
         }
     }
 
+    fn may_revoke(&self, actor: &Actor, held: &[Held]) -> Result<(), Error> {
+        let policy = self.policy();
+        for one in held {
+            policy.decide(actor, Act::Revoke, &one.object()?)?;
+        }
+        Ok(())
+    }
+
     /// Who has signed for this very list before, having seen the same of it, for the same reason, and still may.
     async fn same_words(&self, payload: &Payload, held: &[Held]) -> Result<Vec<(Actor, [u8; 32])>, Error> {
         let mut rows = {
@@ -208,7 +216,7 @@ impl Services {
             })
         });
         let mut signers = self.signers(&rows).await?;
-        signers.retain(|(signer, _)| may_revoke(signer, held).is_ok());
+        signers.retain(|(signer, _)| self.may_revoke(signer, held).is_ok());
         Ok(signers)
     }
 
@@ -245,17 +253,10 @@ impl Held {
         match self {
             Self::Certificate(row) => certificate_object(row),
             Self::Enrolment(enrolment) => {
-                Ok(Object::Certificate(rules::Certificate { department: enrolment.department, holder: enrolment.person }))
+                Ok(Object::Certificate(rules::Certificate { department: enrolment.department.into(), holder: enrolment.person }))
             }
         }
     }
-}
-
-fn may_revoke(actor: &Actor, held: &[Held]) -> Result<(), Error> {
-    for one in held {
-        policy::decide(actor, Act::Revoke, &one.object()?)?;
-    }
-    Ok(())
 }
 
 /// The department of all of them; `None` when they are of several, or of none.
@@ -263,7 +264,7 @@ fn common_department(held: &[Held]) -> Result<Option<DepartmentId>, Error> {
     let mut departments = BTreeSet::new();
     for one in held {
         let Object::Certificate(certificate) = one.object()? else { continue };
-        departments.insert(certificate.department);
+        departments.insert(certificate.department.department());
     }
     Ok(if departments.len() == 1 { departments.pop_first().flatten() } else { None })
 }

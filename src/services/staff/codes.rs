@@ -22,7 +22,7 @@ use super::super::{
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{self, About, Act, PersonId, Timestamp, jws::canonical},
+    policy::{About, Act, PersonId, Timestamp, jws::canonical},
     store::{self, EnrolmentCodeRow, EnrolmentRequestRow, staff::Change},
     world::{millis, random},
 };
@@ -60,7 +60,7 @@ impl Services {
         }
         let enrolments = self.find_enrolments(ids).await?;
         for enrolment in &enrolments {
-            policy::decide(&caller.actor, Act::Submit, &enrolment.object(Vec::new()))?;
+            self.policy().decide(&caller.actor, Act::Submit, &enrolment.object(Vec::new()))?;
             check_waits(enrolment).map_err(|error| error.of_item(&enrolment.id.to_string()))?;
         }
         let now = millis(self.clock.now());

@@ -3,13 +3,14 @@
 //! A line is known by its employee number, so the same list handed in again, whole or after it was cut off half-way, records
 //! what is missing and changes nothing else. Commits are of some hundred people each: a crash leaves whole ones.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde::Serialize;
 
 use super::{
     super::{
         Services,
+        contents::Sources,
         enrol::SubjectRecord,
         error::Error,
         journal::{Commit, Kind},
@@ -21,11 +22,11 @@ use super::{
 };
 use crate::{
     policy::{
-        self, Act, DepartmentFacts, DepartmentId, FieldError, Object, PersonId, Profile,
+        Act, DepartmentId, Object, PersonId, Profile,
         jws::canonical,
+        national::NationalSource,
         profile::{Evidence, NameSource, Source, SubjectKind},
         rules,
-        subject::SubjectData,
     },
     store,
     world::millis,
@@ -133,17 +134,25 @@ impl Services {
         must_do_without_request(&profile)?;
         let department = self.department_id(Some(roster.department)).await?;
         let person = PersonId::generate(&*self.entropy);
-        let about =
-            rules::Enrolment { profile: &profile, department, submitted_by: caller.person(), subject: person, approved_by: Vec::new() };
-        policy::decide(&caller.actor, Act::Submit, &Object::Enrolment(about))?;
+        let about = rules::Enrolment {
+            profile: &profile,
+            department: department.into(),
+            submitted_by: caller.person(),
+            subject: person,
+            approved_by: Vec::new(),
+        };
+        self.policy().decide(&caller.actor, Act::Submit, &Object::Enrolment(about))?;
         let facts = self.department_facts(department).await?;
         let (mut lines, mut findings) = lines::read(roster.csv, &|column| takes(&profile, column));
-        lines.retain(|line| match check_line(&profile, &facts, person, line) {
-            Ok(()) => true,
-            Err(FieldError { field, rule }) => {
-                findings.add(line.line, field, rule.code());
-                false
+        lines.retain(|line| {
+            let (fields, alternative_names) = (&line.fields, &line.names);
+            let sources = Sources { profile: &profile, fields, alternative_names, department: &facts, person, csr: None };
+            match sources.contents() {
+                Ok(_) => return true,
+                Err(Error::FieldRefused { field, .. }) => findings.add(line.line, field.field, field.rule.code()),
+                Err(_) => findings.add(line.line, "", "not-encodable"),
             }
+            false
         });
         findings.told.sort_by_key(|finding| finding.line);
         // `department_id` answers with the one it was asked for.
@@ -193,8 +202,7 @@ impl Services {
             Known::Person(person) => (*person, false),
             Known::Unchanged | Known::Different | Known::Ended => return Vec::new(),
         };
-        let names = line.names.iter().map(|(kind, names)| (kind.to_string(), names.clone())).collect();
-        let record = SubjectRecord { subject: line.fields.clone(), alternative_names: names };
+        let record = SubjectRecord { subject: line.fields.clone(), alternative_names: line.names.clone() };
         let Context { profile, department, submitted_by } = context;
         let row = store::EnrolmentRow {
             request_digest: self.line_digest(context, line).to_vec(),
@@ -223,8 +231,7 @@ impl Services {
 
     /// Recognises a line that comes again. It is about a person, so it is no digest that anybody can try names against.
     fn line_digest(&self, context: &Context, line: &Line) -> [u8; 32] {
-        let names: BTreeMap<String, &Vec<String>> = line.names.iter().map(|(kind, names)| (kind.to_string(), names)).collect();
-        let text = canonical(&serde_json::json!([context.profile.name().as_str(), line.number.expose(), line.fields, names]));
+        let text = canonical(&serde_json::json!([context.profile.name().as_str(), line.number.expose(), line.fields, line.names]));
         self.vault.digest_of_line(context.department, &zeroize::Zeroizing::new(text))
     }
 }
@@ -243,14 +250,8 @@ fn must_do_without_request(profile: &Profile) -> Result<(), Error> {
 fn takes(profile: &Profile, column: &str) -> bool {
     let asked = |source: &Source| matches!(source, Source::Request | Source::Department);
     profile.subject_fields().iter().any(|field| field.attribute.name == column && asked(&field.source))
+        || profile.national_fields().iter().any(|field| field.extension.name == column && field.source == NationalSource::Request)
         || profile.name_fields().iter().any(|field| field.kind.as_str() == column && field.source == NameSource::Request)
-}
-
-fn check_line(profile: &Profile, department: &DepartmentFacts, person: PersonId, line: &Line) -> Result<(), FieldError> {
-    profile.subject(&SubjectData { fields: &line.fields, department, person, csr_subject: &[] })?;
-    let names: Vec<_> = line.names.iter().flat_map(|(kind, names)| names.iter().map(|name| (*kind, name.clone()))).collect();
-    profile.alternative_names(&names, &[], department)?;
-    Ok(())
 }
 
 fn report(known: &[Known], findings: Findings) -> Report {

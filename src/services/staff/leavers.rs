@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     ledger::{State, StatusKey},
-    policy::{self, Act, Object, PersonId, rules},
+    policy::{Act, Object, PersonId, rules},
     store,
     world::millis,
 };
@@ -32,8 +32,8 @@ impl Services {
     /// What the people of a list (their employee numbers) hold in a department. Columns beside the number are not looked at.
     pub async fn holdings(&self, caller: &Caller, department: &str, csv: &[u8]) -> Result<Holdings, Error> {
         let department = self.department_id(Some(department)).await?.ok_or_else(|| Error::unknown("department", department))?;
-        let certificate = rules::Certificate { department: Some(department), holder: PersonId::generate(&*self.entropy) };
-        policy::decide(&caller.actor, Act::Revoke, &Object::Certificate(certificate))?;
+        let certificate = rules::Certificate { department: Some(department).into(), holder: PersonId::generate(&*self.entropy) };
+        self.policy().decide(&caller.actor, Act::Revoke, &Object::Certificate(certificate))?;
         let (lines, mut findings) = lines::read(csv, &|_| true);
         let indexes: Vec<Vec<u8>> = lines.iter().map(|line| self.vault.index_of_employee(department, &line.number).to_vec()).collect();
         let (staff, certificates, enrolments) = {

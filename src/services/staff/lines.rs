@@ -30,7 +30,8 @@ pub struct Line {
     pub line: u64,
     pub number: EmployeeNumber,
     pub fields: BTreeMap<String, String>,
-    pub names: BTreeMap<NameKind, Vec<String>>,
+    /// By their kind.
+    pub names: BTreeMap<String, Vec<String>>,
 }
 
 /// What is wrong with a line.
@@ -186,7 +187,7 @@ fn read_line(line: u64, record: &csv::ByteRecord, columns: &[Column], findings: 
             Column::Number => number = Some(EmployeeNumber::parse(value).map_err(|error| findings.add(line, NUMBER, code(error))).ok()?),
             _ if value.is_empty() => {}
             Column::Name(kind) => {
-                names.insert(*kind, value.split(SEPARATOR).map(|name| name.trim().to_owned()).collect());
+                names.insert(kind.to_string(), value.split(SEPARATOR).map(|name| name.trim().to_owned()).collect());
             }
             Column::Field(name) => drop(fields.insert(name.clone(), value.to_owned())),
         }
@@ -232,7 +233,7 @@ mod tests {
         assert_eq!((lines.len(), findings.total), (2, 0));
         assert_eq!((lines[0].line, lines[0].number.expose()), (3, "E-1"));
         assert_eq!(lines[0].fields, BTreeMap::from([("CN".into(), "王芳".into()), ("OU".into(), "一科, 北".into())]));
-        assert_eq!(lines[0].names[&NameKind::Mail], ["a@x.cn", "b@x.cn"]);
+        assert_eq!(lines[0].names["mail"], ["a@x.cn", "b@x.cn"]);
         assert_eq!((lines[1].line, lines[1].fields.len(), lines[1].names.len()), (4, 1, 0));
     }
 
