@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output (as JSON with `--json`), everything else to standard error.
 
+pub mod acknowledgement;
 pub mod check;
 pub mod claim;
 pub mod client;
@@ -12,7 +13,10 @@ pub mod ledger;
 pub mod offline;
 pub mod policy;
 pub mod register;
+pub mod renew;
 pub mod report;
+pub mod revoke;
+pub mod roster;
 pub mod serve;
 pub mod show;
 pub mod sign;

@@ -44,6 +44,7 @@ codes! {
     KEY_ALGORITHM "key-algorithm-not-allowed" UNPROCESSABLE_ENTITY "不允许的密钥算法或曲线" "The key's algorithm or curve is not allowed";
     KEY_TAKEN "key-used-by-another" CONFLICT "该密钥已被他人使用" "The key belongs to another person";
     NO_REQUESTS "csr-missing" UNPROCESSABLE_ENTITY "缺少证书请求" "The enrolment has no certification request";
+    LINES "lines-refused" UNPROCESSABLE_ENTITY "清单中有错误行" "Lines of the list are wrong";
     UNAUTHENTICATED "authentication-required" UNAUTHORIZED "需要客户端证书" "A client certificate is needed";
     SESSION "session-not-good" UNAUTHORIZED "会话无效" "The session is not good";
     TOKEN "token-not-good" UNAUTHORIZED "令牌无效" "The token is not good";
@@ -211,6 +212,7 @@ impl From<services::Error> for Problem {
             E::KeyAlgorithm { .. } => Self::new(KEY_ALGORITHM, error),
             E::KeyUsedByAnother => Self::new(KEY_TAKEN, error),
             E::NoRequests => Self::new(NO_REQUESTS, error),
+            E::LinesRefused { .. } => Self::new(LINES, error),
             E::Unauthenticated => Self::new(UNAUTHENTICATED, error),
             E::CallerNotGood(_) => Self::new(CALLER, error),
             E::SessionNotGood => Self::new(SESSION, error),

@@ -12,6 +12,7 @@ mod citizens;
 mod crls;
 mod enrolments;
 mod people;
+mod staff;
 mod statements;
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub async fn audit(db: &Db, bundle: &TrustBundle) -> Result<Vec<Finding>, Error>
     statements::check(connection, &records, &facts, &mut findings).await?;
     enrolments::check(&records, &facts, &mut findings);
     people::check(&records, &mut findings);
+    staff::check(&records, &mut findings);
     citizens::check(connection, &records, &mut findings).await?;
     access::check(connection, &records, &mut findings).await?;
     check_notices(connection, &mut findings).await?;
@@ -159,6 +161,7 @@ struct Records {
     claims: Vec<store::ClaimRow>,
     tokens: Vec<store::TokenRow>,
     citizens: citizens::Citizens,
+    staff: staff::Staff,
 }
 
 /// An authority with its own certificate, as the bundle has it.
@@ -219,6 +222,7 @@ impl Records {
             claims: store::people::claims(connection).await?,
             tokens: store::tokens::all(connection).await?,
             citizens: citizens::Citizens::load(connection).await?,
+            staff: staff::Staff::load(connection).await?,
         })
     }
 

@@ -17,6 +17,8 @@ pub enum Error {
     KeyUsedByAnother,
     #[error("the request has no key for any family of the profile")]
     NoRequests,
+    #[error("{total} lines are refused; the first of them: {}", .first.as_ref().map(ToString::to_string).unwrap_or_default())]
+    LinesRefused { total: usize, first: Option<super::staff::lines::Finding> },
 
     // Who asks.
     #[error("this needs a client certificate")]
@@ -127,6 +129,11 @@ impl From<x509::linted::Failure> for Error {
 impl Error {
     pub fn unknown(what: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Unknown { what, id: id.to_string() }
+    }
+
+    /// Whether a certification request is at fault: what counts against the code that it came with.
+    pub fn is_of_a_bad_request(&self) -> bool {
+        matches!(self, Self::RequestMalformed(_) | Self::ProofOfPossession | Self::KeyAlgorithm { .. } | Self::KeyUsedByAnother)
     }
 
     /// The same error about one item of a list.

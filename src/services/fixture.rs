@@ -144,6 +144,7 @@ impl Installation {
         let statement = self.sign(&department.approver, Act::Approve, subject, None).await;
         match self.services().approve(&caller, &enrolment.id.to_string(), &statement).await.unwrap() {
             Approval::Issued(issued) => issued,
+            Approval::Approved => panic!("there is no key"),
             Approval::Waiting(missing) => panic!("{missing:?}"),
         }
     }

@@ -3,6 +3,7 @@
 //! Read `issue.rs` first, then `journal.rs`, which commits whatever the ledger records, and `statements.rs`, which is how
 //! people decide. Kept out on purpose: status codes and bodies (`http/`), SQL (`store/`), and who may do what (`policy/`).
 
+pub mod acknowledge;
 pub mod answer_ocsp;
 pub mod approve;
 pub mod audit;
@@ -33,10 +34,13 @@ pub mod proofing;
 pub mod publish_crl;
 pub mod read_ledger;
 pub mod register;
+pub mod renew;
 pub mod revoke;
+pub mod revoke_list;
 pub mod rows;
 pub mod sealing;
 pub mod sessions;
+pub mod staff;
 pub mod start;
 pub mod statements;
 pub mod suspend_by_code;

@@ -1,6 +1,8 @@
 //! Citizens: identity checks, proofings, the slots of their certificates, contests, what they are told, suspension codes.
 
-use super::{Connection, Error, StatementRow, expect_one, on};
+use sqlx::QueryBuilder;
+
+use super::{AT_ONCE, Connection, Error, StatementRow, expect_one, on, push_list};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct IdentityCheckRow {
@@ -402,6 +404,22 @@ pub async fn find_slot(connection: &mut Connection, profile: &str, blind_index: 
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(profile).bind(blind_index).fetch_optional(c).await)?)
 }
 
+/// Those of these enrolments that were proofed and hold no slot.
+pub async fn without_slot(connection: &mut Connection, enrolments: &[String]) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for chunk in enrolments.chunks(AT_ONCE) {
+        found.extend::<Vec<String>>(on!(connection, c => {
+            let mut query = QueryBuilder::new(
+                "select enrolment from proofing where not exists (select 1 from identity_slot s where s.enrolment = proofing.enrolment) \
+                 and enrolment in ",
+            );
+            push_list(&mut query, chunk);
+            query.build_query_scalar().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
+}
+
 pub async fn slot_of(connection: &mut Connection, enrolment: &str) -> Result<Option<SlotRow>, Error> {
     const SQL: &str = "select profile, blind_index, enrolment, taken_at from identity_slot where enrolment = $1";
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(enrolment).fetch_optional(c).await)?)
@@ -425,7 +443,7 @@ pub async fn contests(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<ContestRow>, Error> {
-    const SQL: &str = "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o join enrolment e on e.id = o.later \
+    const SQL: &str = "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o left join enrolment e on e.id = o.later \
          where o.later > $1 and (cast($2 as text) is null or e.department = $2) order by o.later limit $3";
     let after = after.unwrap_or_default();
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(department).bind(limit).fetch_all(c).await)?)
@@ -537,7 +555,7 @@ pub async fn enrolments_of_person(connection: &mut Connection, person: &str) -> 
 
 /// Sealed subjects, salts, indexes, numbers and contacts of one person; certificates, decisions and leaves stay.
 async fn erase(connection: &mut Connection, person: &str) -> Result<(), Error> {
-    const SQL: [&str; 7] = [
+    const SQL: [&str; 8] = [
         "delete from contact_notice where about = $1 or about in (select p.identity_check from proofing p \
          join enrolment e on e.id = p.enrolment where e.person = $1)",
         "delete from identity_slot where enrolment in (select id from enrolment where person = $1)",
@@ -547,6 +565,7 @@ async fn erase(connection: &mut Connection, person: &str) -> Result<(), Error> {
          where enrolment in (select id from enrolment where person = $1)",
         "delete from suspension_code where certificate in (select id from certificate where person = $1)",
         "update enrolment set sealed_subject = null, salt = null where person = $1",
+        "update staff set sealed_number = null, blind_index = null where person = $1",
         "update person set sealed_profile = null where id = $1",
     ];
     for sql in SQL {

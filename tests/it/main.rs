@@ -2,6 +2,7 @@
 
 mod access;
 mod approvals;
+mod bulk;
 mod citizens;
 mod conformance;
 mod crash;
@@ -14,7 +15,10 @@ mod oidc;
 mod openapi;
 mod problems;
 mod protocols;
+mod renewal;
+mod revocation;
 mod signatures;
 mod signing;
+mod staff;
 mod time_stamps;
 mod world;

@@ -51,6 +51,9 @@ pub struct View {
     enrolment: Option<String>,
     not_before: String,
     not_after: String,
+    /// From when on its holder may renew it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewable_from: Option<String>,
     /// `promised`, `valid`, `suspended`, `revoked`, as the ledger says now.
     status: &'static str,
     ledger: Leaf,
@@ -83,6 +86,7 @@ impl View {
             enrolment: row.enrolment.clone(),
             not_before: rfc3339(from_millis(row.not_before)),
             not_after: rfc3339(from_millis(row.not_after)),
+            renewable_from: app.services.renewable_from(row).map(rfc3339),
             status: app.services.status_name(row)?,
             ledger: Leaf { log: row.leaf_log.clone(), index: row.leaf_idx },
             pem,
@@ -202,12 +206,15 @@ struct ChangedView {
     id: String,
     status: &'static str,
     ledger: Leaf,
+    /// Signed by the system key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledgement: Option<String>,
 }
 
 impl From<Changed> for ChangedView {
     fn from(changed: Changed) -> Self {
         let ledger = Leaf { log: changed.position.log, index: changed.position.index as i64 };
-        Self { id: changed.id.to_string(), status: changed.status, ledger }
+        Self { id: changed.id.to_string(), status: changed.status, ledger, acknowledgement: changed.acknowledgement }
     }
 }
 

@@ -56,7 +56,7 @@ async fn claim(
     let suspension_code = app.services.new_suspension_code(&row).await?.reveal();
     let pem = |certificates: &[crate::x509::Certificate]| certificates.iter().map(|certificate| certificate.to_pem()).collect();
     let answer = Answer {
-        name: claimed.name.replace(' ', "-"),
+        name: file_name(&claimed.name),
         person: claimed.person.to_string(),
         id: claimed.issued.certificate.id().to_string(),
         chain: pem(&claimed.chain),
@@ -64,4 +64,9 @@ async fn claim(
         suspension_code,
     };
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// What a name is called as a file: whatever is not a letter or a digit becomes a hyphen.
+fn file_name(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_alphanumeric() || letter == '_' { letter } else { '-' }).collect()
 }

@@ -113,6 +113,8 @@ struct List {
 struct Settled {
     items: usize,
     issued: usize,
+    /// Without a key yet: each waits for its code.
+    approved: usize,
     waiting: usize,
     failed: Vec<Failed>,
 }
@@ -220,6 +222,9 @@ async fn approve(
             let answer = Decided { id, state: "submitted", certificates: Vec::new(), missing: Some(missing) };
             return Ok((StatusCode::ACCEPTED, Json(answer)));
         }
+        Approval::Approved => {
+            return Ok((StatusCode::OK, Json(Decided { id, state: "approved", certificates: Vec::new(), missing: None })));
+        }
     };
     let mut views = Vec::new();
     for one in issued {
@@ -251,13 +256,14 @@ async fn approve_list(
         let outcomes = services.settle_list(&list).await;
         list.into_iter().zip(outcomes).collect::<Vec<_>>()
     });
-    let mut settled = Settled { items, issued: 0, waiting: 0, failed: Vec::new() };
+    let mut settled = Settled { items, issued: 0, approved: 0, waiting: 0, failed: Vec::new() };
     let Ok(outcomes) = tokio::time::timeout(app.patience, settling).await else {
         return Ok((StatusCode::ACCEPTED, Json(settled)));
     };
     for (id, outcome) in outcomes.map_err(|_| Problem::panicked())? {
         match outcome {
             Ok(Approval::Issued(_)) => settled.issued += 1,
+            Ok(Approval::Approved) => settled.approved += 1,
             Ok(Approval::Waiting(_)) => settled.waiting += 1,
             Err(error) => settled.failed.push(Failed { id, code: Problem::from(error).code() }),
         }

@@ -9,8 +9,11 @@ mod enrolments;
 mod notices;
 mod officers;
 mod policies;
+mod renewals;
 mod report;
+mod revocations;
 mod sessions;
+mod staff;
 mod statements;
 mod suspensions;
 mod time_stamps;
@@ -51,7 +54,10 @@ pub fn routers(limits: &Limits) -> Vec<(&'static str, OpenApiRouter<App>)> {
         ("notices", notices::router()),
         ("officers", officers::router()),
         ("policies", policies::router()),
+        ("renewals", renewals::router()),
+        ("revocations", revocations::router()),
         ("sessions", sessions::router()),
+        ("staff", staff::router()),
         ("statements", statements::router()),
         ("suspensions", suspensions::router()),
         ("time_stamps", time_stamps::router()),
@@ -60,8 +66,8 @@ pub fn routers(limits: &Limits) -> Vec<(&'static str, OpenApiRouter<App>)> {
     ]
 }
 
-/// The largest body that carries a list of identifiers: 20 000 of them and a statement.
-const LIST_BODY: usize = 1024 * 1024;
+/// The largest body that carries a list of identifiers: 20 000 digests and a statement.
+const LIST_BODY: usize = 2 * 1024 * 1024;
 
 /// The largest page.
 const MOST_ITEMS: i64 = 1000;

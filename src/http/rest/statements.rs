@@ -34,10 +34,12 @@ struct Request {
     act: String,
     /// The id of the enrolment, certificate or officer, or the digest of the policy.
     about: Option<String>,
-    /// Instead: enrolments that are approved together.
+    /// Instead: enrolments that are approved, or certificates that are revoked, together.
     list: Option<Vec<String>>,
     reason: Option<String>,
     since: Option<String>,
+    /// With `renew`: the request (PEM) whose key the successor will have.
+    csr: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -79,9 +81,14 @@ async fn draft(
     let reason = request.reason.as_deref().map(str::parse::<ReasonCode>).transpose().map_err(|error| Error::malformed("reason", error))?;
     let since = request.since.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("since", error))?;
     let (subject, each) = match (act, request.about, request.list) {
+        (Act::Renew, Some(about), None) => {
+            let csr = request.csr.ok_or_else(|| Error::malformed("csr", "a renewal is drafted with the request of the new certificate"))?;
+            (app.services.renewal_subject(&caller, &about, csr.as_bytes()).await?, Vec::new())
+        }
         (_, Some(about), None) => (subject(&app, &caller, act, &about).await?, Vec::new()),
         (Act::Approve, None, Some(list)) => app.services.list_subject(&caller, &list).await?,
-        _ => return Err(Error::malformed("about", "one record, or a list of enrolments to approve").into()),
+        (Act::Revoke, None, Some(list)) => app.services.revocation_subject(&caller, &list).await?,
+        _ => return Err(Error::malformed("about", "one record, or a list to approve or to revoke").into()),
     };
     let drafted = app.services.draft_statement(&caller, act, subject, reason, since).await?;
     let items = each.into_iter().map(Item::from).collect();

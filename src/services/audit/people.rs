@@ -89,13 +89,14 @@ fn check_departments(records: &Records, findings: &mut Findings) {
     }
     let mut others: BTreeSet<[u8; 32]> = super::access::commitments(&records.tokens).collect();
     others.extend(records.citizens.code_commitments());
+    others.extend(records.staff.code_commitments());
     recorded.retain(|body, _| !others.iter().any(|other| other[..] == **body));
     for (_, index) in recorded {
-        let what =
-            format!("missing or changed: leaf {index} of {OPERATIONS} made a department, a token or a code from a counter that no row is");
+        let what = format!("missing or changed: leaf {index} of {OPERATIONS} made a department, a token or codes that no row is");
         findings.row("department", "?").add("id", what.clone());
         findings.row("department_namespace", "?").add("value", what.clone());
         findings.row("identity_check", "?").add("code_hash", what.clone());
+        findings.row("enrolment_code", "?").add("code_hash", what.clone());
         findings.row("token", "?").add("id", what);
     }
 }

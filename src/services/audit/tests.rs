@@ -292,6 +292,7 @@ async fn life(database: Option<String>) -> Installation {
     assert!(services.settle_list(&listed).await.iter().all(Result::is_ok));
 
     super::super::citizens::tests::life(&installation, &department).await;
+    super::super::staff::tests::life(&installation, &department).await;
     for digest in [Digest::Sha256, Digest::Sm3] {
         let imprint = MessageImprint::of(digest, b"document");
         let request = TimeStampRequest { imprint, policy: None, nonce: None, wants_certificate: true, extensions: Vec::new() };
