@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::Connection;
+use super::{Connection, client::Client};
 use crate::validation::page::{Section, page};
 
 const FAILED: u8 = 1;
@@ -44,7 +44,11 @@ impl ReportForm {
 
     /// Prints what a server answers. One that does not answer has not said that anything failed.
     pub async fn ask(&self, connection: &Connection, path: &str, question: &Value, words: Words) -> ExitCode {
-        match self.ask_for(connection, path, question, words).await {
+        let client = match connection.client() {
+            Ok(client) => client,
+            Err(error) => return usage(&error),
+        };
+        match self.ask_with(&client, connection, path, question, words).await {
             Ok(code) => code,
             Err(error) => {
                 eprintln!("hufu: {error:#}");
@@ -53,8 +57,14 @@ impl ReportForm {
         }
     }
 
-    async fn ask_for(&self, connection: &Connection, path: &str, question: &Value, words: Words) -> anyhow::Result<ExitCode> {
-        let client = connection.client()?;
+    async fn ask_with(
+        &self,
+        client: &Client,
+        connection: &Connection,
+        path: &str,
+        question: &Value,
+        words: Words,
+    ) -> anyhow::Result<ExitCode> {
         if self.html {
             let (page, verdict) = client.post_for_page(path, question).await?;
             print!("{page}");
