@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::{Connection, client::Client};
+use super::Connection;
 use crate::validation::page::{Section, page};
 
 const FAILED: u8 = 1;
@@ -48,31 +48,21 @@ impl ReportForm {
             Ok(client) => client,
             Err(error) => return usage(&error),
         };
-        match self.ask_with(&client, connection, path, question, words).await {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("hufu: {error:#}");
-                ExitCode::from(INDETERMINATE)
-            }
-        }
-    }
-
-    async fn ask_with(
-        &self,
-        client: &Client,
-        connection: &Connection,
-        path: &str,
-        question: &Value,
-        words: Words,
-    ) -> anyhow::Result<ExitCode> {
-        if self.html {
-            let (page, verdict) = client.post_for_page(path, question).await?;
-            print!("{page}");
-            return Ok(exit_code(verdict.as_deref()));
-        }
-        let answer = client.post(path, question).await?;
-        connection.print(&answer, words);
-        Ok(exit_code(answer["verdict"].as_str()))
+        let answered = if self.html {
+            client.post_for_page(path, question).await.map(|(page, verdict)| {
+                print!("{page}");
+                exit_code(verdict.as_deref())
+            })
+        } else {
+            client.post(path, question).await.map(|answer| {
+                connection.print(&answer, words);
+                exit_code(answer["verdict"].as_str())
+            })
+        };
+        answered.unwrap_or_else(|error| {
+            eprintln!("hufu: {error:#}");
+            ExitCode::from(INDETERMINATE)
+        })
     }
 }
 
