@@ -153,7 +153,7 @@ impl Problem {
 
     /// The rule that refused, as a stable word.
     pub fn rule(&self) -> &str {
-        self.refusal.as_ref().map_or(self.code.name, |(rule, _)| rule)
+        self.refusal.as_ref().map_or(self.code.name, |(rule, _)| rule.as_str())
     }
 
     /// What was not to be done, where a rule of the policy says so.
