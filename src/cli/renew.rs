@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -206,7 +206,7 @@ async fn ask(client: &Client, identity: &Identity, id: &str, csr: &str, key: &dy
         }
     };
     let own = hex::encode(key.public_key().fingerprint());
-    if draft.shown["key"]["fingerprint"] != own || draft.shown["subject"] != Value::from(identity.certificate().subject_text()) {
+    if draft.shown["key"]["fingerprint"] != own || draft.shown["subject"] != identity.certificate().subject_text() {
         bail!("the server's draft is about another key or another subject; nothing was signed");
     }
     Ok(Some(draft))

@@ -40,7 +40,7 @@ pub struct ListRevoked {
 
 /// What somebody holds, or will.
 enum Held {
-    Certificate(store::CertificateRow),
+    Certificate(Box<store::CertificateRow>),
     Enrolment(Box<Enrolment>),
 }
 
@@ -163,7 +163,8 @@ impl Services {
             store::certificates::find_many(&mut connection, &digests).await?
         };
         let enrolments: Vec<String> = enrolments.into_iter().cloned().collect();
-        let mut held: HashMap<String, Held> = rows.into_iter().map(|row| (hex::encode(&row.id), Held::Certificate(row))).collect();
+        let mut held: HashMap<String, Held> =
+            rows.into_iter().map(|row| (hex::encode(&row.id), Held::Certificate(Box::new(row)))).collect();
         for enrolment in self.find_enrolments(&enrolments).await? {
             held.insert(enrolment.id.to_string(), Held::Enrolment(Box::new(enrolment)));
         }
