@@ -1,5 +1,6 @@
-//! The service's own certificates: OCSP responders, time-stamping authorities, signers of reports and the HTTPS listener. The system key asks for them, they are issued
-//! on the same path as everyone's, and the service renews them by itself, with a new key each time.
+//! The service's own certificates: OCSP responders, time-stamping authorities, signers of reports and the HTTPS listener.
+//! The system key asks for them, they are issued on the same path as everyone's, and the service renews them by itself, with a
+//! new key each time.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
