@@ -66,6 +66,8 @@ pub enum Sm2Parameters {
 pub struct Limits {
     /// The largest body of a request, in octets.
     pub body: usize,
+    /// The same for signatures that are to be verified, which carry the certificates of all who signed.
+    pub signature_body: usize,
     /// The longest a request may take, in seconds.
     pub request_seconds: u64,
     /// Connections at once, to each listener; one more waits.
@@ -159,6 +161,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 256 * 1024,
+            signature_body: 1024 * 1024,
             request_seconds: 30,
             connections: 1024,
             header_seconds: 10,

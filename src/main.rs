@@ -52,7 +52,7 @@ enum Command {
     List(show::List),
     /// Show one record
     Show(show::Show),
-    /// Verify a certificate, offline or against a server
+    /// Verify a certificate or a signature, offline or against a server
     #[command(subcommand)]
     Verify(Verify),
     /// Follow, prove and audit the ledger

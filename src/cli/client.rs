@@ -132,6 +132,17 @@ impl Client {
         if answer.status().is_success() { Ok(answer.bytes().await?.to_vec()) } else { Err(Self::problem(answer).await) }
     }
 
+    /// A report as a page, with the word of its verdict.
+    pub async fn post_for_page(&self, path: &str, body: &impl Serialize) -> anyhow::Result<(String, Option<String>)> {
+        let request = self.http.post(format!("{}{path}", self.server)).header(reqwest::header::ACCEPT, "text/html").json(body);
+        let answer = request.send().await?;
+        if !answer.status().is_success() {
+            return Err(Self::problem(answer).await);
+        }
+        let verdict = answer.headers().get("hufu-verdict").and_then(|verdict| verdict.to_str().ok()).map(str::to_owned);
+        Ok((answer.text().await?, verdict))
+    }
+
     async fn json(answer: reqwest::Response) -> anyhow::Result<Value> {
         if answer.status() == StatusCode::NO_CONTENT {
             return Ok(Value::Null);

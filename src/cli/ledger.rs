@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Connection, read_bundle, verify};
+use super::{Connection, read_bundle, report::exit_code, verify};
 use crate::{
     config::Config,
     crypto::tls,
@@ -301,6 +301,7 @@ impl Prove {
             candidates: Vec::new(),
             receipt: Some(receipt),
             status_proof: Some(proof),
+            revocation: None,
             at: now,
             now,
             purpose: Purpose::Any,
@@ -313,8 +314,8 @@ impl Prove {
         {
             files::write(&self.out.join(format!("{name}.{extension}")), text.unwrap_or_default().as_bytes())?;
         }
-        let code = verify::exit_code(report.verdict());
         let mut value = serde_json::to_value(report)?;
+        let code = exit_code(value["verdict"].as_str());
         value["files"] = json!([self.out.join(format!("{name}.receipt")), self.out.join(format!("{name}.status"))]);
         self.connection.print(&value, verify::text);
         Ok(code)

@@ -9,12 +9,16 @@ pub mod decide;
 pub mod demo;
 pub mod enrol;
 pub mod ledger;
+pub mod offline;
 pub mod policy;
 pub mod register;
+pub mod report;
 pub mod serve;
 pub mod show;
+pub mod source;
 pub mod suspend;
 pub mod verify;
+pub mod verify_signature;
 
 use std::{
     io::IsTerminal,

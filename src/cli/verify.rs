@@ -1,4 +1,5 @@
 //! `hufu verify certificate`: offline with a trust bundle and the proofs that came with the certificate, or by asking a server.
+//! What else can be verified has a file of its own.
 //!
 //! Exit codes: 0 passed, 1 failed, 2 indeterminate, 64 for a command that makes no sense or names what cannot be read.
 
@@ -9,11 +10,15 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::Connection;
+use super::{
+    Connection,
+    report::{ReportForm, usage},
+    verify_signature::VerifySignature,
+};
 use crate::{
     ledger::{
         Receipt, State, StatusProof, VerifyError,
-        proof::{ProvenStatus, verify_issue_receipt, verify_status_proof},
+        proof::{ProvenStatus, verify_issue_receipt, verify_revocation_receipt, verify_status_proof},
     },
     policy::Timestamp,
     services::{
@@ -21,9 +26,7 @@ use crate::{
         trust::{TrustBundle, log_name},
         verify::rfc3339,
     },
-    validation::{
-        Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, Verdict, report::LedgerReport, validate,
-    },
+    validation::{Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, report::LedgerReport, validate},
     world::{Clock, SystemClock, from_millis, seconds},
     x509::Certificate,
 };
@@ -32,15 +35,15 @@ use crate::{
 pub const MAX_AGE: Duration = Duration::DAY;
 /// How far the clocks of the log and of the verifier may be apart.
 const CLOCK_SKEW: u64 = 300;
-/// BSD sysexits.h EX_USAGE.
-const USAGE: u8 = 64;
-const INDETERMINATE: u8 = 2;
 
 #[derive(Debug, Subcommand)]
 pub enum Verify {
     /// Judge a certificate: its path, its use and what the ledger says of it. With a trust bundle (--trust bundle.json) nobody
     /// is asked and the proofs decide; otherwise the server is asked
     Certificate(VerifyCertificate),
+    /// Judge a signature: a CMS (CAdES, GM/T 0010), a JWS or a bare value, with its signers' certificates at the time of the
+    /// signature. With a trust bundle nobody is asked, as for certificates
+    Signature(VerifySignature),
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +70,8 @@ pub struct VerifyCertificate {
     /// How old a proof of status may be, in seconds
     #[arg(long, default_value_t = MAX_AGE.whole_seconds().unsigned_abs(), value_name = "SECONDS")]
     pub max_age: u64,
+    #[command(flatten)]
+    pub form: ReportForm,
 }
 
 fn purpose(name: &str) -> Result<Purpose, String> {
@@ -75,8 +80,10 @@ fn purpose(name: &str) -> Result<Purpose, String> {
 
 impl Verify {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::Certificate(verify) = self;
-        verify.run().await
+        match self {
+            Self::Certificate(verify) => verify.run().await,
+            Self::Signature(verify) => verify.run().await,
+        }
     }
 }
 
@@ -87,6 +94,8 @@ pub struct Evidence {
     pub candidates: Vec<Certificate>,
     pub receipt: Option<Receipt>,
     pub status_proof: Option<StatusProof>,
+    /// The receipt of its revocation: of what was before it, a proof of status alone says nothing.
+    pub revocation: Option<Receipt>,
     /// The time that the verdict is about.
     pub at: OffsetDateTime,
     pub now: OffsetDateTime,
@@ -96,30 +105,14 @@ pub struct Evidence {
 
 impl VerifyCertificate {
     async fn run(self) -> anyhow::Result<ExitCode> {
-        let json = self.connection.json;
         let (bundle, evidence) = match self.read() {
             Ok(read) => read,
-            Err(error) => {
-                eprintln!("hufu: {error:#}");
-                return Ok(ExitCode::from(USAGE));
-            }
+            Err(error) => return Ok(usage(&error)),
         };
-        let (value, code) = match bundle {
-            Some(bundle) => {
-                let report = judge(&bundle, &evidence)?;
-                (serde_json::to_value(&report)?, exit_code(report.verdict()))
-            }
-            // A server that does not answer has not said that anything failed.
-            None => match self.ask(&evidence).await {
-                Ok(answer) => answer,
-                Err(error) => {
-                    eprintln!("hufu: {error:#}");
-                    return Ok(ExitCode::from(INDETERMINATE));
-                }
-            },
-        };
-        println!("{}", if json { format!("{value:#}") } else { text(&value) });
-        Ok(code)
+        match bundle {
+            Some(bundle) => self.form.print(&self.connection, &judge(&bundle, &evidence)?, evidence.now, text),
+            None => Ok(self.form.ask(&self.connection, "/api/v1/verify/certificate", &self.question(&evidence), text).await),
+        }
     }
 
     fn read(&self) -> anyhow::Result<(Option<TrustBundle>, Evidence)> {
@@ -138,6 +131,7 @@ impl VerifyCertificate {
             candidates,
             receipt,
             status_proof,
+            revocation: None,
             at: self.at.map_or(now, Timestamp::instant),
             now,
             purpose: self.purpose,
@@ -146,20 +140,13 @@ impl VerifyCertificate {
         Ok((self.connection.bundle()?, evidence))
     }
 
-    async fn ask(&self, evidence: &Evidence) -> anyhow::Result<(Value, ExitCode)> {
-        let body = json!({
+    fn question(&self, evidence: &Evidence) -> Value {
+        json!({
             "certificate": evidence.certificate.to_pem(),
             "chain": evidence.candidates.iter().map(Certificate::to_pem).collect::<Vec<_>>(),
             "at": self.at.map(|at| at.to_string()),
             "purpose": self.purpose.name(),
-        });
-        let answer = self.connection.client()?.post("/api/v1/verify/certificate", &body).await?;
-        let code = match answer["verdict"].as_str() {
-            Some("PASSED") => exit_code(Verdict::Passed),
-            Some("FAILED") => exit_code(Verdict::Failed),
-            _ => exit_code(Verdict::Indeterminate),
-        };
-        Ok((answer, code))
+        })
     }
 }
 
@@ -220,7 +207,7 @@ fn judge_ledger(
         let (entry, trusted) = verify_issue_receipt(receipt, &digest, &log)?;
         let detail = format!("entry {} of {}", receipt.index, log.origin);
         checks.push(check(CheckName::Receipt, "C2SP tlog-proof", Outcome::Passed, detail));
-        *ledger = Some(LedgerReport { origin: log.origin.clone(), index: receipt.index, size: trusted.checkpoint.size });
+        *ledger = Some(LedgerReport::at(log.origin.clone(), receipt.index, trusted.checkpoint.size));
         if evidence.status_proof.is_none() {
             let status = StatusReport { since: Some(time(entry.time)), ..unknown(evidence) };
             return Ok(Judged { reason: Reason::ValidStatusNotProven, status });
@@ -232,7 +219,16 @@ fn judge_ledger(
     let (now, max_age) = (seconds(evidence.now), evidence.max_age.whole_seconds().unsigned_abs());
     let proven = verify_status_proof(proof, &digest, &log, now + CLOCK_SKEW, max_age.saturating_add(CLOCK_SKEW))?;
     if ledger.is_none() {
-        *ledger = Some(LedgerReport { origin: log.origin.clone(), index: proof.head.index, size: proof.head.index + 1 });
+        *ledger = Some(LedgerReport::at(log.origin.clone(), proof.head.index, proof.head.index + 1));
+    }
+    if let Some(receipt) = evidence.revocation.as_ref().filter(|_| proven.state == State::Revoked) {
+        let since = verify_revocation_receipt(receipt, &digest, &log)?;
+        if seconds(evidence.at) < since {
+            let status = StatusReport { state: "good", ..unknown(evidence) };
+            let detail = format!("good as of {}, revoked since {}", status.as_of, time(since));
+            checks.push(check(CheckName::Status, "hufu/status-proof@v1, RFC 5280 §5.3.2", Outcome::Passed, detail));
+            return Ok(Judged { reason: Reason::Valid, status });
+        }
     }
     let reason = reason(&proven, seconds(evidence.at), max_age);
     let outcome = if reason == Reason::Valid { Outcome::Passed } else { Outcome::Failed };
@@ -288,14 +284,6 @@ fn time(seconds: u64) -> String {
     rfc3339(from_millis(i64::try_from(seconds).unwrap_or_default().saturating_mul(1000)))
 }
 
-pub fn exit_code(verdict: Verdict) -> ExitCode {
-    match verdict {
-        Verdict::Passed => ExitCode::SUCCESS,
-        Verdict::Failed => ExitCode::FAILURE,
-        Verdict::Indeterminate => ExitCode::from(INDETERMINATE),
-    }
-}
-
 /// A report for people, from the JSON that a server answers or that was made here.
 pub fn text(report: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -326,6 +314,7 @@ mod tests {
         ledger::StatusKey,
         policy::Act,
         services::fixture::{Department, Installation},
+        validation::Verdict,
         x509::{Signed, signed::assemble},
     };
 
@@ -357,6 +346,7 @@ mod tests {
                 candidates: Vec::new(),
                 receipt: Some(Receipt::parse(&receipt.to_string()).unwrap()),
                 status_proof: Some(StatusProof::parse(&proof.to_string()).unwrap()),
+                revocation: None,
                 at: now,
                 now,
                 purpose: Purpose::Any,
@@ -367,6 +357,17 @@ mod tests {
         fn check(&self, name: &str, evidence: &Evidence, expected: Reason) {
             let report = judge(&self.bundle, evidence).unwrap();
             assert_eq!(report.reason(), expected, "{name}: {:#}", serde_json::to_value(&report).unwrap());
+        }
+    }
+
+    fn evidence_of(evidence: &Evidence) -> Evidence {
+        Evidence {
+            certificate: evidence.certificate.clone(),
+            candidates: Vec::new(),
+            receipt: evidence.receipt.clone(),
+            status_proof: evidence.status_proof.clone(),
+            revocation: None,
+            ..*evidence
         }
     }
 
@@ -402,6 +403,18 @@ mod tests {
         case.check("revoked", &evidence, Reason::Revoked);
         let report = serde_json::to_value(judge(&case.bundle, &evidence).unwrap()).unwrap();
         assert_eq!(report["status"]["reason"], "keyCompromise");
+        // Its own receipt says since when, so what was before it was good.
+        let services = case.installation.services();
+        let row = services.find_certificate(&certificate.id().to_string()).await.unwrap();
+        let changes = services.changes(&row.authority, &StatusKey::of_tbs(&row.tbs));
+        let revocation = services.receipt(&row.authority, changes.last().unwrap().index).await.unwrap();
+        let before = from_millis(i64::try_from(changes.last().unwrap().time).unwrap() * 1000) - Duration::seconds(1);
+        let with = |at, revocation| Evidence { at, revocation, ..evidence_of(&evidence) };
+        case.check("before it", &with(before, Some(revocation.clone())), Reason::Valid);
+        case.check("before it, not shown", &with(before, None), Reason::Revoked);
+        case.check("after it", &with(evidence.at, Some(revocation)), Reason::Revoked);
+        let issue = evidence.receipt.clone();
+        case.check("another leaf", &with(before, issue), Reason::LedgerProofInvalid);
         let text = text(&report);
         assert!(text.starts_with("FAILED  revoked\n  证书已被吊销。\n  The certificate is revoked.\n"), "{text}");
     }

@@ -147,8 +147,24 @@ pub fn verify_receipt(receipt: &Receipt, entry: &[u8], log: &TrustedLog) -> Resu
 
 /// Shows that the log promised the certificate with this TBS digest, and returns the entry that says so.
 pub fn verify_issue_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedLog) -> Result<(Entry, TrustedCheckpoint), VerifyError> {
+    verify_change_receipt(receipt, EventType::ISSUE, tbs_digest, log)
+}
+
+/// Shows that the log says of this certificate that it was revoked, and since when its key is not trusted, in seconds: from its
+/// invalidityDate on, or from the revocation itself.
+pub fn verify_revocation_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedLog) -> Result<u64, VerifyError> {
+    let (entry, _) = verify_change_receipt(receipt, EventType::REVOKE, tbs_digest, log)?;
+    Ok(entry.invalid_since()?.map_or(entry.time, |since| since.min(entry.time)))
+}
+
+fn verify_change_receipt(
+    receipt: &Receipt,
+    change: EventType,
+    tbs_digest: &Hash,
+    log: &TrustedLog,
+) -> Result<(Entry, TrustedCheckpoint), VerifyError> {
     let entry = receipt.entry()?;
-    if entry.event_type != EventType::ISSUE || entry.status_key != StatusKey::from_tbs_digest(tbs_digest) {
+    if entry.event_type != change || entry.status_key != StatusKey::from_tbs_digest(tbs_digest) {
         return Err(VerifyError::OtherCertificate);
     }
     // `encode` gives the octets that were decoded, and no others decode to this entry.

@@ -14,6 +14,7 @@ pub mod codes;
 pub mod crash;
 pub mod enrol;
 pub mod error;
+pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
 pub mod identities;
@@ -43,7 +44,7 @@ pub mod verify_signature;
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     config::Sm2Parameters,
@@ -102,6 +103,11 @@ impl Services {
         let mut connection = self.db.read().await?;
         crate::store::installation::find(&mut connection).await?;
         Ok(())
+    }
+
+    /// The time, as this installation's clock has it.
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
     }
 
     /// The version of the policy in force.

@@ -1,8 +1,8 @@
 //! Behaviour from outside: a real service, real files, a real database (`HUFU_TEST_DATABASE=postgres` for PostgreSQL).
 
 mod approvals;
-mod conformance;
 mod citizens;
+mod conformance;
 mod crash;
 mod documents;
 mod governance;
@@ -11,4 +11,5 @@ mod layers;
 mod oidc;
 mod problems;
 mod protocols;
+mod signatures;
 mod world;

@@ -8,6 +8,7 @@ mod departments;
 mod enrolments;
 mod officers;
 mod policies;
+mod report;
 mod statements;
 mod suspensions;
 mod verify;
@@ -21,9 +22,12 @@ use axum::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{App, listener::Peer, problem::Problem};
-use crate::services::{Error, enrol::request_digest, statements::Caller};
+use crate::{
+    config::Limits,
+    services::{Error, enrol::request_digest, statements::Caller},
+};
 
-pub fn router() -> Router<App> {
+pub fn router(limits: &Limits) -> Router<App> {
     Router::new()
         .merge(authorities::router())
         .merge(certificates::router())
@@ -35,7 +39,7 @@ pub fn router() -> Router<App> {
         .merge(policies::router())
         .merge(statements::router())
         .merge(suspensions::router())
-        .merge(verify::router())
+        .merge(verify::router(limits))
 }
 
 /// The largest body that carries a list of identifiers: 20 000 of them and a statement.

@@ -146,6 +146,14 @@ impl Jws {
         Ok(self)
     }
 
+    /// The octets of the payload.
+    pub fn payload(&self) -> Vec<u8> {
+        // Of what is in base64url it was checked that it is.
+        let is_base64 = self.signatures[0].header.is_base64;
+        let decoded = if is_base64 { decode_base64url(&self.payload) } else { None };
+        decoded.unwrap_or_else(|| self.payload.clone().into_bytes())
+    }
+
     /// Checks every signature with a key that the caller has, whatever the headers say of keys.
     pub fn verify(&self, key: &Jwk) -> Result<(), crypto::Error> {
         self.signatures.iter().try_for_each(|one| {
@@ -175,13 +183,14 @@ impl Jws {
         candidates.extend_from_slice(more);
         let certificate = one.header.choose(&candidates, carries_own);
         let found = certificate.ok_or(SignatureReason::SignerCertificateMissing);
-        record(&mut checks, CheckName::SignerCertificate, "RFC 7515 §4.1.6 to §4.1.8", &found, certificate.map(Certificate::subject_text));
+        let named = certificate.map_or_else(|| "none that the header names".to_owned(), Certificate::subject_text);
+        record(&mut checks, CheckName::SignerCertificate, "RFC 7515 §4.1.6 to §4.1.8", &found, named);
         let checked = found.and_then(|certificate| {
             let verified = self.verify_one(one, certificate);
-            record(&mut checks, CheckName::Signature, "RFC 7515 §5.2", &verified, Some(one.header.algorithm.clone()));
+            record(&mut checks, CheckName::Signature, "RFC 7515 §5.2", &verified, one.header.algorithm.as_str());
             verified
         });
-        let unconcluded = Unconcluded { certificate, candidates: &candidates, checked, checks, time_stamps: Vec::new() };
+        let unconcluded = Unconcluded { certificate, candidates: &candidates, checked, checks, time_stamps: Vec::new(), claimed: None };
         conclusion::conclude(unconcluded, moment, judge)
     }
 
