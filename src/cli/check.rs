@@ -5,7 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use crate::{config::Config, services::start::read_or_shipped_policies};
+use crate::{
+    config::Config,
+    services::{anchors::Anchors, start::read_or_shipped_policies},
+};
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -34,6 +37,7 @@ impl Check {
         let policies = read_or_shipped_policies(&config.data)?;
         let names: Vec<&str> = policies.profiles().map(|profile| profile.name().as_str()).collect();
         println!("policies: good, digest {}, profiles {}", policies.digest(), names.join(", "));
+        println!("trust anchors: good, {} beside the installation's own", Anchors::open(config.anchors())?.all().len());
         if !self.production {
             return Ok(ExitCode::SUCCESS);
         }

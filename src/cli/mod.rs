@@ -18,6 +18,7 @@ pub mod show;
 pub mod source;
 pub mod suspend;
 pub mod verify;
+pub mod verify_foreign;
 pub mod verify_signature;
 
 use std::{

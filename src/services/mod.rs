@@ -3,6 +3,7 @@
 //! Read `issue.rs` first, then `journal.rs`, which commits whatever the ledger records, and `statements.rs`, which is how
 //! people decide. Kept out on purpose: status codes and bodies (`http/`), SQL (`store/`), and who may do what (`policy/`).
 
+pub mod anchors;
 pub mod answer_ocsp;
 pub mod approve;
 pub mod attempts;
@@ -15,6 +16,7 @@ pub mod crash;
 pub mod enrol;
 pub mod error;
 pub mod evidence;
+pub mod fetch;
 #[cfg(test)]
 pub mod fixture;
 pub mod identities;
@@ -39,6 +41,7 @@ pub mod time_stamp;
 pub mod trust;
 pub mod upkeep;
 pub mod verify;
+mod verify_foreign;
 pub mod verify_signature;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -65,6 +68,8 @@ pub struct Services {
     pub(crate) sealer: sealing::Sealer,
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
+    pub(crate) anchors: anchors::Anchors,
+    pub(crate) fetcher: Option<fetch::Fetcher>,
     pub(crate) attempts: attempts::Attempts,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,

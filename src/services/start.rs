@@ -11,10 +11,12 @@ use tokio::task::JoinHandle;
 
 use super::{
     Services,
+    anchors::Anchors,
     attempts::Attempts,
     authorities::{Authorities, Authority},
     crash,
     error::Error,
+    fetch::Fetcher,
     identities::Vault,
     install::{system_person, trial_passphrase},
     journal::{Heads, Journal},
@@ -69,6 +71,8 @@ impl Services {
         let secret = |name| open_secret(&config.data, name, passphrase.expose_secret(), config.authority.key_iterations, &world);
         let (sealer, vault) = (Sealer::new(&*secret("data")?), Vault::new(&*secret("identity")?));
         let provider = Provider::open(&config.oidc).context("the identity provider")?;
+        let anchors = Anchors::open(config.anchors()).context("the trust anchors")?;
+        let fetcher = Fetcher::open(&config.fetch, world.clock.clone())?;
         let files = load_policies(&config.data)?;
 
         let options = store::Options {
@@ -128,6 +132,8 @@ impl Services {
             sealer,
             vault,
             provider,
+            anchors,
+            fetcher,
             attempts: Attempts::default(),
             journal,
             logs,

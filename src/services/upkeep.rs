@@ -1,5 +1,5 @@
 //! What the service does by itself, at start and every minute: finish promises, settle what was approved, close
-//! stale requests, renew its own certificates, publish CRLs.
+//! stale requests, renew its own certificates, publish CRLs, and read the trust anchors again.
 
 use super::{Services, error::Error};
 
@@ -22,6 +22,7 @@ pub struct Round {
 impl Services {
     /// Each thing by itself: one that fails is reported and keeps nothing else from being done.
     pub async fn upkeep(&self) -> Round {
+        self.anchors.reload_or_keep();
         let promises_finished = report("promises", self.finish_promises(PROMISE_AGE).await).unwrap_or(0);
         let approvals_settled = report("approvals", self.settle_approved().await).unwrap_or(0);
         let requests_expired = report("requests", self.expire_requests().await).unwrap_or(0);

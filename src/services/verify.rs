@@ -11,7 +11,9 @@ pub use crate::world::rfc3339;
 use crate::{
     ledger::{Change, State, StatusKey},
     validation::{
-        self, Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, report::LedgerReport,
+        Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore,
+        foreign::{Asked, Files},
+        report::LedgerReport,
     },
     world::{from_millis, seconds},
     x509::Certificate,
@@ -25,6 +27,8 @@ pub struct Question {
     /// Absent: now.
     pub at: Option<OffsetDateTime>,
     pub purpose: Purpose,
+    /// Lists and responses about certificates of other PKIs.
+    pub evidence: Files,
 }
 
 /// The time a question is about.
@@ -35,18 +39,22 @@ struct Moment {
 }
 
 impl Services {
-    /// Judges a certificate at a time, by this installation's roots and ledger.
+    /// Judges a certificate at a time: by this installation's roots and ledger, or by another anchor and its lists and responses.
+    /// Blocks: up to hundreds of signature checks, and what is fetched.
     pub fn verify_certificate(&self, question: &Question) -> Result<Report, Error> {
         let now = self.clock.now();
         let moment = Moment { at: question.at.unwrap_or(now), is_now: question.at.is_none_or(|at| at >= now) };
         let at = moment.at;
-        let anchors: Vec<Anchor> = self.authorities.roots()?.iter().map(|root| Anchor::new((**root).clone())).collect();
+        let foreign = self.anchors.all();
+        let own = self.authorities.roots()?.into_iter().map(|root| Anchor::new((*root).clone()));
+        let anchors: Vec<Anchor> = own.chain(foreign.iter().map(|foreign| foreign.anchor.clone())).collect();
         let mut candidates = question.chain.clone();
         for authority in self.authorities.all() {
             candidates.push((*authority.certificate()?).clone());
         }
         let trust = TrustStore::new(anchors, []);
-        let path = match validation::validate(&question.certificate, &candidates, &trust, &Inputs::new(at, question.purpose)) {
+        let inputs = Inputs::new(at, question.purpose);
+        let path = match self.find_path(&question.certificate, &mut candidates, &trust, &inputs) {
             Ok(path) => path,
             Err(error) => {
                 let check = Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string());
@@ -54,6 +62,10 @@ impl Services {
                 return Ok(Report::new(Reason::from(&error), status, vec![question.certificate.subject_text()], vec![check], None));
             }
         };
+        if let Some(anchor) = foreign.iter().find(|foreign| foreign.anchor.certificate() == path.anchor()) {
+            let asked = Asked { path: &path, bag: &candidates, trust: &trust, demand: anchor.demand, at, now };
+            return Ok(self.judge_foreign(&asked, &question.evidence));
+        }
         let chain: Vec<String> = path.certificates().iter().map(Certificate::subject_text).collect();
         let mut checks = vec![Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Passed, format!("{} certificates", chain.len()))];
 

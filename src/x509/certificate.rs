@@ -15,7 +15,7 @@ use x509_cert::ext::pkix::KeyUsage;
 
 use super::{
     CertificateExtensions, DistinguishedName, Error, SerialNumber, Signed, certificate_extensions::Access, constraints::BasicConstraints,
-    distribution_point::DistributionPoint, general_name::GeneralName, instant::Instant, tlv,
+    distribution_point::DistributionPoint, general_name::GeneralName, instant::TimeField, tlv,
 };
 use crate::crypto::{self, PublicKey, Strength, VerifyingKey, digest::sha256};
 
@@ -288,7 +288,7 @@ impl Contents {
         }
         let issuer = DistinguishedName::decode(AnyRef::decode(&mut reader)?)?;
         let mut validity = tlv::parts(AnyRef::decode(&mut reader)?, Tag::Sequence)?;
-        let (Instant(not_before), Instant(not_after)) = (Instant::decode(&mut validity)?, Instant::decode(&mut validity)?);
+        let (TimeField(not_before), TimeField(not_after)) = (TimeField::decode(&mut validity)?, TimeField::decode(&mut validity)?);
         validity.finish()?;
         let subject = DistinguishedName::decode(AnyRef::decode(&mut reader)?)?;
         let spki = reader.tlv_bytes()?;

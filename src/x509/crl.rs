@@ -32,7 +32,7 @@ use super::{
     certificate_extensions::AuthorityKeyIdentifier as AuthorityKeyIdentifierField,
     distribution_point::{IssuingDistributionPoint as Scope, PointName},
     extension_list,
-    instant::{self, Instant},
+    instant::{self, TimeField},
 };
 
 const WHAT: &str = "CRL";
@@ -100,8 +100,8 @@ impl CrlDraft {
             version: Some(V2),
             signature: self.signature_algorithm.clone(),
             issuer: AnyRef::from_der(&self.issuer)?,
-            this_update: Instant(self.this_update),
-            next_update: Some(Instant(self.next_update)),
+            this_update: TimeField(self.this_update),
+            next_update: Some(TimeField(self.next_update)),
             // Absent when there is none (RFC 5280 §5.1.2.6).
             revoked_certificates: (!entries.is_empty()).then_some(entries),
             extensions: Some(self.extensions()?),
@@ -135,7 +135,7 @@ impl RevokedEntry {
         }
         Ok(RevokedCertificate {
             serial: AnyRef::new(Tag::Integer, &self.serial)?,
-            revocation_date: Instant(self.revoked_at),
+            revocation_date: TimeField(self.revoked_at),
             extensions: (!extensions.is_empty()).then_some(extensions),
         })
     }
@@ -248,7 +248,7 @@ impl<'a> CertificateList<'a> {
             issuer: fields.issuer.to_der()?,
             issuer_name: DistinguishedName::decode(fields.issuer)?,
             this_update: fields.this_update.0,
-            next_update: fields.next_update.map(|Instant(next_update)| next_update),
+            next_update: fields.next_update.map(|TimeField(next_update)| next_update),
             number: extension_list::find(&extensions, ID_CE_CRL_NUMBER)?,
             base_number: extension_list::find(&extensions, ID_CE_DELTA_CRL_INDICATOR)?,
             authority_key_identifier: key_identifier(&extensions)?,
@@ -271,8 +271,8 @@ struct TbsCertList<'a> {
     version: Option<u8>,
     signature: AlgorithmIdentifierOwned,
     issuer: AnyRef<'a>,
-    this_update: Instant,
-    next_update: Option<Instant>,
+    this_update: TimeField,
+    next_update: Option<TimeField>,
     revoked_certificates: Option<Vec<RevokedCertificate<'a>>>,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
     extensions: Option<Extensions>,
@@ -281,7 +281,7 @@ struct TbsCertList<'a> {
 #[derive(der::Sequence)]
 struct RevokedCertificate<'a> {
     serial: AnyRef<'a>,
-    revocation_date: Instant,
+    revocation_date: TimeField,
     extensions: Option<Extensions>,
 }
 

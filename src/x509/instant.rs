@@ -12,9 +12,9 @@ use x509_cert::time::Time;
 /// A Time of a certificate or CRL (RFC 5280 §4.1.2.5), of any year: some begin in 1950, and UTCTime has no other way to say
 /// "since ever".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Instant(pub OffsetDateTime);
+pub(super) struct TimeField(pub OffsetDateTime);
 
-impl Instant {
+impl TimeField {
     fn read(time: AnyRef<'_>) -> der::Result<Self> {
         let digits = time.value();
         let instant = match time.tag() {
@@ -53,7 +53,7 @@ fn pair(digits: &[u8]) -> Option<u8> {
     }
 }
 
-impl<'a> Decode<'a> for Instant {
+impl<'a> Decode<'a> for TimeField {
     type Error = der::Error;
 
     fn decode<R: Reader<'a>>(reader: &mut R) -> der::Result<Self> {
@@ -61,7 +61,7 @@ impl<'a> Decode<'a> for Instant {
     }
 }
 
-impl Encode for Instant {
+impl Encode for TimeField {
     fn encoded_len(&self) -> der::Result<Length> {
         time(self.0)?.encoded_len()
     }
@@ -71,13 +71,13 @@ impl Encode for Instant {
     }
 }
 
-impl Tagged for Instant {
+impl Tagged for TimeField {
     fn tag(&self) -> Tag {
         if self.0.year() <= i32::from(UtcTime::MAX_YEAR) { Tag::UtcTime } else { Tag::GeneralizedTime }
     }
 }
 
-impl<'a> Choice<'a> for Instant {
+impl<'a> Choice<'a> for TimeField {
     fn can_decode(tag: Tag) -> bool {
         matches!(tag, Tag::UtcTime | Tag::GeneralizedTime)
     }
@@ -156,7 +156,7 @@ mod tests {
             (b"\x17\x0f20300101000000Z", None),
         ];
         for (der, expected) in cases {
-            assert_eq!(Instant::from_der(der).ok().map(|instant| instant.0), expected, "{}", String::from_utf8_lossy(der));
+            assert_eq!(TimeField::from_der(der).ok().map(|instant| instant.0), expected, "{}", String::from_utf8_lossy(der));
         }
     }
 }
