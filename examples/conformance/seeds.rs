@@ -62,8 +62,14 @@ pub fn good() -> anyhow::Result<Vec<Object>> {
         ("JWS", b"eyJhbGciOiJFUzI1NiJ9.eyJ2IjoxfQ.MEUCIQDx7F1cK2m0kSk9m0q3wq8r3a7cJ5b1X9m0kSk9m0q3wgIg".to_vec()),
         ("JWS in JSON", br#"{"payload":"e30","signatures":[{"protected":"eyJhbGciOiJFUzI1NiJ9","signature":"AAAA"}]}"#.to_vec()),
         ("key in JSON", br#"{"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA","alg":"ES256"}"#.to_vec()),
-        ("note", "example.org/log\n3\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} example.org/log AAAAAAAA\n".as_bytes().to_vec()),
-        ("proof", b"c2sp.org/tlog-proof@v1\nextra AAAA\nindex 1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\nexample.org/log\n2\n".to_vec()),
+        (
+            "note",
+            "example.org/log\n3\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} example.org/log AAAAAAAA\n".as_bytes().to_vec(),
+        ),
+        (
+            "proof",
+            b"c2sp.org/tlog-proof@v1\nextra AAAA\nindex 1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\nexample.org/log\n2\n".to_vec(),
+        ),
     ];
     // Keys of each family are read by other code.
     for algorithm in ALGORITHMS {
@@ -74,12 +80,7 @@ pub fn good() -> anyhow::Result<Vec<Object>> {
 }
 
 fn list(key: &dyn PrivateKey, certificate: &Certificate) -> anyhow::Result<Vec<u8>> {
-    let entry = RevokedEntry {
-        serial: vec![5],
-        revoked_at: NOW,
-        reason: Some(CrlReason::KeyCompromise),
-        invalidity_date: Some(NOW),
-    };
+    let entry = RevokedEntry { serial: vec![5], revoked_at: NOW, reason: Some(CrlReason::KeyCompromise), invalidity_date: Some(NOW) };
     let algorithm = key.public_key().algorithm().signature_algorithm();
     let draft = CrlDraft {
         issuer: certificate.subject_der(),
@@ -96,14 +97,20 @@ fn list(key: &dyn PrivateKey, certificate: &Certificate) -> anyhow::Result<Vec<u
 }
 
 fn response(key: &dyn PrivateKey, cert_id: CertId) -> anyhow::Result<Vec<u8>> {
-    let single = SingleResponse { cert_id, status: CertStatus::Revoked { at: NOW, reason: None }, this_update: NOW, next_update: Some(NOW) };
+    let single =
+        SingleResponse { cert_id, status: CertStatus::Revoked { at: NOW, reason: None }, this_update: NOW, next_update: Some(NOW) };
     let responder = ResponderId::by_key(key.public_key().octets());
     let data = ResponseData { responder, produced_at: NOW, responses: vec![single], nonce: None };
     let tbs = data.tbs_der()?;
     Ok(successful(&tbs, &key.public_key().algorithm().signature_algorithm(), &key.sign(&tbs)?, &[])?)
 }
 
-fn sign(key: &dyn PrivateKey, certificate: &Certificate, content_type: der::asn1::ObjectIdentifier, content: &[u8]) -> anyhow::Result<Vec<u8>> {
+fn sign(
+    key: &dyn PrivateKey,
+    certificate: &Certificate,
+    content_type: der::asn1::ObjectIdentifier,
+    content: &[u8],
+) -> anyhow::Result<Vec<u8>> {
     let digest = Digest::Sha256;
     let draft = Draft {
         content_type,
@@ -121,7 +128,8 @@ fn sign(key: &dyn PrivateKey, certificate: &Certificate, content_type: der::asn1
 
 fn time_stamp_request() -> anyhow::Result<Vec<u8>> {
     let imprint = MessageImprint::of(Digest::Sha256, b"content");
-    Ok(TimeStampRequest { imprint, policy: None, nonce: Some(Number::positive(&[9])), wants_certificate: true, extensions: Vec::new() }.to_der()?)
+    Ok(TimeStampRequest { imprint, policy: None, nonce: Some(Number::positive(&[9])), wants_certificate: true, extensions: Vec::new() }
+        .to_der()?)
 }
 
 /// A million extensions, lengths beyond memory, nesting without end, lists without end, each a few MiB.

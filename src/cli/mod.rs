@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output (as JSON with `--json`), everything else to standard error.
 
+pub mod bench;
 pub mod check;
 pub mod claim;
 pub mod client;

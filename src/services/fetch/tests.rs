@@ -58,7 +58,8 @@ async fn answers_are_bounded_in_size_time_and_redirections() {
     let address = serve().await;
     let fetcher = fetcher(&["127.0.0.0/8"]);
     let fetch = async |path: &str, question: Option<&[u8]>| {
-        let answer = fetcher.ask(&format!("http://{address}{path}"), question.map(<[u8]>::to_vec));
+        let url = format!("http://{address}{path}");
+        let answer = fetcher.ask(&url, question.map(<[u8]>::to_vec));
         let answer = tokio::time::timeout(fetcher.time, answer).await.map_err(|_| FetchError::TooLate(fetcher.time)).flatten();
         answer.map(|body| String::from_utf8(body).unwrap()).map_err(|error| error.to_string())
     };
