@@ -39,7 +39,7 @@ pub static PARSERS: &[Parser] = &[
     Parser { name: "ocsp_request", run: |data| drop(OcspRequest::parse(data)) },
     Parser { name: "ocsp_path", run: |data| text(data, |text| drop(OcspRequest::parse_path(text))) },
     Parser { name: "ocsp_response", run: |data| drop(OcspResponse::parse(data)) },
-    Parser { name: "evidence", run: |data| drop(Files { lists: vec![data.to_vec()], responses: vec![data.to_vec()] }.read().lists.len()) },
+    Parser { name: "evidence", run: evidence },
     Parser { name: "signature", run: signature },
     Parser { name: "certs_only", run: |data| drop(p7c::parse(data)) },
     Parser { name: "jws", run: |data| text(data, |text| drop(Jws::parse(text, None))) },
@@ -80,6 +80,13 @@ fn path(data: &[u8]) {
 fn split(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let [0x30, 0x82, high, low, ..] = data else { return None };
     data.split_at_checked(4 + usize::from(u16::from_be_bytes([*high, *low])))
+}
+
+/// What comes along as list and as response.
+fn evidence(data: &[u8]) {
+    let files = Files { lists: vec![data.to_vec()], responses: vec![data.to_vec()] };
+    let evidence = files.read();
+    assert!(evidence.lists.len() + evidence.responses.len() <= 2);
 }
 
 /// A CMS or JWS, whose certificates nobody knows.

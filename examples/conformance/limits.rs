@@ -15,8 +15,8 @@ mod parsers;
 use super::seeds;
 use parsers::PARSERS;
 
-/// The longest that one object may take.
-const MAX_TIME: Duration = Duration::from_millis(100);
+/// The longest that one object may take; ten times as long where nothing is optimised.
+const MAX_TIME: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 100 });
 /// The most memory that this process may ever have, in KiB.
 const MAX_MEMORY: u64 = 256 * 1024;
 const MUTATIONS: usize = 8000;

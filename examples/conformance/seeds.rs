@@ -49,7 +49,7 @@ pub fn good() -> anyhow::Result<Vec<Object>> {
         ("certificate", certificate.der().to_vec()),
         ("certificate file", certificate.to_pem().into_bytes()),
         ("path", [certificate.der(), certificate.der()].concat()),
-        ("request", params.serialize_request(&pair)?.der().to_vec()),
+        ("request", CertificateParams::new(vec!["www.example.com".to_owned()])?.serialize_request(&pair)?.der().to_vec()),
         ("list", list(&*key, &certificate)?),
         ("OCSP request", request(Digest::Sha1, certificate.subject().der(), octets, &[certificate.serial()], None)?),
         ("OCSP response", response(&*key, id)?),

@@ -27,9 +27,6 @@ impl Pki {
         let pki = Self { folder: tempfile::tempdir().unwrap() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let file = async |State(folder): State<PathBuf>, Path(name): Path<String>| {
-            std::fs::read(folder.join(name)).map_err(|_| StatusCode::NOT_FOUND)
-        };
         let router = Router::new().route("/{file}", get(file)).route("/ocsp", post(answer)).with_state(pki.folder.path().to_owned());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         pki.make(&CONFIGURATION.replace("ADDRESS", &address.to_string()));
@@ -97,6 +94,10 @@ impl Pki {
         std::fs::write(ca.data().join("anchors.toml"), format!("[[anchor]]\ncertificate = 'foreign.pem'\n{more}")).unwrap();
         ca.services().reload_anchors();
     }
+}
+
+async fn file(State(folder): State<PathBuf>, Path(name): Path<String>) -> Result<Vec<u8>, StatusCode> {
+    std::fs::read(folder.join(name)).map_err(|_| StatusCode::NOT_FOUND)
 }
 
 /// Asks openssl, as a responder of the authority.
