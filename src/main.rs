@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hufu::cli::{
     bench::Bench, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, serve::Serve,
-    show, suspend::Suspend, verify::Verify,
+    show, sign::Sign, suspend::Suspend, verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.
@@ -52,7 +52,9 @@ enum Command {
     List(show::List),
     /// Show one record
     Show(show::Show),
-    /// Verify a certificate or a signature, offline or against a server
+    /// Sign a file with a key of one's own
+    Sign(Sign),
+    /// Verify a certificate, a signature or a time stamp, offline or against a server
     #[command(subcommand)]
     Verify(Verify),
     /// Follow, prove and audit the ledger
@@ -115,11 +117,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Resume(command) => command.run("resume", None, None).await?,
         Command::List(command) => command.run().await?,
         Command::Show(command) => command.run().await?,
+        Command::Sign(command) => command.run().await?,
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,
         Command::Policy(command) => command.run().await?,
         Command::Bench(command) => command.run()?,
-        Command::Check(command) => return command.run(),
+        Command::Check(command) => return command.run().await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -30,6 +30,15 @@ pub enum Trust {
     Pin(Vec<u8>),
 }
 
+/// A client for what is served over plain HTTP, where what is believed is what is signed. It trusts nobody over TLS.
+pub fn over_http(patience: std::time::Duration) -> anyhow::Result<reqwest::Client> {
+    let config = ClientConfig::builder_with_provider(Arc::new(tls::provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(config).no_proxy().timeout(patience).build()?)
+}
+
 /// A person's certificate chain and private key, from `{name}.crt` and `{name}.key`.
 pub struct Identity {
     pub chain: Vec<Certificate>,

@@ -16,11 +16,14 @@ pub mod register;
 pub mod report;
 pub mod serve;
 pub mod show;
+pub mod sign;
 pub mod source;
 pub mod suspend;
+pub mod time_stamp;
 pub mod verify;
 pub mod verify_foreign;
 pub mod verify_signature;
+pub mod verify_timestamp;
 
 use std::{
     io::IsTerminal,

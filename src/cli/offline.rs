@@ -75,10 +75,13 @@ impl Offline {
     fn collect(&mut self, report: &Value) -> anyhow::Result<()> {
         match report {
             Value::Array(list) => list.iter().try_for_each(|one| self.collect(one)),
-            Value::Object(members) => members.iter().try_for_each(|(name, value)| match (name.as_str(), value) {
-                ("receipt" | "revocation", Value::String(text)) => Ok(self.receipts.push(Receipt::parse(text)?)),
-                ("status_proof", Value::String(text)) => Ok(self.status_proofs.push(StatusProof::parse(text)?)),
-                (_, value) => self.collect(value),
+            Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+                match (name.as_str(), value) {
+                    ("receipt" | "revocation", Value::String(text)) => self.receipts.push(Receipt::parse(text)?),
+                    ("status_proof", Value::String(text)) => self.status_proofs.push(StatusProof::parse(text)?),
+                    (_, value) => self.collect(value)?,
+                }
+                Ok(())
             }),
             _ => Ok(()),
         }

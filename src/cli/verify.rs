@@ -15,10 +15,11 @@ use super::{
     report::{ReportForm, usage},
     verify_foreign::ForeignTrust,
     verify_signature::VerifySignature,
+    verify_timestamp::VerifyTimestamp,
 };
 use crate::{
     ledger::{
-        Receipt, State, StatusProof, VerifyError,
+        Receipt, State, StatusProof, TrustedLog, VerifyError,
         proof::{ProvenStatus, verify_issue_receipt, verify_revocation_receipt, verify_status_proof},
     },
     policy::Timestamp,
@@ -45,6 +46,9 @@ pub enum Verify {
     /// Judge a signature: a CMS (CAdES, GM/T 0010), a JWS or a bare value, with its signers' certificates at the time of the
     /// signature. With a trust bundle nobody is asked, as for certificates
     Signature(VerifySignature),
+    /// Judge a time stamp: its signature, what it is of and its authority's certificate. With a trust bundle nobody is asked, as
+    /// for certificates
+    Timestamp(VerifyTimestamp),
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +90,7 @@ impl Verify {
         match self {
             Self::Certificate(verify) => verify.run().await,
             Self::Signature(verify) => verify.run().await,
+            Self::Timestamp(verify) => verify.run().await,
         }
     }
 }
@@ -171,7 +176,10 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence) -> anyhow::Result<Report
             Ok(path) => path,
             Err(error) => {
                 let checks = vec![check(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string())];
-                return Ok(Report::new(Reason::from(&error), unknown(evidence), vec![certificate.subject_text()], checks, None));
+                // Also of a certificate that has expired it counts that it was revoked.
+                let known = judge_ledger(bundle, evidence, &mut Vec::new(), &mut None);
+                let status = known.map_or_else(|_| unknown(evidence), |judged| judged.status);
+                return Ok(Report::new(Reason::from(&error), status, vec![certificate.subject_text()], checks, None));
             }
         };
     let chain: Vec<String> = path.certificates().iter().map(Certificate::subject_text).collect();
@@ -218,7 +226,8 @@ fn judge_ledger(
         let (entry, trusted) = verify_issue_receipt(receipt, &digest, &log)?;
         let detail = format!("entry {} of {}", receipt.index, log.origin);
         checks.push(check(CheckName::Receipt, "C2SP tlog-proof", Outcome::Passed, detail));
-        *ledger = Some(LedgerReport::at(log.origin.clone(), receipt.index, trusted.checkpoint.size));
+        let place = LedgerReport::at(log.origin.clone(), receipt.index, trusted.checkpoint.size);
+        *ledger = Some(LedgerReport { receipt: Some(receipt.to_string()), ..place });
         if evidence.status_proof.is_none() {
             let status = StatusReport { since: Some(time(entry.time)), ..unknown(evidence) };
             return Ok(Judged { reason: Reason::ValidStatusNotProven, status });
@@ -229,17 +238,13 @@ fn judge_ledger(
     };
     let (now, max_age) = (seconds(evidence.now), evidence.max_age.whole_seconds().unsigned_abs());
     let proven = verify_status_proof(proof, &digest, &log, now + CLOCK_SKEW, max_age.saturating_add(CLOCK_SKEW))?;
-    if ledger.is_none() {
-        *ledger = Some(LedgerReport::at(log.origin.clone(), proof.head.index, proof.head.index + 1));
-    }
-    if let Some(receipt) = evidence.revocation.as_ref().filter(|_| proven.state == State::Revoked) {
-        let since = verify_revocation_receipt(receipt, &digest, &log)?;
-        if seconds(evidence.at) < since {
-            let status = StatusReport { state: "good", ..unknown(evidence) };
-            let detail = format!("good as of {}, revoked since {}", status.as_of, time(since));
-            checks.push(check(CheckName::Status, "hufu/status-proof@v1, RFC 5280 §5.3.2", Outcome::Passed, detail));
-            return Ok(Judged { reason: Reason::Valid, status });
-        }
+    let place = ledger.get_or_insert_with(|| LedgerReport::at(log.origin.clone(), proof.head.index, proof.head.index + 1));
+    place.status_proof = Some(proof.to_string());
+    if let Some(since) = proven_revocation(evidence, &proven, &digest, &log)?.filter(|since| seconds(evidence.at) < *since) {
+        let status = StatusReport { state: "good", ..unknown(evidence) };
+        let detail = format!("good as of {}, revoked since {}", status.as_of, time(since));
+        checks.push(check(CheckName::Status, "hufu/status-proof@v1, RFC 5280 §5.3.2", Outcome::Passed, detail));
+        return Ok(Judged { reason: Reason::Valid, status });
     }
     let reason = reason(&proven, seconds(evidence.at), max_age);
     let outcome = if reason == Reason::Valid { Outcome::Passed } else { Outcome::Failed };
@@ -248,8 +253,17 @@ fn judge_ledger(
     Ok(Judged { reason, status })
 }
 
+/// Since when a revoked certificate is not trusted, by the receipt of its revocation. One that was suspended before that was so since
+/// a time that its revocation does not tell.
+fn proven_revocation(evidence: &Evidence, proven: &ProvenStatus, digest: &[u8; 32], log: &TrustedLog) -> Result<Option<u64>, VerifyError> {
+    let Some(receipt) = evidence.revocation.as_ref().filter(|_| proven.state == State::Revoked) else { return Ok(None) };
+    let entry = verify_revocation_receipt(receipt, digest, log)?;
+    let since = entry.invalid_since()?.map_or(entry.time, |since| since.min(entry.time));
+    Ok((entry.prev_state == State::Good).then_some(since))
+}
+
 /// What a proven status means for a time. One that is good since before covers every time up to `max_age` after the proof.
-/// Of a revoked certificate the proof does not say since when its key is not trusted, so it speaks against every time.
+/// Of a revoked certificate the proof alone does not say since when its key is not trusted, so it speaks against every time.
 fn reason(proven: &ProvenStatus, at: u64, max_age: u64) -> Reason {
     match proven.state {
         State::Good if proven.since <= at.saturating_add(CLOCK_SKEW) && at <= proven.as_of.saturating_add(max_age) => Reason::Valid,
@@ -371,17 +385,6 @@ mod tests {
         }
     }
 
-    fn evidence_of(evidence: &Evidence) -> Evidence {
-        Evidence {
-            certificate: evidence.certificate.clone(),
-            candidates: Vec::new(),
-            receipt: evidence.receipt.clone(),
-            status_proof: evidence.status_proof.clone(),
-            revocation: None,
-            ..*evidence
-        }
-    }
-
     #[tokio::test]
     async fn the_verdict_follows_from_path_receipt_and_status_proof() {
         let case = Case::new().await;
@@ -414,20 +417,35 @@ mod tests {
         case.check("revoked", &evidence, Reason::Revoked);
         let report = serde_json::to_value(judge(&case.bundle, &evidence).unwrap()).unwrap();
         assert_eq!(report["status"]["reason"], "keyCompromise");
-        // Its own receipt says since when, so what was before it was good.
-        let services = case.installation.services();
-        let row = services.find_certificate(&certificate.id().to_string()).await.unwrap();
-        let changes = services.changes(&row.authority, &StatusKey::of_tbs(&row.tbs));
-        let revocation = services.receipt(&row.authority, changes.last().unwrap().index).await.unwrap();
-        let before = from_millis(i64::try_from(changes.last().unwrap().time).unwrap() * 1000) - Duration::seconds(1);
-        let with = |at, revocation| Evidence { at, revocation, ..evidence_of(&evidence) };
-        case.check("before it", &with(before, Some(revocation.clone())), Reason::Valid);
-        case.check("before it, not shown", &with(before, None), Reason::Revoked);
-        case.check("after it", &with(evidence.at, Some(revocation)), Reason::Revoked);
-        let issue = evidence.receipt.clone();
-        case.check("another leaf", &with(before, issue), Reason::LedgerProofInvalid);
         let text = text(&report);
         assert!(text.starts_with("FAILED  revoked\n  证书已被吊销。\n  The certificate is revoked.\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_was_before_a_revocation_was_good_when_its_receipt_says_so() {
+        let case = Case::new().await;
+        // Times in the ledger are whole seconds, and the authorities are not older than this test.
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        for (certificate, suspended, expected) in
+            [(&case.certificates[0], false, Reason::Valid), (&case.certificates[1], true, Reason::Revoked)]
+        {
+            if suspended {
+                case.installation.change(&case.department.approver, Act::Suspend, certificate).await;
+            }
+            case.installation.change(&case.department.approver, Act::Revoke, certificate).await;
+            let services = case.installation.services();
+            let row = services.find_certificate(&certificate.id().to_string()).await.unwrap();
+            let last = *services.changes(&row.authority, &StatusKey::of_tbs(&row.tbs)).last().unwrap();
+            let revocation = services.receipt(&row.authority, last.index).await.unwrap();
+            let before = from_millis(i64::try_from(last.time).unwrap() * 1000) - Duration::seconds(1);
+            let whole = async || case.evidence(certificate).await;
+            let shown = Some(revocation);
+            case.check("before it", &Evidence { at: before, revocation: shown.clone(), ..whole().await }, expected);
+            case.check("before it, not shown", &Evidence { at: before, ..whole().await }, Reason::Revoked);
+            case.check("after it", &Evidence { revocation: shown, ..whole().await }, Reason::Revoked);
+            let issue = whole().await.receipt;
+            case.check("another leaf", &Evidence { at: before, revocation: issue, ..whole().await }, Reason::LedgerProofInvalid);
+        }
     }
 
     #[tokio::test]

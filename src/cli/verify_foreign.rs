@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use super::verify::Evidence;
 use crate::{
     validation::{
-        Check, CheckName, Inputs, Outcome, Reason, Report, TrustStore,
-        foreign::{Asked, Demand, Files},
+        Inputs, Report, TrustStore,
+        foreign::{Asked, Demand, Files, without_path},
         validate,
     },
     x509::Certificate,
@@ -69,10 +69,7 @@ impl ForeignTrust {
                 };
                 Asked { path: &path, bag, trust, demand, at, now: evidence.now }.judge(&files.read())
             }
-            Err(error) => {
-                let check = Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string());
-                Report { checks: vec![check], ..Report::without_status(Reason::from(&error), at) }
-            }
+            Err(error) => without_path(&evidence.certificate, &error, at),
         }
     }
 }

@@ -256,7 +256,7 @@ fn open(path: &Path) -> anyhow::Result<Source> {
     source.with_context(|| format!("reading {}", path.display()))
 }
 
-fn each_part(path: &Path, part: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
+pub(super) fn each_part(path: &Path, part: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
     let mut source = open(path)?;
     source.parts(0..source.length(), part).map_err(|error| unreadable(path, error))
 }
@@ -304,14 +304,14 @@ fn push_signer(lines: &mut Vec<String>, signer: &Value, what: &str, depth: usize
     }
 }
 
-fn push_judgement(lines: &mut Vec<String>, judged: &Value, depth: usize) {
+pub(super) fn push_judgement(lines: &mut Vec<String>, judged: &Value, depth: usize) {
     let indent = indent(depth);
     lines.push(format!("{indent}{}  {}", word(&judged["verdict"]), word(&judged["reason"])));
     lines.push(format!("{indent}  {}", word(&judged["message"]["zh"])));
     lines.push(format!("{indent}  {}", word(&judged["message"]["en"])));
 }
 
-fn push_checks(lines: &mut Vec<String>, judged: &Value, depth: usize) {
+pub(super) fn push_checks(lines: &mut Vec<String>, judged: &Value, depth: usize) {
     for check in judged["checks"].as_array().into_iter().flatten() {
         let (outcome, name, clause, detail) =
             (word(&check["outcome"]), word(&check["name"]), word(&check["clause"]), word(&check["detail"]));
@@ -324,6 +324,6 @@ fn indent(depth: usize) -> String {
 }
 
 /// Text without what would move a terminal's cursor: names are whatever somebody wrote into a certificate.
-fn word(value: &Value) -> String {
+pub(super) fn word(value: &Value) -> String {
     value.as_str().unwrap_or_default().chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }

@@ -37,6 +37,8 @@ pub enum VerifyError {
     Inclusion(ProofError),
     #[error("the proof is about another certificate")]
     OtherCertificate,
+    #[error("the proof is about another token")]
+    OtherToken,
     #[error("the bucket is not a sorted list of records of its own")]
     Bucket,
     #[error("the bucket in the map: {0}")]
@@ -150,11 +152,9 @@ pub fn verify_issue_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedL
     verify_change_receipt(receipt, EventType::ISSUE, tbs_digest, log)
 }
 
-/// Shows that the log says of this certificate that it was revoked, and since when its key is not trusted, in seconds: from its
-/// invalidityDate on, or from the revocation itself.
-pub fn verify_revocation_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedLog) -> Result<u64, VerifyError> {
-    let (entry, _) = verify_change_receipt(receipt, EventType::REVOKE, tbs_digest, log)?;
-    Ok(entry.invalid_since()?.map_or(entry.time, |since| since.min(entry.time)))
+/// Shows that the log revoked this certificate, and returns the entry that says so.
+pub fn verify_revocation_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedLog) -> Result<Entry, VerifyError> {
+    verify_change_receipt(receipt, EventType::REVOKE, tbs_digest, log).map(|(entry, _)| entry)
 }
 
 fn verify_change_receipt(
@@ -168,6 +168,16 @@ fn verify_change_receipt(
         return Err(VerifyError::OtherCertificate);
     }
     // `encode` gives the octets that were decoded, and no others decode to this entry.
+    let trusted = verify_receipt(receipt, &entry.encode(), log)?;
+    Ok((entry, trusted))
+}
+
+/// Shows that the log recorded the time-stamp token with this SHA-256, and returns the entry that says so.
+pub fn verify_token_receipt(receipt: &Receipt, token: &Hash, log: &TrustedLog) -> Result<(Entry, TrustedCheckpoint), VerifyError> {
+    let entry = receipt.entry()?;
+    if entry.token(&log.origin) != Ok(*token) {
+        return Err(VerifyError::OtherToken);
+    }
     let trusted = verify_receipt(receipt, &entry.encode(), log)?;
     Ok((entry, trusted))
 }

@@ -116,7 +116,10 @@ fn read(path: &Path) -> anyhow::Result<Loaded> {
     for entry in &file.anchor {
         let path = folder.join(&entry.certificate);
         let certificate = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        loaded.anchors.push(entry.anchor(&certificate).with_context(|| format!("the anchor {}", path.display()))?);
+        let anchor = entry.anchor(&certificate).with_context(|| format!("the anchor {}", path.display()))?;
+        let is_twice = loaded.anchors.iter().any(|other| other.anchor.certificate() == anchor.anchor.certificate());
+        ensure!(!is_twice, "the anchor {} stands there twice", path.display());
+        loaded.anchors.push(anchor);
         loaded.files.push(certificate);
     }
     Ok(loaded)
@@ -202,6 +205,7 @@ mod tests {
             ("an unknown purpose", "[[anchor]]\ncertificate = 'root.der'\npurposes = ['all']\n"),
             ("a name without form", "[[anchor]]\ncertificate = 'root.der'\npermitted = ['gov.cn']\n"),
             ("a network with bits behind", "[[anchor]]\ncertificate = 'root.der'\npermitted = ['ip:10.0.0.1/8']\n"),
+            ("one anchor twice", "[[anchor]]\ncertificate = 'root.der'\n[[anchor]]\ncertificate = 'root.der'\n"),
             ("an unknown word", "[[anchor]]\ncertificate = 'root.der'\nrevocation = 'never'\n"),
         ] {
             write(folder.path(), text);

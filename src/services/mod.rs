@@ -12,6 +12,7 @@ pub mod authorities;
 pub mod callers;
 pub mod citizens;
 pub mod codes;
+pub mod contents;
 pub mod crash;
 pub mod enrol;
 pub mod error;
@@ -19,11 +20,13 @@ pub mod evidence;
 pub mod fetch;
 #[cfg(test)]
 pub mod fixture;
+pub mod https;
 pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
 pub mod logs;
+pub mod notices;
 pub mod own_certificates;
 pub mod own_keys;
 pub mod policies;
@@ -71,6 +74,8 @@ pub struct Services {
     pub(crate) anchors: anchors::Anchors,
     pub(crate) fetcher: Option<fetch::Fetcher>,
     pub(crate) attempts: attempts::Attempts,
+    pub(crate) pace: time_stamp::Pace,
+    pub(crate) notices: notices::Notices,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,

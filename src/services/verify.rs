@@ -11,9 +11,8 @@ pub use crate::world::rfc3339;
 use crate::{
     ledger::{Change, State, StatusKey},
     validation::{
-        Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore,
-        foreign::{Asked, Files},
-        report::LedgerReport,
+        Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, foreign::Files, report::LedgerReport,
+        validate,
     },
     world::{from_millis, seconds},
     x509::Certificate,
@@ -45,27 +44,24 @@ impl Services {
         let now = self.clock.now();
         let moment = Moment { at: question.at.unwrap_or(now), is_now: question.at.is_none_or(|at| at >= now) };
         let at = moment.at;
-        let foreign = self.anchors.all();
-        let own = self.authorities.roots()?.into_iter().map(|root| Anchor::new((*root).clone()));
-        let anchors: Vec<Anchor> = own.chain(foreign.iter().map(|foreign| foreign.anchor.clone())).collect();
+        let anchors: Vec<Anchor> = self.authorities.roots()?.iter().map(|root| Anchor::new((**root).clone())).collect();
         let mut candidates = question.chain.clone();
         for authority in self.authorities.all() {
             candidates.push((*authority.certificate()?).clone());
         }
         let trust = TrustStore::new(anchors, []);
         let inputs = Inputs::new(at, question.purpose);
-        let path = match self.find_path(&question.certificate, &mut candidates, &trust, &inputs) {
+        let path = match validate(&question.certificate, &candidates, &trust, &inputs) {
             Ok(path) => path,
             Err(error) => {
+                if let Some(report) = self.verify_foreign(question, &candidates, &inputs) {
+                    return Ok(report);
+                }
                 let check = Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string());
                 let status = self.status_at(&question.certificate, moment).0;
                 return Ok(Report::new(Reason::from(&error), status, vec![question.certificate.subject_text()], vec![check], None));
             }
         };
-        if let Some(anchor) = foreign.iter().find(|foreign| foreign.anchor.certificate() == path.anchor()) {
-            let asked = Asked { path: &path, bag: &candidates, trust: &trust, demand: anchor.demand, at, now };
-            return Ok(self.judge_foreign(&asked, &question.evidence));
-        }
         let chain: Vec<String> = path.certificates().iter().map(Certificate::subject_text).collect();
         let mut checks = vec![Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Passed, format!("{} certificates", chain.len()))];
 

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{
-    Check, CheckName, Outcome, Path, Reason, Report, StatusReport, TrustStore,
+    Check, CheckName, Outcome, Path, PathError, Reason, Report, StatusReport, TrustStore,
     revocation::{self, Evidence, EvidenceInputs, Kind, Signers, Status},
 };
 use crate::{
@@ -112,6 +112,13 @@ impl Asked<'_> {
             Status::Revoked { .. } => Reason::Revoked,
         }
     }
+}
+
+/// The verdict on one without a path.
+pub fn without_path(certificate: &Certificate, error: &PathError, at: OffsetDateTime) -> Report {
+    let check = Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string());
+    let report = Report::without_status(Reason::from(error), at);
+    Report { chain: vec![certificate.subject_text()], checks: vec![check], ..report }
 }
 
 fn rank(reason: Reason) -> u8 {

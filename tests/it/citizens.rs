@@ -11,6 +11,7 @@ use hufu::{
 use serde_json::{Value, json};
 use time::Duration;
 
+use crate::notices::MailServer;
 use crate::world::{Agent, Answer, Ca, Office, Person, TLS_VERSIONS, TestCa, csr, in_both_families, new_csr, text};
 
 in_both_families! {
@@ -22,6 +23,7 @@ in_both_families! {
     what_is_held_about_a_person_is_exported_and_erased,
     a_new_name_takes_the_place_of_the_old_one,
     a_guardian_submits_for_another,
+    a_citizen_is_told_by_mail_and_a_telephone_waits,
     nothing_personal_is_in_logs_database_or_ledger,
 }
 
@@ -461,6 +463,25 @@ async fn a_guardian_submits_for_another(family: Family) {
 // ---- nothing personal ----
 
 /// The real program, its log as talkative as it gets, and afterwards every file and every row.
+async fn a_citizen_is_told_by_mail_and_a_telephone_waits(family: Family) {
+    let Some(server) = MailServer::start(&["--busy", "1"]) else { return };
+    let ca = TestCa::new().with(|config| server.configure(&mut config.notices)).start().await;
+    let counter = Counter::open(&ca, family).await;
+    counter.code("citizen", &Citizen::new("韩梅梅")).await;
+    counter.code("citizen", &Citizen { contact: "li@example.cn".to_owned(), ..Citizen::new("李雷") }).await;
+    for _ in 0..3 {
+        ca.services().deliver_notices().await;
+        ca.clock.forward(Duration::seconds(30));
+    }
+    let said = server.mails().await;
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert_eq!(said[0]["busy"], said[1]["headers"]["message-id"], "the server was busy, and was asked again");
+    assert_eq!(said[1]["envelope"][1], "li@example.cn");
+    assert!(text(&said[1]["headers"], "subject").starts_with("已在柜台核验您的身份"), "{said:#?}");
+    assert!(!said[1].to_string().contains("李雷"), "whoever reads the mailbox learns no name");
+    assert_eq!(ca.sql().await.number("select count(*) from contact_notice where sent_at is null").await, 1);
+}
+
 async fn nothing_personal_is_in_logs_database_or_ledger(family: Family) {
     let at_once = |text: String| text.replace("cooling = \"24 hours\"", "cooling = \"0 seconds\"");
     let mut ca = TestCa::new().with_policy("profiles/citizen-basic.toml", at_once).start().await;

@@ -50,6 +50,8 @@ fn modules() -> Option<PathBuf> {
 impl Provider {
     fn start() -> Option<Self> {
         let folder = modules()?;
+        // The browser and the mischief bring no TLS of their own. Another test may have said the same before.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         // Node looks for packages beside the program.
         let program = folder.join(format!("provider-{}.mjs", std::process::id()));
         std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/oidc/provider.mjs"), &program).unwrap();

@@ -182,7 +182,7 @@ async fn a_signature_that_is_provably_older_stays_good_after_a_revocation(family
     ca.clock.forward(Duration::hours(1));
     ca.revoke(&office.approver, &other.id, "keyCompromise", Some(&rfc3339(since))).await;
     check(&judge(&ca, json!({"signature": base64(&early)})).await, "PASSED", "signature-valid");
-    check(&judge(&ca, json!({"signature": base64(&between)})).await, "INDETERMINATE", "revoked-no-proof-of-time");
+    check(&judge(&ca, json!({"signature": base64(&between)})).await, "FAILED", "revoked");
 }
 
 /// The evidence of a report and the bundle lead to the same verdict without the service.

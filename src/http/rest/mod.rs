@@ -6,11 +6,13 @@ mod citizens;
 mod claims;
 mod departments;
 mod enrolments;
+mod notices;
 mod officers;
 mod policies;
 mod report;
 mod statements;
 mod suspensions;
+mod time_stamps;
 mod verify;
 
 use axum::{
@@ -35,10 +37,12 @@ pub fn router(limits: &Limits) -> Router<App> {
         .merge(claims::router())
         .merge(departments::router())
         .merge(enrolments::router())
+        .merge(notices::router())
         .merge(officers::router())
         .merge(policies::router())
         .merge(statements::router())
         .merge(suspensions::router())
+        .merge(time_stamps::router())
         .merge(verify::router(limits))
 }
 

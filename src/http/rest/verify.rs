@@ -144,13 +144,12 @@ async fn signature(State(app): State<App>, form: Form, Body { value: request, ..
 
 impl SignatureRequest {
     fn question(self) -> Result<SignatureQuestion, Error> {
-        let octets = |field: &'static str, text: &str| BASE64_STANDARD.decode(text).map_err(|error| Error::malformed(field, error));
-        if self.certificates.len() > MOST_CERTIFICATES {
-            return Err(Error::malformed("certificates", format!("at most {MOST_CERTIFICATES}")));
-        }
         let mut certificates = Vec::new();
         for pem in &self.certificates {
             certificates.extend(Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed("certificates", error))?);
+            if certificates.len() > MOST_CERTIFICATES {
+                return Err(Error::malformed("certificates", format!("at most {MOST_CERTIFICATES}")));
+            }
         }
         let content = match (&self.content, &self.digest) {
             (Some(_), Some(_)) => return Err(Error::malformed("digest", "the content or its digest, not both")),
@@ -188,5 +187,11 @@ fn signature_octets(text: &str, kind: &Kind) -> Result<Vec<u8>, Error> {
     if is_jws || start.starts_with("-----BEGIN ") {
         return Ok(text.as_bytes().to_vec());
     }
-    BASE64_STANDARD.decode(text).map_err(|error| Error::malformed("signature", error))
+    octets("signature", text)
+}
+
+/// Base64, in lines or in one.
+fn octets(field: &'static str, text: &str) -> Result<Vec<u8>, Error> {
+    let digits: String = text.split_ascii_whitespace().collect();
+    BASE64_STANDARD.decode(digits).map_err(|error| Error::malformed(field, error))
 }

@@ -21,9 +21,7 @@ use super::super::{
 };
 use crate::{
     crypto::digest::sha256,
-    policy::{
-        self, Act, Actor, Assurance, EnrolmentId, FieldError, FieldRule, Object, PersonId, Profile, Timestamp, profile::Source, rules,
-    },
+    policy::{Act, Actor, Assurance, EnrolmentId, FieldError, FieldRule, Object, PersonId, Profile, Timestamp, profile::Source, rules},
     store::{
         self, CertificateRow,
         citizens::{Change, ContestRow, ProofingRow, SlotRow},
@@ -133,8 +131,14 @@ impl Services {
             _ => Person { id: PersonId::generate(&*self.entropy), is_new: New::Yes },
         };
         let department = self.department_id(application.department.as_deref()).await?;
-        let about = rules::Enrolment { profile, department, submitted_by: person.id, subject: person.id, approved_by: Vec::new() };
-        policy::decide(&Actor { person: person.id, roles: Vec::new() }, Act::Submit, &Object::Enrolment(about))?;
+        let about = rules::Enrolment {
+            profile,
+            department: department.into(),
+            submitted_by: person.id,
+            subject: person.id,
+            approved_by: Vec::new(),
+        };
+        self.policy().decide(&Actor { person: person.id, roles: Vec::new() }, Act::Submit, &Object::Enrolment(about))?;
 
         let submitted_by = guardian.map_or(person.id, Caller::person);
         let asked = Application {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     ledger::{Digests, Entry, Event, State, StatusKey},
-    policy::{self, Act},
+    policy::Act,
     store::{self, CertificateRow},
     world::{millis, seconds},
 };
@@ -28,24 +28,27 @@ use crate::{
 /// How many certificates or enrolments of one person are looked at.
 const MOST_RECORDS: i64 = 1000;
 
+/// A leaf with the name of its log, and the row that goes with it.
+type LeafAndRow = ((String, Entry), Row);
+
 impl Services {
     /// The record that an act about citizens is about; whoever may not do the act is not shown it.
     pub async fn citizen_subject(&self, caller: &Caller, act: Act, about: &str) -> Result<Subject, Error> {
         match act {
             Act::CheckIdentity | Act::ConfirmIdentity => {
                 let check = self.find_check(about).await?;
-                policy::decide(&caller.actor, act, &check.object()?)?;
+                self.policy().decide(&caller.actor, act, &check.object()?)?;
                 check.subject_of_statement()
             }
             Act::UpholdContest | Act::DismissContest => {
                 let contest = self.find_contest(about).await?;
-                policy::decide(&caller.actor, act, &contest.object(Vec::new()))?;
+                self.policy().decide(&caller.actor, act, &contest.object(Vec::new()))?;
                 self.contest_subject(&contest)
             }
             _ => {
                 let (person, subject) = self.person_subject(about).await?;
                 let object = self.person_object(person).await?;
-                policy::decide(&caller.actor, act, &object(Vec::new()))?;
+                self.policy().decide(&caller.actor, act, &object(Vec::new()))?;
                 Ok(subject)
             }
         }
@@ -64,13 +67,7 @@ impl Services {
     }
 
     /// The leaf and the row by which a live certificate is revoked; `None` for one that has ended.
-    fn revocation(
-        &self,
-        row: &CertificateRow,
-        reason: u8,
-        since: Option<u64>,
-        decision: [u8; 32],
-    ) -> Result<Option<((String, Entry), Row)>, Error> {
+    fn revocation(&self, row: &CertificateRow, reason: u8, since: Option<u64>, decision: [u8; 32]) -> Result<Option<LeafAndRow>, Error> {
         let state = self.state_of(row)?;
         let from = match row.status.as_str() {
             "promised" => "promised",

@@ -10,7 +10,7 @@ use super::super::{
     statements::{Caller, Subject, allowed, decided},
 };
 use crate::{
-    policy::{self, Act, Decision, Object, PersonId, Timestamp},
+    policy::{Act, Decision, Object, PersonId, Timestamp},
     store,
     world::millis,
 };
@@ -36,7 +36,7 @@ impl Services {
     ) -> Result<Option<Pair>, Error> {
         let now = self.clock.now();
         let earlier = self.signed_by(act, subject, &object, millis(now - PATIENCE)).await?;
-        policy::decide(&caller.actor, act, &object(earlier.iter().map(|(_, person)| *person).collect()))?;
+        self.policy().decide(&caller.actor, act, &object(earlier.iter().map(|(_, person)| *person).collect()))?;
         let checked = self.check_statement(caller, statement, act, subject).await?;
 
         let decision: Decision = allowed(subject.about, act, Timestamp::new(now), checked.statement.payload().policy, None);
@@ -66,7 +66,7 @@ impl Services {
         };
         let mut signed = Vec::new();
         for (actor, statement) in self.signers(&rows).await? {
-            if policy::decide(&actor, act, &object(Vec::new())).is_ok() {
+            if self.policy().decide(&actor, act, &object(Vec::new())).is_ok() {
                 signed.push((statement, actor.person));
             }
         }

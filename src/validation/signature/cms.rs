@@ -18,7 +18,7 @@ use crate::{
     validation::{Check, CheckName, Reason, Report, Verdict},
     x509::{
         Certificate,
-        cms::{Dialect, ID_COUNTER_SIGNATURE, ID_SIGNATURE_TIME_STAMP, SignedData, SignerInfo},
+        cms::{Dialect, ID_COUNTER_SIGNATURE, ID_SIGNATURE_TIME_STAMP, SignedData, SignerInfo, is_attribute_set},
     },
 };
 
@@ -26,6 +26,8 @@ use crate::{
 const MAX_WHOLE: usize = 16 << 20;
 /// The most signers of one file that need a hash of the content of their own (SM2 without attributes).
 const MAX_KEYED_HASHES: usize = 128;
+/// The largest content that is looked at for being a set of attributes.
+const MAX_ATTRIBUTE_SET: usize = 64 * 1024;
 /// The most times that a certificate is judged for one file, each of which is a search for a path.
 const MAX_JUDGED: usize = 1024;
 /// The most time stamps of one signature that are looked at, and the most counter-signatures.
@@ -69,9 +71,11 @@ enum Need {
 /// What has come of the content.
 enum Pushed {
     Nothing,
-    /// `whole`: all of it, for signers that need it and while it is not too much.
     Content {
+        /// All of it, for signers that need it and while it is not too much.
         whole: Option<Vec<u8>>,
+        /// Its beginning: all of it, if it can be a set of attributes.
+        start: Vec<u8>,
     },
     /// Only its hash.
     Hash(HashId, Vec<u8>),
@@ -109,11 +113,12 @@ impl<'a> Verification<'a> {
         }
         if !matches!(self.pushed, Pushed::Content { .. }) {
             let is_needed = self.signers.iter().any(|(signer, _)| signer.needs_whole_content());
-            self.pushed = Pushed::Content { whole: is_needed.then(Vec::new) };
+            self.pushed = Pushed::Content { whole: is_needed.then(Vec::new), start: Vec::new() };
         }
-        if let Pushed::Content { whole: kept } = &mut self.pushed {
+        if let Pushed::Content { whole: kept, start } = &mut self.pushed {
             *kept = kept.take().filter(|octets| octets.len() + part.len() <= MAX_WHOLE);
             kept.iter_mut().for_each(|octets| octets.extend_from_slice(part));
+            start.extend_from_slice(&part[..part.len().min(MAX_ATTRIBUTE_SET + 1 - start.len())]);
         }
     }
 
@@ -126,15 +131,20 @@ impl<'a> Verification<'a> {
     /// The verdict on every signer, at the time that its token proves, or else at the moment asked for.
     pub fn finish(self, moment: Moment, judge: &Judge<'_>) -> SignatureReport {
         let (ids, hashes): (Vec<HashId>, Vec<Vec<u8>>) = self.hashers.into_iter().map(|(id, hasher)| (id, hasher.finish())).unzip();
-        let context = Context { certificates: self.certificates, moment, judge, left: Cell::new(MAX_JUDGED) };
+        let content_is_attributes = match &self.pushed {
+            Pushed::Content { start, .. } => start.len() <= MAX_ATTRIBUTE_SET && is_attribute_set(start),
+            Pushed::Nothing | Pushed::Hash(..) => false,
+        };
+        let context = Context { certificates: self.certificates, content_is_attributes, moment, judge, left: Cell::new(MAX_JUDGED) };
         let mut reports = Vec::with_capacity(self.signers.len());
         for (signer, need) in &self.signers {
             let content = match (&self.pushed, *need) {
                 (Pushed::Nothing, _) => Content::Missing,
                 (Pushed::Content { .. }, Need::TooMuch) => Content::TooMuch,
                 (Pushed::Content { .. }, Need::Hash(index)) => Content::Hash(&hashes[index]),
-                (Pushed::Content { whole }, Need::Whole) => whole.as_deref().map_or(Content::TooMuch, Content::Whole),
-                (Pushed::Hash(id, hash), Need::Hash(index)) if ids[index] == *id => Content::Hash(hash),
+                (Pushed::Content { whole, .. }, Need::Whole) => whole.as_deref().map_or(Content::TooMuch, Content::Whole),
+                // Without attributes the content itself was signed, and of what that is a hash says nothing (`may_lack_attributes`).
+                (Pushed::Hash(id, hash), Need::Hash(index)) if ids[index] == *id && signer.info.signed.is_some() => Content::Hash(hash),
                 (Pushed::Hash(..), _) => Content::Missing,
             };
             reports.push(context.judge_signer(signer, self.signed, content));
@@ -153,6 +163,7 @@ pub fn format(dialect: Dialect) -> &'static str {
 /// What all signers of one file have in common.
 struct Context<'a> {
     certificates: &'a [Certificate],
+    content_is_attributes: bool,
     moment: Moment,
     judge: &'a Judge<'a>,
     /// How many certificates may still be judged.
@@ -163,12 +174,18 @@ impl Context<'_> {
     fn judge_signer(&self, signer: &Signer<'_>, signed: &SignedData<'_>, content: Content<'_>) -> SignerReport {
         let mut checks = Vec::new();
         let mut checked = signer.check(Some(signed.content_type), content, &mut checks);
-        if checked.is_ok() && signer.info.signed.is_none() && !signed.is_data() {
-            checked = Err(SignatureReason::AttributesContradict);
+        if checked.is_ok() && signer.info.signed.is_none() {
+            checked = self.may_lack_attributes(signed);
             let found = format!("no attributes, content type {}", signed.content_type);
             record(&mut checks, CheckName::SignedAttributes, "RFC 5652 §5.3: only plain data goes without", &checked, found);
         }
         self.conclude(signer, checked, checks, 0)
+    }
+
+    /// Content that is itself a set of attributes would pass a signature over those attributes off as one over content: whoever
+    /// made it has signed something else.
+    fn may_lack_attributes(&self, signed: &SignedData<'_>) -> Result<(), SignatureReason> {
+        if signed.is_data() && !self.content_is_attributes { Ok(()) } else { Err(SignatureReason::AttributesContradict) }
     }
 
     fn conclude(&self, signer: &Signer<'_>, checked: Result<(), SignatureReason>, checks: Vec<Check>, depth: usize) -> SignerReport {

@@ -35,6 +35,8 @@ const MAX_HEADER: usize = 64 * 1024;
 const MAX_SIGNATURES: usize = 64;
 /// The most certificates of one header.
 const MAX_CERTIFICATES: usize = 16;
+/// The most certificates that are tried for one signature.
+const MAX_TRIED: usize = 4;
 /// What `crit` may name, for it is understood here (RFC 7797).
 const UNDERSTOOD: &[&str] = &["b64"];
 /// What `crit` may not name, because every reader must understand it (RFC 7515 §4.1.11).
@@ -181,7 +183,9 @@ impl Jws {
         };
         let carries_own = !candidates.is_empty();
         candidates.extend_from_slice(more);
-        let certificate = one.header.choose(&candidates, carries_own);
+        // Without a word of the header which it is, the one that the signature is by.
+        let mut fitting = one.header.fitting(&candidates, carries_own).take(MAX_TRIED);
+        let certificate = fitting.clone().find(|certificate| self.verify_one(one, certificate).is_ok()).or_else(|| fitting.next());
         let found = certificate.ok_or(SignatureReason::SignerCertificateMissing);
         let named = certificate.map_or_else(|| "none that the header names".to_owned(), Certificate::subject_text);
         record(&mut checks, CheckName::SignerCertificate, "RFC 7515 §4.1.6 to §4.1.8", &found, named);
@@ -266,15 +270,14 @@ impl Header {
         list.iter().map(|value| read(value).ok_or_else(wrong)).collect()
     }
 
-    /// The certificate that the header names; one that it carries comes first. Without a word of it, only one makes sense.
-    fn choose<'a>(&self, candidates: &'a [Certificate], carries_own: bool) -> Option<&'a Certificate> {
+    /// The certificates that the header may mean: of those that it carries the first, otherwise those that it names by their hash.
+    fn fitting<'a>(&self, candidates: &'a [Certificate], carries_own: bool) -> impl Iterator<Item = &'a Certificate> + Clone {
         let thumbprint = self.members.get("x5t#S256").map(|value| value.as_str().and_then(decode_base64url));
-        let fits = |certificate: &&Certificate| match &thumbprint {
+        let candidates = if carries_own { &candidates[..1] } else { candidates };
+        candidates.iter().filter(move |certificate| match &thumbprint {
             Some(named) => named.as_deref() == Some(&sha256(certificate.der())[..]),
             None => true,
-        };
-        let candidates = if carries_own { &candidates[..1] } else { candidates };
-        candidates.iter().find(fits)
+        })
     }
 }
 

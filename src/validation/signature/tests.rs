@@ -58,18 +58,18 @@ fn every_form_that_openssl_makes_holds_until_the_content_changes() {
     }
     let pss = "-signer rsa.pem -inkey rsa.key -keyopt rsa_padding_mode:pss -md sha256";
     let [short_salt, bare_pss] = ["-keyopt rsa_pss_saltlen:32", "-noattr"].map(|more| format!("{pss} {more}"));
-    for (options, forms) in [
-        ("-signer p256.pem -inkey p256.key", ""),
-        ("-signer p256.pem -inkey p256.key -noattr", ""),
-        ("-signer p256.pem -inkey p256.key -keyid", ""),
-        ("-signer p256.pem -inkey p256.key -cades", ""),
-        ("-signer p256.pem -inkey p256.key -stream", "attached"),
-        ("-signer p384.pem -inkey p384.key -md sha384", ""),
-        ("-signer rsa.pem -inkey rsa.key -md sha512 -noattr", ""),
-        (pss, ""),
-        (short_salt.as_str(), ""),
-        (bare_pss.as_str(), ""),
-        ("-signer p256.pem -inkey p256.key -signer rsa.pem -inkey rsa.key", ""),
+    for options in [
+        "-signer p256.pem -inkey p256.key",
+        "-signer p256.pem -inkey p256.key -noattr",
+        "-signer p256.pem -inkey p256.key -keyid",
+        "-signer p256.pem -inkey p256.key -cades",
+        "-signer p256.pem -inkey p256.key -stream",
+        "-signer p384.pem -inkey p384.key -md sha384",
+        "-signer rsa.pem -inkey rsa.key -md sha512 -noattr",
+        pss,
+        &short_salt,
+        &bare_pss,
+        "-signer p256.pem -inkey p256.key -signer rsa.pem -inkey rsa.key",
     ] {
         let sign = |more: &str| {
             openssl.run(&format!("cms -sign -binary -outform DER -in content -out signed {options} {more}"));
@@ -79,7 +79,8 @@ fn every_form_that_openssl_makes_holds_until_the_content_changes() {
         assert_eq!(judge(&attached, Given::Nothing).reason(), SignatureReason::SignatureValid, "{options}");
         assert_eq!(reason(&attached, Given::Content(CONTENT)), SignatureReason::SignatureValid, "{options}");
         assert_ne!(judge(&bent(&attached, CONTENT), Given::Nothing).verdict(), Verdict::Passed, "{options}");
-        if forms == "attached" {
+        // openssl streams only what it carries.
+        if options.ends_with("-stream") {
             continue;
         }
         let detached = sign("");
@@ -172,16 +173,17 @@ fn attributes_that_contradict_the_content_or_each_other_are_refused() {
     assert_eq!(reason(&signed, Given::Nothing), SignatureReason::AttributesContradict);
 }
 
-/// Attributes are a SET; what DER sorts must not be told apart from it by an attacker who takes the content for attributes.
 #[test]
 fn a_signature_over_attributes_is_none_over_content_of_the_same_octets() {
-    let signer = Signer::new(&algorithms::P256, 1);
-    let mut attributes = signer.attributes(Dialect::Cms.data(), CONTENT);
-    attributes.sort();
-    let set = element(Tag::Set, &attributes.concat());
-    let signature = signer.key.sign(&set).unwrap();
-    let forged = file(Dialect::Cms, Dialect::Cms.data(), Some(&set), &[&signer], &[signer.info(None, &signature, &[])]);
-    assert_ne!(judge(&forged, Given::Nothing).verdict(), Verdict::Passed);
+    for algorithm in ALGORITHMS {
+        let signer = Signer::new(*algorithm, 1);
+        let mut attributes = signer.attributes(Dialect::Cms.data(), CONTENT);
+        attributes.sort();
+        let set = element(Tag::Set, &attributes.concat());
+        let signature = signer.key.sign(&set).unwrap();
+        let forged = file(Dialect::Cms, Dialect::Cms.data(), Some(&set), &[&signer], &[signer.info(None, &signature, &[])]);
+        assert_eq!(reason(&forged, Given::Nothing), SignatureReason::AttributesContradict);
+    }
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn counter_signatures_have_verdicts_of_their_own_a_few_levels_deep() {
         assert_eq!(with(typed).signatures[0].counter_signatures[0].reason(), SignatureReason::AttributesContradict);
         // Followed twice and no further.
         let mut nested = counter(&third, b"deep", &[]);
-        for _ in 0..6 {
+        for _ in 0..3 {
             nested = counter(&third, b"deep", &unsigned(nested));
         }
         let report = with(nested);
@@ -408,7 +410,8 @@ fn what_is_nested_endless_or_absurd_is_refused_in_little_time() {
         assert_eq!(report.reason(), SignatureReason::FormatError, "{name}");
         assert!(report.checks[0].detail.contains(why), "{name}: {:?}", report.checks[0].detail);
     }
-    let certificates: Vec<Vec<u8>> = (0..600u32).map(|number| element(Tag::Sequence, &number.to_be_bytes())).collect();
+    let certificates: Vec<Vec<u8>> =
+        (0..600u32).map(|number| element(Tag::Sequence, &element(Tag::OctetString, &number.to_be_bytes()))).collect();
     let crowd = cms::Envelope::new(Dialect::Cms, data, None, Digest::Sha256, &certificates, &[]).unwrap().around(&[]);
     let report = judge(&crowd, Given::Nothing);
     assert!(report.checks[0].detail.contains("512 certificates"), "{:?}", report.checks);
