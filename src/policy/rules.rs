@@ -172,7 +172,7 @@ pub enum Object<'a> {
         role: Role,
         department: DepartmentPath,
     },
-    /// What is only read.
+    /// What is only read, or what a token lets a service read.
     Record {
         department: DepartmentPath,
         subject: Option<PersonId>,
@@ -296,6 +296,24 @@ impl Refusal {
     /// Whether it was refused because one would decide for oneself, which no role changes.
     pub const fn is_about_own_request(&self) -> bool {
         matches!(self, Self::OwnRequest { .. } | Self::AboutThemselves { .. })
+    }
+
+    /// What was not to be done; `None` when it was only to be read.
+    pub const fn act(&self) -> Option<Act> {
+        match self {
+            Self::RoleNeeded { act, .. } => *act,
+            Self::OwnRequest { act, .. }
+            | Self::AboutThemselves { act, .. }
+            | Self::NotTheirs { act, .. }
+            | Self::NotForRoles { act }
+            | Self::NotApplicable { act } => Some(*act),
+            Self::AlreadyDecided { .. }
+            | Self::LinesMeet { .. }
+            | Self::LastAdministrator { .. }
+            | Self::DepartmentNeeded { .. }
+            | Self::Rule { .. }
+            | Self::RulesFailed { .. } => None,
+        }
     }
 
     /// The rule that refused, as a stable word for logs and answers.

@@ -13,9 +13,11 @@ pub mod installation;
 pub mod ledger;
 pub mod notices;
 pub mod people;
+pub mod sessions;
 pub mod statements;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 use std::{str::FromStr, time::Duration};
 
@@ -36,7 +38,9 @@ pub use installation::InstallationRow;
 pub use ledger::{HeadRow, LeafRow, LogRow, TileRow};
 pub use notices::{NoticeProgressRow, NoticeRow};
 pub use people::{ClaimRow, DepartmentRow, PersonRow, RoleGrantRow};
+pub use sessions::SessionRow;
 pub use statements::{DecisionRow, NonceRow, PolicyVersionRow, StatementRow};
+pub use tokens::TokenRow;
 
 /// Reading connections to SQLite; its one writer has a pool of its own.
 const SQLITE_READERS: u32 = 8;
