@@ -3,6 +3,7 @@
 //! Results go to standard output (as JSON with `--json`), everything else to standard error.
 
 pub mod acknowledgement;
+pub mod bench;
 pub mod check;
 pub mod claim;
 pub mod client;
@@ -25,6 +26,7 @@ pub mod suspend;
 pub mod time_stamp;
 pub mod token;
 pub mod verify;
+pub mod verify_foreign;
 pub mod verify_signature;
 pub mod verify_timestamp;
 

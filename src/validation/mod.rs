@@ -7,6 +7,7 @@
 
 pub mod anchor;
 mod crl_status;
+pub mod foreign;
 mod name_constraints;
 pub mod ocsp_status;
 pub mod page;
@@ -18,6 +19,8 @@ pub mod purpose;
 pub mod report;
 pub mod revocation;
 pub mod signature;
+#[cfg(test)]
+mod testing;
 
 pub use anchor::{Anchor, TrustStore};
 pub use path::{Inputs, Path, PathError, validate, validate_if};

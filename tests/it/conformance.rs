@@ -38,14 +38,7 @@ static DISAGREEMENTS: &[(&str, &str)] = &[
 
 #[test]
 fn the_shared_suites_are_judged_as_they_say() {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors");
-    let vectors = std::env::var_os("HUFU_VECTORS").map_or_else(beside, PathBuf::from);
-    if !vectors.is_dir() {
-        assert!(std::env::var_os("CI").is_none(), "CI has the public vectors");
-        eprintln!("SKIPPED: no vectors in {} (set HUFU_VECTORS)", vectors.display());
-        return;
-    }
-    assert!(harness().exists(), "build the harness first: cargo build --example conformance");
+    let Some(vectors) = vectors() else { return };
     for (folder, script, mode, suites) in [
         ("limbo", "limbo_run.py", "chains", CHAINS),
         ("revocation", "vectors_run.py", "vectors", REVOCATION),
@@ -68,10 +61,24 @@ fn the_shared_suites_are_judged_as_they_say() {
     }
 }
 
+/// Where the suites are; `None`, with a word about it, where they are not installed.
+pub fn vectors() -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors");
+    let vectors = std::env::var_os("HUFU_VECTORS").map_or_else(beside, PathBuf::from);
+    if !vectors.is_dir() {
+        assert!(std::env::var_os("CI").is_none(), "CI has the public vectors");
+        eprintln!("SKIPPED: no vectors in {} (set HUFU_VECTORS)", vectors.display());
+        return None;
+    }
+    Some(vectors)
+}
+
 /// `cargo test` builds the examples beside the tests; `cargo test --test it` alone does not.
-fn harness() -> PathBuf {
+pub fn harness() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
-    path.join("examples/conformance")
+    path.push("examples/conformance");
+    assert!(path.exists(), "build the harness first: cargo build --example conformance");
+    path
 }
