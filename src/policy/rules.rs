@@ -25,6 +25,7 @@ pub fn decide(actor: &Actor, act: Act, object: &Object<'_>) -> Result<(), Refusa
         (Act::DefineDepartment | Act::Submit, Object::Installation) => actor.needs(act, &[Role::Administrator], None),
         (Act::ActivatePolicy, Object::Installation) => actor.needs(act, &[Role::Administrator, Role::Auditor], None),
         (Act::CheckIdentity | Act::ConfirmIdentity, Object::IdentityCheck(check)) => check_identity(actor, act, check),
+        (Act::WithdrawIdentity, Object::IdentityCheck(check)) => actor.needs(act, Role::OPERATING, check.department),
         (Act::UpholdContest | Act::DismissContest | Act::Export | Act::Erase, Object::Citizen(case)) => decide_case(actor, act, case),
         (Act::Claim | Act::Issue | Act::Complete | Act::PublishCrl | Act::Expire | Act::Prove, _) => Err(Refusal::NotForRoles { act }),
         _ => Err(Refusal::NotApplicable { act }),
@@ -418,7 +419,8 @@ mod tests {
         let case = |decided_by: &[PersonId]| {
             Object::Citizen(CitizenCase { department: HERE, concerns: vec![SUBJECT], decided_by: decided_by.to_vec() })
         };
-        let cases: [(Act, Object<'_>, &[Role]); 6] = [
+        let cases: [(Act, Object<'_>, &[Role]); 7] = [
+            (Act::WithdrawIdentity, check(SUBMITTER), &[Administrator, RegistrationOfficer, Approver]),
             (Act::CheckIdentity, check(OFFICER), &[RegistrationOfficer]),
             (Act::ConfirmIdentity, check(SUBMITTER), &[RegistrationOfficer, Approver]),
             (Act::UpholdContest, case(&[]), &[Administrator, Approver]),

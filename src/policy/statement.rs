@@ -110,6 +110,8 @@ acts! {
     CheckIdentity = "check-identity",
     /// Another officer confirms it, and the code is made; about the identity check.
     ConfirmIdentity = "confirm-identity",
+    /// An identity check is taken back before its code is used.
+    WithdrawIdentity = "withdraw-identity",
     /// The system key decides on a proof of identity that the profile calls good enough; about the enrolment.
     Prove = "prove",
     /// One of two who find that the earlier certificate was obtained wrongly; about the later enrolment.

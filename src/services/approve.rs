@@ -235,7 +235,9 @@ impl Services {
         rows.extend(approval);
         let order = |request| self.order(enrolment, request, decision);
         let orders = enrolment.requests.iter().map(order).collect::<Result<_, _>>()?;
-        self.issue(rows, orders).await
+        let issued = self.issue(rows, orders).await?;
+        self.revoke_replaced(&enrolment.id.to_string()).await?;
+        Ok(issued)
     }
 
     /// What was issued for an enrolment before.

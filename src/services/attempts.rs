@@ -1,4 +1,5 @@
-//! How often somebody may try: failures counted by address, in memory, for the addresses where codes are typed.
+//! Against whoever tries to learn by asking: failures counted by address, in memory, for the addresses where codes are typed,
+//! and answers that take the same time whatever was found.
 //!
 //! What is counted against one code is in the database, with the code. This is against whoever tries many codes.
 
@@ -11,6 +12,14 @@ const MOST: u32 = 10;
 const WINDOW: Duration = Duration::minutes(10);
 /// Whoever has many addresses fills the table; then the oldest are forgotten, and memory stays bounded.
 const MOST_ADDRESSES: usize = 10_000;
+
+/// Longer than it takes to look anything up, and to record it.
+pub const EVEN_TIME: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// Does something and answers no sooner than after `EVEN_TIME`, so that the clock does not tell what the answer keeps back.
+pub async fn in_even_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::join!(work, tokio::time::sleep(EVEN_TIME)).0
+}
 
 /// Failures of each address since its window began.
 #[derive(Default)]

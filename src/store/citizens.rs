@@ -21,6 +21,7 @@ pub struct IdentityCheckRow {
     pub expires_at: Option<i64>,
     pub failures: i64,
     pub used_at: Option<i64>,
+    pub withdrawn: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -47,6 +48,7 @@ pub struct ProofingRow {
     pub created_at: i64,
     pub expires_at: i64,
     pub enrolment: Option<String>,
+    pub resumed: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -105,10 +107,21 @@ pub enum Change {
         id: String,
         at: i64,
     },
+    /// An officer has taken it back before its code was used: who it was about is forgotten, too.
+    WithdrawCheck {
+        id: String,
+        statement: [u8; 32],
+    },
     Proofing(ProofingRow),
     UseProofing {
         id: String,
         enrolment: String,
+        at: i64,
+    },
+    /// The proof ended a suspension instead.
+    UseProofingToResume {
+        id: String,
+        certificate: [u8; 32],
         at: i64,
     },
     /// The slot is free.
@@ -148,23 +161,40 @@ pub async fn write(connection: &mut Connection, change: &Change) -> Result<(), E
     match change {
         Change::Check(row) => insert_check(connection, row).await,
         Change::Checked { id, statement } => {
-            const SQL: &str = "update identity_check set checked = $1 where id = $2 and checked is null";
+            const SQL: &str = "update identity_check set checked = $1 where id = $2 and checked is null and withdrawn is null";
             expect_one(
                 on!(connection, c => sqlx::query(SQL).bind(&statement[..]).bind(id).execute(c).await.map(|done| done.rows_affected()))?,
             )
         }
         Change::Confirmed { id, statement, code } => confirm_check(connection, id, statement, code).await,
         Change::UseCheck { id, at } => {
-            const SQL: &str =
-                "update identity_check set used_at = $1 where id = $2 and used_at is null and works_from <= $1 and expires_at > $1";
+            const SQL: &str = "update identity_check set used_at = $1 where id = $2 and used_at is null and withdrawn is null \
+                 and works_from <= $1 and expires_at > $1";
             expect_one(on!(connection, c => sqlx::query(SQL).bind(at).bind(id).execute(c).await.map(|done| done.rows_affected()))?)
+        }
+        Change::WithdrawCheck { id, statement } => {
+            const SQL: &str = "update identity_check set withdrawn = $1, sealed_subject = null, sealed_number = null, salt = null \
+                 where id = $2 and withdrawn is null and used_at is null";
+            expect_one(
+                on!(connection, c => sqlx::query(SQL).bind(&statement[..]).bind(id).execute(c).await.map(|done| done.rows_affected()))?,
+            )
         }
         Change::Proofing(row) => insert_proofing(connection, row).await,
         Change::UseProofing { id, enrolment, at } => {
-            const SQL: &str = "update proofing set enrolment = $1 where id = $2 and enrolment is null and expires_at > $3";
+            const SQL: &str = "update proofing set enrolment = $1 where id = $2 and enrolment is null and resumed is null and expires_at > $3";
             expect_one(
                 on!(connection, c => sqlx::query(SQL).bind(enrolment).bind(id).bind(at).execute(c).await.map(|done| done.rows_affected()))?,
             )
+        }
+        Change::UseProofingToResume { id, certificate, at } => {
+            const SQL: &str = "update proofing set resumed = $1 where id = $2 and enrolment is null and resumed is null and expires_at > $3";
+            expect_one(on!(connection, c => sqlx::query(SQL)
+                .bind(&certificate[..])
+                .bind(id)
+                .bind(at)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?)
         }
         Change::TakeSlot(row) => {
             const SQL: &str = "insert into identity_slot (profile, blind_index, enrolment, taken_at) values ($1, $2, $3, $4)";
@@ -246,7 +276,7 @@ async fn insert_check(connection: &mut Connection, row: &IdentityCheckRow) -> Re
 
 async fn confirm_check(connection: &mut Connection, id: &str, statement: &[u8; 32], code: &NewCode) -> Result<(), Error> {
     const SQL: &str = "update identity_check set confirmed = $1, locator = $2, code_hash = $3, works_from = $4, expires_at = $5 \
-         where id = $6 and checked is not null and confirmed is null";
+         where id = $6 and checked is not null and confirmed is null and withdrawn is null";
     expect_one(on!(connection, c => sqlx::query(SQL)
         .bind(&statement[..])
         .bind(&code.locator)
@@ -262,7 +292,7 @@ async fn confirm_check(connection: &mut Connection, id: &str, statement: &[u8; 3
 macro_rules! check_columns {
     () => {
         "select id, profile, department, submitted_by, submitted_at, sealed_subject, sealed_number, salt, evidence_digest, checked, \
-         confirmed, locator, code_hash, works_from, expires_at, failures, used_at from identity_check "
+         confirmed, locator, code_hash, works_from, expires_at, failures, used_at, withdrawn from identity_check "
     };
 }
 
@@ -316,27 +346,32 @@ pub async fn use_flow(connection: &mut Connection, state_hash: &[u8], browser_ha
     Ok(on!(connection, c => sqlx::query_as(FIND).bind(state_hash).fetch_one(c).await)?)
 }
 
+/// How many logins are under way.
+pub async fn count_flows(connection: &mut Connection, now: i64) -> Result<i64, Error> {
+    const SQL: &str = "select count(*) from oidc_flow where expires_at > $1";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(now).fetch_one(c).await)?)
+}
+
 /// Every login that is still kept, for the audit.
 pub async fn flows(connection: &mut Connection) -> Result<Vec<OidcFlowRow>, Error> {
     const SQL: &str = "select state_hash, browser_hash, sealed_secrets, expires_at, used_at from oidc_flow order by state_hash";
     Ok(on!(connection, c => sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
-/// Forgets what nobody came back for: logins that are over, proofs that were not used in time, and who was checked at a counter
-/// and never used the code. Answers how many rows.
-pub async fn forget(connection: &mut Connection, now: i64) -> Result<u64, Error> {
-    const SQL: [&str; 3] = [
-        "delete from oidc_flow where expires_at <= $1",
-        "update proofing set sealed_subject = null, sealed_number = null, blind_index = null, reference = null \
-         where enrolment is null and expires_at <= $1 and blind_index is not null",
-        "update identity_check set sealed_subject = null, sealed_number = null, salt = null \
-         where used_at is null and expires_at <= $1 and salt is not null",
-    ];
-    let mut rows = 0;
-    for sql in SQL {
-        rows += on!(connection, c => sqlx::query(sql).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
-    }
-    Ok(rows)
+/// Forgets logins that are over, and whose data has served: proofs that were not used in time or only ended a suspension, and
+/// identity checks whose proof is one of those, whose code was not used in time, or that were recorded before `stale` and never
+/// confirmed. Answers how many rows.
+pub async fn forget(connection: &mut Connection, now: i64, stale: i64) -> Result<u64, Error> {
+    const FLOWS: &str = "delete from oidc_flow where expires_at <= $1";
+    const CHECKS: &str = "update identity_check set sealed_subject = null, sealed_number = null, salt = null where salt is not null and \
+         ((used_at is null and expires_at <= $1) or (confirmed is null and submitted_at <= $2) or id in (select p.identity_check \
+         from proofing p where p.enrolment is null and p.expires_at <= $1 and p.identity_check is not null))";
+    const PROOFS: &str = "update proofing set sealed_subject = null, sealed_number = null, blind_index = null, reference = null \
+         where enrolment is null and expires_at <= $1 and blind_index is not null";
+    let flows = on!(connection, c => sqlx::query(FLOWS).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
+    let checks = on!(connection, c => sqlx::query(CHECKS).bind(now).bind(stale).execute(c).await.map(|done| done.rows_affected()))?;
+    let proofs = on!(connection, c => sqlx::query(PROOFS).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
+    Ok(flows + checks + proofs)
 }
 
 async fn insert_proofing(connection: &mut Connection, row: &ProofingRow) -> Result<(), Error> {
@@ -364,7 +399,7 @@ async fn insert_proofing(connection: &mut Connection, row: &ProofingRow) -> Resu
 macro_rules! proofing_columns {
     () => {
         "select p.id, p.method, p.assurance, p.reference, p.evidence, p.identity_check, p.sealed_subject, p.sealed_number, p.blind_index, \
-         p.token_hash, p.created_at, p.expires_at, p.enrolment from proofing p "
+         p.token_hash, p.created_at, p.expires_at, p.enrolment, p.resumed from proofing p "
     };
 }
 
@@ -429,6 +464,12 @@ pub async fn contests(
          where o.later > $1 and (cast($2 as text) is null or e.department = $2) order by o.later limit $3";
     let after = after.unwrap_or_default();
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(department).bind(limit).fetch_all(c).await)?)
+}
+
+/// Every contest, for the audit: also one whose enrolments are not there.
+pub async fn all_contests(connection: &mut Connection) -> Result<Vec<ContestRow>, Error> {
+    const SQL: &str = "select later, earlier, opened_at, state, decision from contest order by later";
+    Ok(on!(connection, c => sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
 async fn insert_notice(connection: &mut Connection, row: &ContactNoticeRow) -> Result<(), Error> {
@@ -542,9 +583,10 @@ async fn erase(connection: &mut Connection, person: &str) -> Result<(), Error> {
          join enrolment e on e.id = p.enrolment where e.person = $1)",
         "delete from identity_slot where enrolment in (select id from enrolment where person = $1)",
         "update identity_check set sealed_subject = null, sealed_number = null, salt = null where id in \
-         (select p.identity_check from proofing p join enrolment e on e.id = p.enrolment where e.person = $1)",
+         (select p.identity_check from proofing p join enrolment e on e.id = p.enrolment where e.person = $1) or id in \
+         (select p.identity_check from proofing p join certificate c on c.id = p.resumed where c.person = $1)",
         "update proofing set sealed_subject = null, sealed_number = null, blind_index = null, reference = null \
-         where enrolment in (select id from enrolment where person = $1)",
+         where enrolment in (select id from enrolment where person = $1) or resumed in (select id from certificate where person = $1)",
         "delete from suspension_code where certificate in (select id from certificate where person = $1)",
         "update enrolment set sealed_subject = null, salt = null where person = $1",
         "update person set sealed_profile = null where id = $1",

@@ -7,7 +7,7 @@ use axum::{
     Json, Router,
     extract::{ConnectInfo, FromRequestParts, Path, State},
     http::{HeaderMap, StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use crate::{
     policy::{Act, DepartmentId, Timestamp},
     services::{
         Error,
+        attempts::in_even_time,
         citizens::{
             contest::Outcome,
             enrol::{CitizenApplication, Collected},
@@ -27,7 +28,7 @@ use crate::{
         proofing::{
             ProofToken, Proofed,
             counter::{Counter, IdentityCheck, NewCheck},
-            oidc::Returned,
+            oidc::{Begun, Returned},
         },
         statements::Caller,
         verify::rfc3339,
@@ -46,12 +47,14 @@ pub fn router() -> Router<App> {
         .route("/citizens/checks/{id}", get(one_check))
         .route("/citizens/checks/{id}/statement", post(sign_check))
         .route("/citizens/checks/{id}/confirmation", post(confirm_check))
+        .route("/citizens/checks/{id}/withdrawal", post(withdraw_check))
         .route("/citizens/proofs", post(prove_by_code))
-        .route("/citizens/oidc", post(begin_login))
+        .route("/citizens/oidc", get(go_and_log_in).post(begin_login))
         .route("/citizens/oidc/callback", get(end_login))
         .route("/citizens/enrolments", post(enrol))
         .route("/citizens/enrolments/{id}/collection", post(collect))
         .route("/citizens/enrolments/{id}/evidence", get(evidence))
+        .route("/citizens/resumptions", post(resume))
         .route("/citizens/contests", get(contests))
         .route("/citizens/contests/{id}", get(one_contest))
         .route("/citizens/contests/{id}/upholding", post(uphold))
@@ -160,6 +163,16 @@ async fn confirm_check(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
+async fn withdraw_check(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<Signed>,
+) -> Result<Json<Value>, Problem> {
+    app.services.withdraw_check(&caller, &id, &body.value.statement).await?;
+    Ok(Json(json!({"id": id, "state": "withdrawn"})))
+}
+
 // Proofs.
 
 #[derive(Deserialize)]
@@ -173,6 +186,7 @@ fn proof_answer((proofed, token): (Proofed, ProofToken)) -> Response {
     let body = json!({
         "proof": token.reveal(),
         "assurance": proofed.assurance.as_str(),
+        "profile": proofed.profile,
         "reference": hex::encode(proofed.reference),
         "evidence": hex::encode(proofed.evidence),
     });
@@ -185,15 +199,25 @@ async fn prove_by_code(
     Body { value, .. }: Body<CodeBody>,
 ) -> Result<Response, Problem> {
     let code = Code::parse(&value.code)?;
-    let proved = app.services.limited(peer.address.ip(), app.services.prove(&Counter, code)).await?;
+    let proved = in_even_time(app.services.limited(peer.address.ip(), app.services.prove(&Counter, code))).await?;
     Ok(proof_answer(proved))
 }
 
 async fn begin_login(State(app): State<App>) -> Result<Response, Problem> {
     let begun = app.services.begin_login().await?;
+    let body = Json(json!({"authorization_url": begun.url}));
+    Ok((StatusCode::CREATED, login_headers(&begun), body).into_response())
+}
+
+/// The same for somebody who opens the address in a browser.
+async fn go_and_log_in(State(app): State<App>) -> Result<Response, Problem> {
+    let begun = app.services.begin_login().await?;
+    Ok((login_headers(&begun), Redirect::to(&begun.url)).into_response())
+}
+
+fn login_headers(begun: &Begun) -> [(header::HeaderName, String); 2] {
     let cookie = format!("{COOKIE}={}; {COOKIE_ATTRIBUTES}", begun.cookie);
-    let headers = [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())];
-    Ok((StatusCode::CREATED, headers, Json(json!({"authorization_url": begun.url}))).into_response())
+    [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())]
 }
 
 /// What the provider sends along; it may add parameters of its own.
@@ -249,7 +273,7 @@ async fn enrol(
         replaces: body.value.replaces,
         request_digest: body.digest,
     };
-    let id = app.services.enrol_citizen(guardian.as_ref(), application).await?.to_string();
+    let id = in_even_time(app.services.enrol_citizen(guardian.as_ref(), application)).await?.to_string();
     // Decided after the answer, which so is the same, and as fast, whatever is decided; upkeep does it if this does not.
     let (services, enrolment) = (app.services.clone(), id.clone());
     tokio::spawn(async move {
@@ -282,7 +306,23 @@ async fn collect(State(app): State<App>, Path(id): Path<String>, body: Body<Proo
             })
         })
         .collect();
-    let body = json!({"enrolment": id, "state": state, "certificates": certificates});
+    let roots: String = app.services.authorities().roots()?.iter().map(|root| root.to_pem()).collect();
+    let body = json!({"enrolment": id, "state": state, "certificates": certificates, "roots": roots});
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resumption {
+    /// The token of a proof that is younger than the suspension.
+    proof: String,
+    certificate: String,
+}
+
+async fn resume(State(app): State<App>, body: Body<Resumption>) -> Result<Response, Problem> {
+    let Resumption { proof, certificate } = body.value;
+    let code = in_even_time(app.services.resume_by_proof(&proof, &certificate)).await?;
+    let body = json!({"id": certificate, "status": "valid", "suspension_code": code.reveal()});
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 

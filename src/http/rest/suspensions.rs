@@ -12,7 +12,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Authenticated, Body};
-use crate::http::{App, listener::Peer, problem::Problem};
+use crate::{
+    http::{App, listener::Peer, problem::Problem},
+    services::attempts::in_even_time,
+};
 
 pub fn router() -> Router<App> {
     Router::new().route("/suspensions", post(suspend)).route("/certificates/{id}/suspension-code", post(new_code))
@@ -30,7 +33,7 @@ async fn suspend(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Body { value, .. }: Body<Request>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    app.services.suspend_by_code(peer.address.ip(), &value.code).await?;
+    in_even_time(app.services.suspend_by_code(peer.address.ip(), &value.code)).await?;
     let message = json!({
         "zh": "挂失码已受理。若该码有效,对应证书现已暂停使用。",
         "en": "The code was taken. If it is a valid one, its certificate is suspended now.",

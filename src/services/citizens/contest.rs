@@ -47,7 +47,7 @@ impl Services {
             store::citizens::find_contest(&mut connection, id).await?.ok_or_else(|| Error::unknown("contest", id))?
         };
         let (later, earlier) = (self.find_enrolment(&row.later).await?, self.find_enrolment(&row.earlier).await?);
-        let certificates = self.certificates_of_enrolment(&row.earlier).await?;
+        let certificates = self.certificates_of_profile(earlier.person, earlier.profile.name().as_str()).await?;
         Ok(Contest { row, later, earlier, certificates })
     }
 
@@ -76,6 +76,9 @@ impl Services {
         let object = |decided_by| contest.object(decided_by);
         if contest.row.state != "open" {
             return Err(Error::WrongState { what: "contest", found: contest.row.state, expected: "open" });
+        }
+        if contest.later.state != "submitted" {
+            return Err(Error::WrongState { what: "enrolment", found: contest.later.state, expected: "submitted" });
         }
         let Some(pair) = self.one_of_two(caller, act, &subject, object, statement).await? else { return Ok(Outcome::OneMore) };
         let (mut rows, mut entries) = (pair.rows, Vec::new());

@@ -4,6 +4,9 @@
 //! certificate that this citizen may have of the profile, the applicant does not learn; the holder does, through the contact
 //! that their own proof came with. Then the enrolment is decided: by the proof itself where the profile says so, under a
 //! statement of the system key, or by an approver, to whom the proof is evidence.
+//!
+//! A citizen takes the place of their own certificate without a contest in two cases: they apply with it, or they have
+//! suspended it. Its identifier is public, so naming it is not enough.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +49,8 @@ pub struct CitizenApplication {
     pub department: Option<String>,
     /// PEM, one a family.
     pub requests: Vec<Vec<u8>>,
-    /// The certificate that the new one takes the place of: after a change of name, or with the old device lost.
+    /// The certificate that the new one takes the place of: after a change of name, or with the old device lost. It counts when
+    /// the application comes over a connection with that certificate, or when its holder has suspended it.
     pub replaces: Option<String>,
     /// SHA-256 of the request as it came in.
     pub request_digest: [u8; 32],
@@ -71,7 +75,7 @@ enum Slot {
     Free,
     /// Its holder's certificate has ended, or never came to be.
     Ended(SlotRow),
-    /// Its holder is replaced, as the applicant says by naming the certificate.
+    /// Its holder is the applicant, and replaces it.
     Replaced(SlotRow, PersonId),
     Taken(SlotRow, PersonId),
 }
@@ -106,7 +110,7 @@ impl Services {
     }
 
     /// Young enough, sure enough, and for this profile: a code from a counter waited as long as its own profile says.
-    fn check_proof(&self, proof: &ProofingRow, profile: &Profile) -> Result<(), Error> {
+    pub(super) fn check_proof(&self, proof: &ProofingRow, profile: &Profile) -> Result<(), Error> {
         let rules = self.proofing_rules(profile.name().as_str())?;
         if proof.expires_at <= millis(self.clock.now()) || proof.blind_index.is_none() {
             return Err(Error::ProofingRefused);
@@ -127,7 +131,8 @@ impl Services {
         application: &CitizenApplication,
     ) -> Result<EnrolmentId, Error> {
         let index = proof.blind_index.as_deref().ok_or(Error::ProofingRefused)?;
-        let slot = self.look_at_slot(profile.name().as_str(), index, application.replaces.as_deref()).await?;
+        let submitter = guardian.map(Caller::person);
+        let slot = self.look_at_slot(profile.name().as_str(), index, application.replaces.as_deref(), submitter).await?;
         let person = match &slot {
             Slot::Replaced(_, person) => Person { id: *person, is_new: New::No },
             _ => Person { id: PersonId::generate(&*self.entropy), is_new: New::Yes },
@@ -136,7 +141,7 @@ impl Services {
         let about = rules::Enrolment { profile, department, submitted_by: person.id, subject: person.id, approved_by: Vec::new() };
         policy::decide(&Actor { person: person.id, roles: Vec::new() }, Act::Submit, &Object::Enrolment(about))?;
 
-        let submitted_by = guardian.map_or(person.id, Caller::person);
+        let submitted_by = submitter.unwrap_or(person.id);
         let asked = Application {
             profile: application.profile.clone(),
             subject: self.proven_fields(profile, proof)?,
@@ -175,7 +180,13 @@ impl Services {
         Ok(BTreeMap::from([("CN".to_owned(), name)]))
     }
 
-    async fn look_at_slot(&self, profile: &str, index: &[u8], replaces: Option<&str>) -> Result<Slot, Error> {
+    async fn look_at_slot(
+        &self,
+        profile: &str,
+        index: &[u8],
+        replaces: Option<&str>,
+        submitter: Option<PersonId>,
+    ) -> Result<Slot, Error> {
         let (slot, enrolment) = {
             let mut connection = self.db.read().await?;
             let Some(slot) = store::citizens::find_slot(&mut connection, profile, index).await? else { return Ok(Slot::Free) };
@@ -183,16 +194,22 @@ impl Services {
             (slot, enrolment)
         };
         let enrolment = enrolment.ok_or_else(|| Error::Corrupt(format!("the slot of enrolment {}", slot.enrolment)))?;
-        let person = enrolment.person.parse().map_err(|_| Error::Corrupt(format!("enrolment {}", enrolment.id)))?;
-        let certificates = self.certificates_of_enrolment(&enrolment.id).await?;
-        let live = certificates.iter().map(|row| self.is_live(row)).collect::<Result<Vec<_>, _>>()?;
-        let holds = matches!(enrolment.state.as_str(), "submitted" | "approved") || live.contains(&true);
-        let named = |row: &CertificateRow| replaces.is_some_and(|id| id == hex::encode(&row.id));
-        Ok(match (holds, certificates.iter().any(named)) {
-            (false, _) => Slot::Ended(slot),
-            (true, true) => Slot::Replaced(slot, person),
-            (true, false) => Slot::Taken(slot, person),
-        })
+        let person: PersonId = enrolment.person.parse().map_err(|_| Error::Corrupt(format!("enrolment {}", enrolment.id)))?;
+        let mut live = Vec::new();
+        for row in self.certificates_of_profile(person, profile).await? {
+            if self.is_live(&row)? {
+                live.push(row);
+            }
+        }
+        if live.is_empty() && !matches!(enrolment.state.as_str(), "submitted" | "approved") {
+            return Ok(Slot::Ended(slot));
+        }
+        let named = live.iter().find(|row| replaces.is_some_and(|id| id == hex::encode(&row.id)));
+        let own = match named {
+            Some(row) => submitter == Some(person) || self.suspension_by_holder(row).await?.is_some(),
+            None => false,
+        };
+        Ok(if own { Slot::Replaced(slot, person) } else { Slot::Taken(slot, person) })
     }
 
     /// The slot goes to the new enrolment, or the two are for officers to decide between; whoever holds it is told.
@@ -296,7 +313,7 @@ impl Services {
     }
 
     /// What the two officers signed at the counter is what the decision rests on, too.
-    async fn statements_of_check(&self, proof: &ProofingRow) -> Result<Vec<[u8; 32]>, Error> {
+    pub(super) async fn statements_of_check(&self, proof: &ProofingRow) -> Result<Vec<[u8; 32]>, Error> {
         let Some(id) = &proof.identity_check else { return Ok(Vec::new()) };
         let row = {
             let mut connection = self.db.read().await?;
@@ -305,19 +322,20 @@ impl Services {
         row.checked.iter().chain(&row.confirmed).map(|statement| digest(statement)).collect()
     }
 
-    /// Revokes what an issued enrolment takes the place of, as superseded, by the system key: the holder asked for it.
+    /// Revokes what an issued enrolment takes the place of, as superseded, by the system key: the holder asked for it. That is
+    /// every other certificate that they have of the profile, for they have one.
     pub(in crate::services) async fn revoke_replaced(&self, enrolment: &str) -> Result<(), Error> {
-        let certificate = {
+        let (row, proofed) = {
             let mut connection = self.db.read().await?;
-            let replaced = store::enrolments::find(&mut connection, enrolment).await?.and_then(|row| row.replaces);
-            match replaced {
-                Some(id) => store::certificates::find(&mut connection, &id).await?,
-                None => None,
-            }
+            let proofed = store::citizens::proofing_of(&mut connection, enrolment).await?.is_some();
+            (store::enrolments::find(&mut connection, enrolment).await?, proofed)
         };
-        let Some(replaced) = certificate.and_then(|row| row.enrolment) else { return Ok(()) };
-        for row in self.certificates_of_enrolment(&replaced).await? {
-            self.supersede(&row).await?;
+        let Some(row) = row.filter(|row| proofed && row.replaces.is_some()) else { return Ok(()) };
+        let person = row.person.parse().map_err(|_| Error::Corrupt(format!("enrolment {enrolment}")))?;
+        for certificate in self.certificates_of_profile(person, &row.profile).await? {
+            if certificate.enrolment.as_deref() != Some(enrolment) {
+                self.supersede(&certificate).await?;
+            }
         }
         Ok(())
     }
@@ -383,6 +401,6 @@ impl Services {
     }
 }
 
-fn assurance(proof: &ProofingRow) -> Result<Assurance, Error> {
+pub(super) fn assurance(proof: &ProofingRow) -> Result<Assurance, Error> {
     proof.assurance.parse().map_err(|_| Error::Corrupt(format!("proofing {}", proof.id)))
 }

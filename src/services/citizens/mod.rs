@@ -1,13 +1,14 @@
 //! Citizens: enrolling oneself with a proof of identity, one valid certificate of a profile for each, contests about that, and
 //! what is held about a person.
 //!
-//! Read `enrol.rs` first. Who somebody is comes from `proofing/`, as a name under seal and an index under a key; nothing here
+//! Read `enrol.rs` first, then `resume.rs`. Who somebody is comes from `proofing/`, as a name under seal and an index under a key; nothing here
 //! sees a number but the export to the person it belongs to.
 
 pub mod contest;
 pub mod data;
 pub mod enrol;
 mod pair;
+pub mod resume;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -20,8 +21,8 @@ use super::{
 };
 use crate::{
     ledger::{Digests, Entry, Event, State, StatusKey},
-    policy::{self, Act},
-    store::{self, CertificateRow},
+    policy::{self, Act, PersonId},
+    store::{self, CertificateFilter, CertificateRow},
     world::{millis, seconds},
 };
 
@@ -32,7 +33,7 @@ impl Services {
     /// The record that an act about citizens is about; whoever may not do the act is not shown it.
     pub async fn citizen_subject(&self, caller: &Caller, act: Act, about: &str) -> Result<Subject, Error> {
         match act {
-            Act::CheckIdentity | Act::ConfirmIdentity => {
+            Act::CheckIdentity | Act::ConfirmIdentity | Act::WithdrawIdentity => {
                 let check = self.find_check(about).await?;
                 policy::decide(&caller.actor, act, &check.object()?)?;
                 check.subject_of_statement()
@@ -87,6 +88,13 @@ impl Services {
         let digests = Digests { decision, policy: self.policy().digest().0, ..Digests::default() };
         let entry = Entry::revoke(&event, digests, state, reason, since);
         Ok(Some(((log.clone(), entry), Row::Status { id, version: row.version, from, to: "revoked" })))
+    }
+
+    /// Every certificate of one profile that a person was ever issued, renewed ones among them.
+    async fn certificates_of_profile(&self, person: PersonId, profile: &str) -> Result<Vec<CertificateRow>, Error> {
+        let filter =
+            CertificateFilter { person: Some(person.to_string()), profile: Some(profile.to_owned()), ..CertificateFilter::default() };
+        self.certificates(&filter, MOST_RECORDS).await
     }
 
     async fn certificates_of_enrolment(&self, enrolment: &str) -> Result<Vec<CertificateRow>, Error> {
