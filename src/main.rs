@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hufu::cli::{
-    claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, serve::Serve, show,
-    suspend::Suspend, verify::Verify,
+    citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register,
+    serve::Serve, show, suspend::Suspend, verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.
@@ -48,6 +48,9 @@ enum Command {
     Suspend(Suspend),
     /// End a suspension with a signed statement
     Resume(decide::Decide),
+    /// Citizens: checked at a counter, enrolled, contested, shown and erased what is held
+    #[command(subcommand)]
+    Citizen(Citizen),
     /// List records
     List(show::List),
     /// Show one record
@@ -110,6 +113,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Revoke(command) => command.decide.run("revoke", Some(&command.reason), command.since.as_deref()).await?,
         Command::Suspend(command) => command.run().await?,
         Command::Resume(command) => command.run("resume", None, None).await?,
+        Command::Citizen(command) => command.run().await?,
         Command::List(command) => command.run().await?,
         Command::Show(command) => command.run().await?,
         Command::Verify(command) => return command.run().await,

@@ -3,6 +3,7 @@
 //! Results go to standard output (as JSON with `--json`), everything else to standard error.
 
 pub mod check;
+pub mod citizen;
 pub mod claim;
 pub mod client;
 pub mod decide;

@@ -181,13 +181,15 @@ pub async fn write(connection: &mut Connection, change: &Change) -> Result<(), E
         }
         Change::Proofing(row) => insert_proofing(connection, row).await,
         Change::UseProofing { id, enrolment, at } => {
-            const SQL: &str = "update proofing set enrolment = $1 where id = $2 and enrolment is null and resumed is null and expires_at > $3";
+            const SQL: &str =
+                "update proofing set enrolment = $1 where id = $2 and enrolment is null and resumed is null and expires_at > $3";
             expect_one(
                 on!(connection, c => sqlx::query(SQL).bind(enrolment).bind(id).bind(at).execute(c).await.map(|done| done.rows_affected()))?,
             )
         }
         Change::UseProofingToResume { id, certificate, at } => {
-            const SQL: &str = "update proofing set resumed = $1 where id = $2 and enrolment is null and resumed is null and expires_at > $3";
+            const SQL: &str =
+                "update proofing set resumed = $1 where id = $2 and enrolment is null and resumed is null and expires_at > $3";
             expect_one(on!(connection, c => sqlx::query(SQL)
                 .bind(&certificate[..])
                 .bind(id)

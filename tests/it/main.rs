@@ -1,8 +1,8 @@
 //! Behaviour from outside: a real service, real files, a real database (`HUFU_TEST_DATABASE=postgres` for PostgreSQL).
 
 mod approvals;
-mod conformance;
 mod citizens;
+mod conformance;
 mod crash;
 mod documents;
 mod governance;

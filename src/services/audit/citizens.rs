@@ -30,14 +30,8 @@ use crate::{
 /// Acts whose decision stands by itself: the first of two statements, or one that changes nothing.
 pub(super) static STANDING_ALONE: &[Act] = &[Act::CheckIdentity, Act::UpholdContest, Act::DismissContest, Act::Export, Act::Erase];
 
-static NOTICES: &[&str] = &[
-    "identity-confirmed",
-    "second-application",
-    "certificate-issued",
-    "certificate-suspended",
-    "certificate-resumed",
-    "contest-decided",
-];
+static NOTICES: &[&str] =
+    &["identity-confirmed", "second-application", "certificate-issued", "certificate-suspended", "certificate-resumed", "contest-decided"];
 
 /// The rows about citizens.
 pub(super) struct Citizens {

@@ -25,11 +25,12 @@ use super::super::{
 use crate::{
     crypto::digest::sha256,
     policy::{
-        self, Act, Actor, Assurance, EnrolmentId, FieldError, FieldRule, Object, PersonId, Profile, Timestamp, profile::Source, rules,
+        self, Act, Actor, Assurance, DepartmentId, EnrolmentId, FieldError, FieldRule, Object, PersonId, Profile, Timestamp,
+        profile::Source, rules,
     },
     store::{
         self, CertificateRow,
-        citizens::{Change, ContestRow, ProofingRow, SlotRow},
+        citizens::{Change, ContestRow, IdentityCheckRow, ProofingRow, SlotRow},
     },
     world::{from_millis, millis},
     x509::{Certificate, CertificateId},
@@ -45,7 +46,7 @@ pub struct CitizenApplication {
     /// The token of a proof.
     pub token: String,
     pub profile: String,
-    /// Whose approvers decide, where the proof does not.
+    /// After a login: whose approvers decide, where the proof does not. A code is from a department's counter.
     pub department: Option<String>,
     /// PEM, one a family.
     pub requests: Vec<Vec<u8>>,
@@ -137,7 +138,7 @@ impl Services {
             Slot::Replaced(_, person) => Person { id: *person, is_new: New::No },
             _ => Person { id: PersonId::generate(&*self.entropy), is_new: New::Yes },
         };
-        let department = self.department_id(application.department.as_deref()).await?;
+        let department = self.department_of(proof, application.department.as_deref()).await?;
         let about = rules::Enrolment { profile, department, submitted_by: person.id, subject: person.id, approved_by: Vec::new() };
         policy::decide(&Actor { person: person.id, roles: Vec::new() }, Act::Submit, &Object::Enrolment(about))?;
 
@@ -168,6 +169,15 @@ impl Services {
         Ok(enrolment)
     }
 
+    /// Whose officers it concerns: those of the counter; after a login, those of the department that the applicant names.
+    async fn department_of(&self, proof: &ProofingRow, named: Option<&str>) -> Result<Option<DepartmentId>, Error> {
+        let Some(check) = self.check_of(proof).await? else { return self.department_id(named).await };
+        match (check.department.as_deref(), named) {
+            (counter, Some(named)) if counter != Some(named) => Err(Error::malformed("department", "the code is from another's counter")),
+            (counter, _) => self.department_id(counter).await,
+        }
+    }
+
     /// The name comes from the proof, never from the application.
     fn proven_fields(&self, profile: &Profile, proof: &ProofingRow) -> Result<BTreeMap<String, String>, Error> {
         let names = profile.subject_fields().iter().any(|field| field.attribute.name == "CN" && field.source == Source::Request);
@@ -180,13 +190,7 @@ impl Services {
         Ok(BTreeMap::from([("CN".to_owned(), name)]))
     }
 
-    async fn look_at_slot(
-        &self,
-        profile: &str,
-        index: &[u8],
-        replaces: Option<&str>,
-        submitter: Option<PersonId>,
-    ) -> Result<Slot, Error> {
+    async fn look_at_slot(&self, profile: &str, index: &[u8], replaces: Option<&str>, submitter: Option<PersonId>) -> Result<Slot, Error> {
         let (slot, enrolment) = {
             let mut connection = self.db.read().await?;
             let Some(slot) = store::citizens::find_slot(&mut connection, profile, index).await? else { return Ok(Slot::Free) };
@@ -314,12 +318,16 @@ impl Services {
 
     /// What the two officers signed at the counter is what the decision rests on, too.
     pub(super) async fn statements_of_check(&self, proof: &ProofingRow) -> Result<Vec<[u8; 32]>, Error> {
-        let Some(id) = &proof.identity_check else { return Ok(Vec::new()) };
-        let row = {
-            let mut connection = self.db.read().await?;
-            store::citizens::find_check(&mut connection, id).await?.ok_or_else(|| Error::Corrupt(format!("identity check {id}")))?
-        };
+        let Some(row) = self.check_of(proof).await? else { return Ok(Vec::new()) };
         row.checked.iter().chain(&row.confirmed).map(|statement| digest(statement)).collect()
+    }
+
+    /// The identity check behind a proof from a counter.
+    async fn check_of(&self, proof: &ProofingRow) -> Result<Option<IdentityCheckRow>, Error> {
+        let Some(id) = &proof.identity_check else { return Ok(None) };
+        let mut connection = self.db.read().await?;
+        let row = store::citizens::find_check(&mut connection, id).await?;
+        row.map(Some).ok_or_else(|| Error::Corrupt(format!("identity check {id}")))
     }
 
     /// Revokes what an issued enrolment takes the place of, as superseded, by the system key: the holder asked for it. That is
