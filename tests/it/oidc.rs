@@ -51,9 +51,7 @@ fn modules() -> Option<PathBuf> {
 impl Provider {
     fn start() -> Option<Self> {
         let folder = modules()?;
-        // Node looks for packages beside the program.
-        let program = folder.join(format!("provider-{}.mjs", std::process::id()));
-        std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/oidc/provider.mjs"), &program).unwrap();
+        let program = std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/oidc/provider.mjs")).unwrap();
         let account = |acr: &str, name: &str, mail: &str| json!({"acr": acr, "name": name, "email": mail, "email_verified": true});
         let mut numbered = account("urn:example:high", "韩梅梅", "han@example.cn");
         numbered["resident_number"] = json!("11010519491231002X");
@@ -64,8 +62,9 @@ impl Provider {
             "han": numbered,
         });
         let mut command = Command::new("node");
-        command.arg(&program).arg(CALLBACK).arg(accounts.to_string()).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        // A program on standard input finds its packages where it is run.
+        command.args(["--input-type=module", "-", CALLBACK, &accounts.to_string()]).current_dir(folder).stdin(program);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let issuer = lines.find_map(|line| line.ok().filter(|line| line.starts_with("http://"))).unwrap();
         Some(Self { child, issuer })
