@@ -198,3 +198,5 @@ comment on column suspension_code.used_at is 'When it suspended the certificate,
 
 create index contact_notice_waiting on contact_notice (created_at) where sent_at is null;
 create index contact_notice_about on contact_notice (about);
+create index identity_check_unused on identity_check (expires_at) where used_at is null and salt is not null;
+create index proofing_unused on proofing (expires_at) where enrolment is null and blind_index is not null;
