@@ -87,9 +87,9 @@ impl Services {
         if act == Act::UpholdContest {
             for row in &contest.certificates {
                 let since = seconds(from_millis(row.created_at));
-                if let Some((entry, change)) = self.revocation(row, PRIVILEGE_WITHDRAWN, Some(since), pair.decision)? {
-                    entries.push(entry);
-                    rows.push(change);
+                if let Some(revocation) = self.revocation(row, PRIVILEGE_WITHDRAWN, Some(since), pair.decision)? {
+                    entries.push(revocation.leaf);
+                    rows.push(revocation.row);
                 }
             }
             rows.push(self.slot_to_later(&contest).await?);

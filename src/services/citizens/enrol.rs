@@ -355,11 +355,11 @@ impl Services {
         let now = self.clock.now();
         let decision = allowed(subject.about, Act::Revoke, Timestamp::new(now), self.policy().digest(), None);
         let decided = decided(&decision, &[own.statement.digest()], millis(now));
-        let Some((entry, change)) = self.revocation(row, SUPERSEDED, None, decided.hash)? else { return Ok(()) };
+        let Some(revocation) = self.revocation(row, SUPERSEDED, None, decided.hash)? else { return Ok(()) };
         let mut rows = own.rows;
         rows.extend(decided.rows);
-        rows.push(change);
-        self.journal.commit(Commit { kind: Kind::Revoke, rows, entries: vec![entry] }).await?;
+        rows.push(revocation.row);
+        self.journal.commit(Commit { kind: Kind::Revoke, rows, entries: vec![revocation.leaf] }).await?;
         self.publish_after_change(row).await;
         Ok(())
     }

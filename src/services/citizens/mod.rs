@@ -29,6 +29,13 @@ use crate::{
 /// How many certificates or enrolments of one person are looked at.
 const MOST_RECORDS: i64 = 1000;
 
+/// By which a live certificate is revoked.
+struct Revocation {
+    /// With the log that it goes to.
+    leaf: (String, Entry),
+    row: Row,
+}
+
 impl Services {
     /// The record that an act about citizens is about; whoever may not do the act is not shown it.
     pub async fn citizen_subject(&self, caller: &Caller, act: Act, about: &str) -> Result<Subject, Error> {
@@ -65,13 +72,7 @@ impl Services {
     }
 
     /// The leaf and the row by which a live certificate is revoked; `None` for one that has ended.
-    fn revocation(
-        &self,
-        row: &CertificateRow,
-        reason: u8,
-        since: Option<u64>,
-        decision: [u8; 32],
-    ) -> Result<Option<((String, Entry), Row)>, Error> {
+    fn revocation(&self, row: &CertificateRow, reason: u8, since: Option<u64>, decision: [u8; 32]) -> Result<Option<Revocation>, Error> {
         let state = self.state_of(row)?;
         let from = match row.status.as_str() {
             "promised" => "promised",
@@ -87,7 +88,7 @@ impl Services {
         let event = Event { origin: &origin, status_key: key, version, time: seconds(self.clock.now()) };
         let digests = Digests { decision, policy: self.policy().digest().0, ..Digests::default() };
         let entry = Entry::revoke(&event, digests, state, reason, since);
-        Ok(Some(((log.clone(), entry), Row::Status { id, version: row.version, from, to: "revoked" })))
+        Ok(Some(Revocation { leaf: (log.clone(), entry), row: Row::Status { id, version: row.version, from, to: "revoked" } }))
     }
 
     /// Every certificate of one profile that a person was ever issued, renewed ones among them.

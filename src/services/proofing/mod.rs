@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     crypto::digest::sha256,
-    policy::{Assurance, IdentityNumber, jws::canonical},
+    policy::{AlternativeName, Assurance, IdentityNumber, NameKind, jws::canonical},
     store::{
         self,
         citizens::{Change, ProofingRow},
@@ -160,6 +160,6 @@ impl ProvenSubject {
 pub(super) fn check_contact(text: &str) -> Result<(), Error> {
     let digits = |text: &str| (7..=15).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
     let telephone = text.strip_prefix('+').is_some_and(digits);
-    let mail = matches!(crate::policy::AlternativeName::parse(crate::policy::NameKind::Mail, text), Ok(_));
+    let mail = AlternativeName::parse(NameKind::Mail, text).is_ok();
     if telephone || mail { Ok(()) } else { Err(Error::malformed("contact", "a mail address, or a telephone number as +8613…")) }
 }
