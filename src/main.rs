@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hufu::cli::{
-    citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register,
+    citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, evidence, ledger::Ledger, policy::Policy, register,
     serve::Serve, show, suspend::Suspend, verify::Verify,
 };
 
@@ -55,7 +55,9 @@ enum Command {
     List(show::List),
     /// Show one record
     Show(show::Show),
-    /// Verify a certificate, offline or against a server
+    /// Fetch everything that proves how a certificate was decided on, as one file for a court
+    Evidence(evidence::Fetch),
+    /// Verify a certificate, offline or against a server, or a file of evidence
     #[command(subcommand)]
     Verify(Verify),
     /// Follow, prove and audit the ledger
@@ -116,6 +118,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Citizen(command) => command.run().await?,
         Command::List(command) => command.run().await?,
         Command::Show(command) => command.run().await?,
+        Command::Evidence(command) => command.run().await?,
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,
         Command::Policy(command) => command.run().await?,

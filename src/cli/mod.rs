@@ -9,6 +9,7 @@ pub mod client;
 pub mod decide;
 pub mod demo;
 pub mod enrol;
+pub mod evidence;
 pub mod ledger;
 pub mod policy;
 pub mod register;

@@ -1,4 +1,4 @@
-//! `hufu verify certificate`: offline with a trust bundle and the proofs that came with the certificate, or by asking a server.
+//! `hufu verify certificate`, and `hufu verify evidence` by `evidence.rs`: offline with a trust bundle and the proofs that came with the certificate, or by asking a server.
 //!
 //! Exit codes: 0 passed, 1 failed, 2 indeterminate, 64 for a command that makes no sense or names what cannot be read.
 
@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::Connection;
+use super::{Connection, evidence::VerifyEvidence};
 use crate::{
     ledger::{
         Receipt, State, StatusProof, VerifyError,
@@ -41,6 +41,8 @@ pub enum Verify {
     /// Judge a certificate: its path, its use and what the ledger says of it. With a trust bundle (--trust bundle.json) nobody
     /// is asked and the proofs decide; otherwise the server is asked
     Certificate(VerifyCertificate),
+    /// Judge a file of evidence by the trust bundle alone, and name each part that was altered
+    Evidence(VerifyEvidence),
 }
 
 #[derive(Debug, Args)]
@@ -75,8 +77,10 @@ fn purpose(name: &str) -> Result<Purpose, String> {
 
 impl Verify {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::Certificate(verify) = self;
-        verify.run().await
+        match self {
+            Self::Certificate(verify) => verify.run().await,
+            Self::Evidence(verify) => Ok(verify.run()),
+        }
     }
 }
 

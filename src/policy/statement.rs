@@ -110,8 +110,6 @@ acts! {
     CheckIdentity = "check-identity",
     /// Another officer confirms it, and the code is made; about the identity check.
     ConfirmIdentity = "confirm-identity",
-    /// An identity check is taken back before its code is used.
-    WithdrawIdentity = "withdraw-identity",
     /// The system key decides on a proof of identity that the profile calls good enough; about the enrolment.
     Prove = "prove",
     /// One of two who find that the earlier certificate was obtained wrongly; about the later enrolment.
@@ -122,6 +120,8 @@ acts! {
     Export = "export",
     /// What is held about a person is destroyed; about the person.
     Erase = "erase",
+    /// An identity check is taken back before its code is used; about the identity check.
+    WithdrawIdentity = "withdraw-identity",
 }
 
 impl std::str::FromStr for Act {

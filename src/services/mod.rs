@@ -14,6 +14,7 @@ pub mod codes;
 pub mod crash;
 pub mod enrol;
 pub mod error;
+pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
 pub mod identities;

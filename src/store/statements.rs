@@ -110,6 +110,12 @@ pub async fn insert_list(connection: &mut Connection, root: &str, items: &[Strin
     Ok(())
 }
 
+/// The items of the list with that root, in order; none when it is no list.
+pub async fn list(connection: &mut Connection, root: &str) -> Result<Vec<String>, Error> {
+    const SQL: &str = "select item from statement_list where root = $1 order by ordinal";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(root).fetch_all(c).await)?)
+}
+
 /// Every (root, ordinal, item), for the audit.
 pub async fn lists(connection: &mut Connection) -> Result<Vec<(String, i64, String)>, Error> {
     const SQL: &str = "select root, ordinal, item from statement_list order by root, ordinal";
@@ -138,6 +144,18 @@ pub async fn insert_decision(connection: &mut Connection, row: &DecisionRow, sta
             .map(drop))?;
     }
     Ok(())
+}
+
+pub async fn find_decision(connection: &mut Connection, digest: &[u8]) -> Result<Option<DecisionRow>, Error> {
+    const SQL: &str = "select digest, canonical, recorded_at from decision where digest = $1";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(digest).fetch_optional(c).await)?)
+}
+
+/// The statements of a decision, in the order of its list.
+pub async fn of_decision(connection: &mut Connection, digest: &[u8]) -> Result<Vec<StatementRow>, Error> {
+    const SQL: &str = "select s.digest, s.jws, s.act, s.about, s.signer_person, s.signer_certificate, s.nonce, s.recorded_at \
+         from statement s join decision_statement d on d.statement = s.digest where d.decision = $1 order by d.ordinal";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(digest).fetch_all(c).await)?)
 }
 
 /// Every decision, for the audit.

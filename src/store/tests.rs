@@ -296,12 +296,20 @@ async fn people_and_statements_run_on_both() {
         for _ in 0..2 {
             statements::insert_list(c, "root", &items).await.unwrap();
         }
+        assert_eq!(
+            (statements::list(c, "root").await.unwrap().join(" "), statements::list(c, "e").await.unwrap().len()),
+            ("e f".into(), 0)
+        );
         assert_eq!(statements::lists(c).await.unwrap(), [("root".into(), 0, "e".into()), ("root".into(), 1, "f".into())]);
         assert_eq!(statements::about(c, "approve", "f").await.unwrap().len(), 0, "nobody spoke of that list");
         assert_eq!(enrolments::with_approvals(c, "approve").await.unwrap(), ["e"]);
         assert_eq!(enrolments::submitted_before(c, i64::MAX).await.unwrap(), ["e"]);
         assert!(enrolments::submitted_before(c, 0).await.unwrap().is_empty());
         assert_eq!(statements::decisions(c).await.unwrap().len(), 1);
+        assert!(statements::find_decision(c, &[3; 32]).await.unwrap().is_some());
+        assert!(statements::find_decision(c, &[9; 32]).await.unwrap().is_none());
+        let of_decision = statements::of_decision(c, &[3; 32]).await.unwrap();
+        assert_eq!(of_decision.iter().map(|row| row.digest[0]).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(statements::decision_statements(c).await.unwrap()[1], (vec![3; 32], 1, vec![2; 32]));
         assert_eq!(statements::find_policy_version(c, &[4; 32]).await.unwrap().unwrap().text, "text");
         assert_eq!(statements::policy_versions(c).await.unwrap().len(), 1);

@@ -5,6 +5,7 @@ mod citizens;
 mod conformance;
 mod crash;
 mod documents;
+mod evidence;
 mod governance;
 mod journey;
 mod layers;

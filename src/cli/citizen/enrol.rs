@@ -65,23 +65,22 @@ impl Enrol {
         let submitted = client.post("/api/v1/citizens/enrolments", &application).await?;
         let enrolment = submitted["enrolment"].as_str().context("the server's answer has no enrolment")?;
         let collected = collect(&client, &application["proof"], enrolment).await?;
-        match collected["state"].as_str() {
-            Some("submitted") => {
+        let state = collected["state"].as_str().context("the server's answer has no state")?;
+        match state {
+            "submitted" => {
                 connection.print(&submitted, |_| {
                     format!("enrolment {enrolment} waits for a decision; run the same command again to collect the certificate")
                 });
                 return Ok(());
             }
-            Some("issued") => {
-                let claimed = self.claim.keep(&as_claimed(&collected), &secret, &*key)?;
-                self.claim.print(&claimed);
-            }
-            state => bail!("the enrolment {enrolment} is {}", state.unwrap_or("in no known state")),
+            "issued" => self.claim.print(&self.claim.keep(&as_claimed(&collected), &secret, &*key)?),
+            _ => {}
         }
+        // It is decided, so nothing of it is sent again.
         for file in [key_file, application_file] {
             std::fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
         }
-        Ok(())
+        if state == "issued" { Ok(()) } else { bail!("the enrolment {enrolment} is {state}") }
     }
 
     /// The application of an earlier try, to be sent again octet for octet, or a new one. Its proof is used once, so that it is

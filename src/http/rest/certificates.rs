@@ -14,7 +14,7 @@ use crate::{
     http::{App, problem::Problem},
     ledger::StatusKey,
     policy::{Act, DepartmentId, PersonId, Timestamp},
-    services::{Error, revoke::Changed, verify::rfc3339},
+    services::{Error, evidence::Evidence, revoke::Changed, verify::rfc3339},
     store::{CertificateFilter, CertificateRow},
     world::{from_millis, millis},
     x509::p7c,
@@ -26,6 +26,7 @@ pub fn router() -> Router<App> {
         .route("/certificates/{id}", get(one))
         .route("/certificates/{id}/receipt", get(receipt))
         .route("/certificates/{id}/status-proof", get(status_proof))
+        .route("/certificates/{id}/evidence", get(evidence))
         .route("/certificates/{id}/revocation", post(revoke))
         .route("/certificates/{id}/suspension", post(suspend))
         .route("/certificates/{id}/resumption", post(resume))
@@ -166,6 +167,13 @@ async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
     let row = app.services.find_certificate(&id).await?;
     let receipt = app.services.certificate_receipt(&row).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], receipt.to_string()).into_response())
+}
+
+/// Everything about the certificate as one file, for those who may read the record.
+async fn evidence(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<Evidence>, Problem> {
+    let row = app.services.find_certificate(&id).await?;
+    app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+    Ok(Json(app.services.evidence(&row).await?))
 }
 
 /// What the ledger says of the certificate as of its newest checkpoint, with the proof.
