@@ -87,13 +87,13 @@ install_packages() {
     privileged rm -f "$no_cluster"
 }
 
-install_pkilint() {
-    local wanted=tests/peers/pkilint/requirements.txt
-    if cmp -s "$wanted" "$HUFU_TEST_VENV/requirements.txt" && "$HUFU_TEST_VENV/bin/python" -c 'import pkilint' 2>/dev/null; then return; fi
-    echo "installing pkilint into $HUFU_TEST_VENV"
+install_python_peers() {
+    local wanted=(tests/peers/{pkilint,smtp}/requirements.txt)
+    if cat "${wanted[@]}" | cmp -s - "$HUFU_TEST_VENV/requirements.txt" && "$HUFU_TEST_VENV/bin/python" -c 'import pkilint, aiosmtpd' 2>/dev/null; then return; fi
+    echo "installing pkilint and aiosmtpd into $HUFU_TEST_VENV"
     python3 -m venv --clear "$HUFU_TEST_VENV"
-    "$HUFU_TEST_VENV/bin/pip" --quiet --disable-pip-version-check install --requirement "$wanted"
-    cp "$wanted" "$HUFU_TEST_VENV/requirements.txt"
+    "$HUFU_TEST_VENV/bin/pip" --quiet --disable-pip-version-check install "${wanted[@]/#/--requirement=}"
+    cat "${wanted[@]}" >"$HUFU_TEST_VENV/requirements.txt"
 }
 
 install_oidc_provider() {
@@ -166,7 +166,7 @@ start_postgres() {
 
 heading 'what the tests need'
 install_packages
-install_pkilint
+install_python_peers
 install_oidc_provider
 install_rust_components
 find_vectors

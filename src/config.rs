@@ -14,6 +14,9 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+/// Where Debian keeps the roots that the machine trusts.
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -34,6 +37,7 @@ pub struct Config {
     pub authority: AuthorityConfig,
     pub limits: Limits,
     pub oidc: OidcConfig,
+    pub notices: NoticesConfig,
 }
 
 /// What is fixed when an authority is made, and how it publishes.
@@ -66,6 +70,8 @@ pub enum Sm2Parameters {
 pub struct Limits {
     /// The largest body of a request, in octets.
     pub body: usize,
+    /// The same for signatures that are to be verified, which carry the certificates of all who signed.
+    pub signature_body: usize,
     /// The longest a request may take, in seconds.
     pub request_seconds: u64,
     /// Connections at once, to each listener; one more waits.
@@ -74,6 +80,8 @@ pub struct Limits {
     pub header_seconds: u64,
     /// Commits that may wait for the journal; one more is answered with 503.
     pub queue: usize,
+    /// Time stamps in a second, over all who ask; one more is refused. Each stays in the ledger for ever.
+    pub time_stamps: u32,
     /// How long a request for a certificate may wait for its decision, in days; then it expires.
     pub enrolment_days: u32,
     /// The longest wait for a locked database, in milliseconds.
@@ -108,6 +116,91 @@ pub struct OidcConfig {
     pub contact_claim: String,
 }
 
+/// Who is told that a certificate will end, when and how. Without a mail server and a webhook nobody is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoticesConfig {
+    /// How many days before the end.
+    pub days: Vec<u16>,
+    /// Mail addresses of whoever runs the CA: for its own certificates, and for those that lead to no other address.
+    pub operators: Vec<String>,
+    /// Mail addresses of departments, as `department = address`, for their certificates without an address in them.
+    pub departments: Vec<String>,
+    pub smtp: SmtpConfig,
+    pub webhook: WebhookConfig,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SmtpConfig {
+    /// The host of the mail server; none: no mail is sent.
+    pub server: Option<String>,
+    /// Its port; absent: the usual one for `tls`.
+    pub port: Option<u16>,
+    pub tls: SmtpTls,
+    /// Who the mails are from.
+    pub from: Option<String>,
+    /// The name to log in with; none: no login.
+    pub user: Option<String>,
+    /// A file that holds its password.
+    pub password_file: Option<PathBuf>,
+    /// The roots (PEM) that the server's certificate must lead to.
+    pub ca_file: PathBuf,
+}
+
+/// When a connection to a mail server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpTls {
+    /// From its first octet (RFC 8314 §3.3).
+    Implicit,
+    /// After STARTTLS, which the server must offer (RFC 3207).
+    StartTls,
+    /// Never: only to this machine.
+    None,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookConfig {
+    /// Where events are posted, https://…; none: nowhere.
+    pub url: Option<Url>,
+    /// The roots (PEM) that its TLS certificate must lead to.
+    pub ca_file: PathBuf,
+}
+
+impl Default for NoticesConfig {
+    fn default() -> Self {
+        Self {
+            days: vec![60, 30, 7, 1],
+            operators: Vec::new(),
+            departments: Vec::new(),
+            smtp: SmtpConfig::default(),
+            webhook: WebhookConfig::default(),
+        }
+    }
+}
+
+impl Default for SmtpConfig {
+    fn default() -> Self {
+        Self {
+            server: None,
+            port: None,
+            tls: SmtpTls::Implicit,
+            from: None,
+            user: None,
+            password_file: None,
+            ca_file: PathBuf::from(SYSTEM_ROOTS),
+        }
+    }
+}
+
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        Self { url: None, ca_file: PathBuf::from(SYSTEM_ROOTS) }
+    }
+}
+
 impl Default for OidcConfig {
     fn default() -> Self {
         Self {
@@ -115,7 +208,7 @@ impl Default for OidcConfig {
             client_id: None,
             client_secret_file: None,
             redirect_uri: None,
-            ca_file: PathBuf::from("/etc/ssl/certs/ca-certificates.crt"),
+            ca_file: PathBuf::from(SYSTEM_ROOTS),
             scopes: vec!["openid".to_owned(), "profile".to_owned(), "email".to_owned()],
             assurance: Vec::new(),
             name_claim: "name".to_owned(),
@@ -138,6 +231,7 @@ impl Default for Config {
             authority: AuthorityConfig::default(),
             limits: Limits::default(),
             oidc: OidcConfig::default(),
+            notices: NoticesConfig::default(),
         }
     }
 }
@@ -159,10 +253,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 256 * 1024,
+            signature_body: 1024 * 1024,
             request_seconds: 30,
             connections: 1024,
             header_seconds: 10,
             queue: 4096,
+            time_stamps: 1000,
             enrolment_days: 30,
             database_wait_millis: 5000,
             database_connections: 16,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hufu::cli::{
     citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, evidence, ledger::Ledger, policy::Policy, register,
-    serve::Serve, show, suspend::Suspend, verify::Verify,
+    serve::Serve, show, sign::Sign, suspend::Suspend, verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.
@@ -57,7 +57,9 @@ enum Command {
     Show(show::Show),
     /// Fetch everything that proves how a certificate was decided on, as one file for a court
     Evidence(evidence::Fetch),
-    /// Verify a certificate, offline or against a server, or a file of evidence
+    /// Sign a file with a key of one's own
+    Sign(Sign),
+    /// Verify a certificate, a signature or a time stamp, offline or against a server, or a file of evidence
     #[command(subcommand)]
     Verify(Verify),
     /// Follow, prove and audit the ledger
@@ -119,10 +121,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::List(command) => command.run().await?,
         Command::Show(command) => command.run().await?,
         Command::Evidence(command) => command.run().await?,
+        Command::Sign(command) => command.run().await?,
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,
         Command::Policy(command) => command.run().await?,
-        Command::Check(command) => return command.run(),
+        Command::Check(command) => return command.run().await,
     }
     Ok(ExitCode::SUCCESS)
 }

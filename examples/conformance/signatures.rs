@@ -65,7 +65,7 @@ fn digest(name: &str) -> anyhow::Result<Digest> {
 pub fn sm2(case: &Value) -> Answer {
     let verify = || -> anyhow::Result<()> {
         let (point, message, signature) = (hexadecimal(case, "publicKey")?, hexadecimal(case, "msg")?, hexadecimal(case, "sig")?);
-        Ok(algorithms::sm2::verify_with_identity(text(case, "sm2_id")?, &point, &message, &signature)?)
+        Ok(algorithms::sm2::verify_with_identity(&hexadecimal(case, "sm2_id")?, &point, &message, &signature)?)
     };
     Answer::valid(verify())
 }
@@ -73,7 +73,7 @@ pub fn sm2(case: &Value) -> Answer {
 pub fn jws(case: &Value) -> Answer {
     let verify = || -> anyhow::Result<()> {
         let jws = Jws::parse_compact(text(case, "jws")?, None)?;
-        let keys: Vec<&Value> = match case["jwks"]["keys"].as_array() {
+        let keys: Vec<&Value> = match [&case["jwks"], &case["jwk"]].into_iter().find_map(|set| set["keys"].as_array()) {
             Some(keys) => keys.iter().collect(),
             None => vec![&case["jwk"]],
         };

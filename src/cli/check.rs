@@ -1,14 +1,31 @@
 //! `hufu check`: reads the configuration and the policies and says what is wrong with them; with `--production`, what a
-//! trial installation must change before it serves in earnest.
+//! trial installation must change before it serves in earnest. `hufu check policies` looks at a folder of policies alone.
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::Args;
+use anyhow::Context;
+use clap::{Args, Subcommand};
 
-use crate::{config::Config, services::start::read_or_shipped_policies};
+use super::ledger;
+use crate::{
+    config::Config,
+    policy::{PolicyErrors, PolicySet},
+    services::{
+        notices::Notices,
+        start::{read_or_shipped_policies, read_policies},
+    },
+    store,
+    world::{Clock, SystemClock, millis},
+};
+
+/// For so long a notice that nobody took is worth a word.
+const FAILED_NOTICES: time::Duration = time::Duration::days(30);
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Check {
+    #[command(subcommand)]
+    pub only: Option<Only>,
     /// A configuration file (TOML)
     #[arg(long, env = "HUFU_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -20,20 +37,39 @@ pub struct Check {
     pub production: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Only {
+    /// Check profiles, rules and quorums, and print every fault with file and line
+    Policies {
+        /// A folder as policies/ is; default: that of the data directory, or what this program ships
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+        /// The data directory
+        #[arg(long, value_name = "DIR", conflicts_with = "directory")]
+        data: Option<PathBuf>,
+        /// A configuration file (TOML)
+        #[arg(long, env = "HUFU_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
 impl Check {
-    pub fn run(self) -> anyhow::Result<ExitCode> {
-        let overrides = match &self.data {
-            Some(data) => serde_json::json!({"data": data}),
-            None => serde_json::json!({}),
-        };
-        let config = Config::load(self.config.as_deref(), overrides)?;
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(Only::Policies { directory, data, config }) = self.only {
+            return check_policies(directory, data, config);
+        }
+        let config = configuration(self.config, self.data)?;
+        Notices::open(&config.notices).context("the notices")?;
         println!("configuration: good");
         if !config.data.exists() {
             println!("data: {} does not exist yet; the policies are those that this program ships", config.data.display());
         }
-        let policies = read_or_shipped_policies(&config.data)?;
-        let names: Vec<&str> = policies.profiles().map(|profile| profile.name().as_str()).collect();
-        println!("policies: good, digest {}, profiles {}", policies.digest(), names.join(", "));
+        print_policies(&read_or_shipped_policies(&config.data)?);
+        match failed_notices(&config).await {
+            Ok(0) => {}
+            Ok(failed) => println!("notices: {failed} of the last 30 days reached nobody; see `hufu list notices --where state=failed`"),
+            Err(error) => println!("notices: the database was not asked: {error:#}"),
+        }
         if !self.production {
             return Ok(ExitCode::SUCCESS);
         }
@@ -43,6 +79,50 @@ impl Check {
         }
         Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+fn configuration(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<Config> {
+    let overrides = match data {
+        Some(data) => serde_json::json!({"data": data}),
+        None => serde_json::json!({}),
+    };
+    Ok(Config::load(file.as_deref(), overrides)?)
+}
+
+fn check_policies(directory: Option<PathBuf>, data: Option<PathBuf>, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let (read, folder) = match directory {
+        Some(directory) => (read_policies(&directory).and_then(|files| Ok(PolicySet::parse(&files)?)), directory),
+        None => {
+            let data = configuration(config, data)?.data;
+            (read_or_shipped_policies(&data), data.join("policies"))
+        }
+    };
+    match read {
+        Ok(policies) => print_policies(&policies),
+        Err(error) => {
+            for fault in &error.downcast::<PolicyErrors>()?.0 {
+                println!("{}/{fault}", folder.display());
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_policies(policies: &PolicySet) {
+    let names: Vec<&str> = policies.profiles().map(|profile| profile.name().as_str()).collect();
+    println!("policies: good, digest {}, profiles {}", policies.digest(), names.join(", "));
+}
+
+/// Notices that were given up; none in an installation that is still to be made.
+async fn failed_notices(config: &Config) -> anyhow::Result<i64> {
+    if !config.data.exists() {
+        return Ok(0);
+    }
+    let db = ledger::open(config).await?;
+    let failed = store::notices::failed_since(&mut db.read().await?, millis(SystemClock.now() - FAILED_NOTICES)).await;
+    db.close().await;
+    Ok(failed?)
 }
 
 fn production(config: &Config) -> anyhow::Result<Vec<String>> {
@@ -68,6 +148,10 @@ fn production(config: &Config) -> anyhow::Result<Vec<String>> {
     );
     must(config.data.join("claims.json").exists(), "claims.json is still there; remove it once both codes are used");
     must(config.database.is_none(), "the database is SQLite on one machine");
+    must(
+        config.notices.smtp.server.is_none() && config.notices.webhook.url.is_none(),
+        "nobody is told when a certificate ends; configure notices.smtp or notices.webhook",
+    );
     must(true, "no witness cosigns the ledger's checkpoints yet");
     Ok(findings)
 }

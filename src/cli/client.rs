@@ -30,6 +30,15 @@ pub enum Trust {
     Pin(Vec<u8>),
 }
 
+/// A client for what is served over plain HTTP, where what is believed is what is signed. It trusts nobody over TLS.
+pub fn over_http(patience: std::time::Duration) -> anyhow::Result<reqwest::Client> {
+    let config = ClientConfig::builder_with_provider(Arc::new(tls::provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(config).no_proxy().timeout(patience).build()?)
+}
+
 /// A person's certificate chain and private key, from `{name}.crt` and `{name}.key`.
 pub struct Identity {
     pub chain: Vec<Certificate>,
@@ -130,6 +139,17 @@ impl Client {
         let request = self.http.post(format!("{}{path}", self.server)).header(reqwest::header::CONTENT_TYPE, content_type).body(body);
         let answer = request.send().await?;
         if answer.status().is_success() { Ok(answer.bytes().await?.to_vec()) } else { Err(Self::problem(answer).await) }
+    }
+
+    /// A report as a page, with the word of its verdict.
+    pub async fn post_for_page(&self, path: &str, body: &impl Serialize) -> anyhow::Result<(String, Option<String>)> {
+        let request = self.http.post(format!("{}{path}", self.server)).header(reqwest::header::ACCEPT, "text/html").json(body);
+        let answer = request.send().await?;
+        if !answer.status().is_success() {
+            return Err(Self::problem(answer).await);
+        }
+        let verdict = answer.headers().get("hufu-verdict").and_then(|verdict| verdict.to_str().ok()).map(str::to_owned);
+        Ok((answer.text().await?, verdict))
     }
 
     async fn json(answer: reqwest::Response) -> anyhow::Result<Value> {

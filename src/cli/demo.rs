@@ -2,6 +2,7 @@
 //! itself, checked by this program and by the `openssl` of the machine. `--keep` leaves every object as a file.
 
 mod checks;
+mod documents;
 mod keep;
 mod openssl;
 
@@ -28,6 +29,7 @@ use crate::{
 };
 
 use checks::Checks;
+use documents::Documents;
 use keep::Kept;
 
 #[derive(Debug, Args)]
@@ -163,9 +165,21 @@ impl Play<'_> {
         }
         self.story.done(&checks.summary());
 
+        self.story.begin("A document is signed with a key of each family (CAdES, GM/T 0010) and stamped; everything is verified");
+        let roots = self.running.services.authorities().roots()?.iter().map(|root| (**root).clone()).collect();
+        let mut documents = Documents::new(self.server, self.public, roots, &self.temporary.join("signatures"))?;
+        let signers = || subjects.iter().filter(|subject| is_signer(subject));
+        for signer in signers() {
+            documents.sign(signer).await?;
+            documents.verify(signer.family, "PASSED").await?;
+        }
+        self.story.done(&documents.summary());
+
         self.story.begin("Two are revoked, one of each family: OCSP, CRL, verification and status proof change at once");
         let approver = &identities[3].1;
-        for subject in subjects.iter().filter(|subject| matches!(subject.label.as_str(), "staff-p256" | "citizen-sm2")) {
+        // The ledger counts whole seconds, and what was stamped in the second of a revocation was not stamped before it.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for subject in signers() {
             let id = subject.certificate()?.id().to_string();
             decide(&self.client(approver)?, approver, "revoke", &id, Some("keyCompromise"), None).await?;
             checks.revoked(subject).await?;
@@ -175,6 +189,12 @@ impl Play<'_> {
         }
         checks.never_issued().await?;
         self.story.done(&checks.summary());
+
+        self.story.begin("What they had signed and stamped before is still good; of what has no stamp nobody can say");
+        for signer in signers() {
+            documents.verify(signer.family, "INDETERMINATE").await?;
+        }
+        self.story.done(&documents.summary());
 
         self.story.begin("The ledger of every authority: tiles, checkpoint and proofs fit together");
         checks.ledgers().await?;
@@ -252,10 +272,21 @@ impl Subject {
         self.certificate.as_ref().with_context(|| format!("{} has no certificate", self.label))
     }
 
+    /// The private key (PEM).
+    fn pem(&self) -> anyhow::Result<zeroize::Zeroizing<String>> {
+        let pem = der::pem::encode_string("PRIVATE KEY", der::pem::LineEnding::LF, &self.secret);
+        pem.map(zeroize::Zeroizing::new).map_err(|error| anyhow::anyhow!("{error}"))
+    }
+
     fn short(&self) -> anyhow::Result<String> {
         let certificate = self.certificate()?;
         Ok(format!("{} ({}, id {}…)", certificate.subject_text(), name(self.family), &certificate.id().to_string()[..12]))
     }
+}
+
+/// One of each family signs, and is revoked afterwards.
+fn is_signer(subject: &Subject) -> bool {
+    matches!(subject.label.as_str(), "staff-p256" | "citizen-sm2")
 }
 
 pub fn name(family: Family) -> &'static str {

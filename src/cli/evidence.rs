@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Connection, read_bundle};
 use crate::{
     files,
-    services::evidence::{
+    services::court::{
         Evidence, MOST_OCTETS,
         judge::{Judgement, judge},
     },

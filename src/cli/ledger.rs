@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
     time::Duration,
 };
 
@@ -11,10 +10,9 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Connection, read_bundle, verify};
+use super::{Connection, client::over_http, read_bundle, report::exit_code, verify};
 use crate::{
     config::Config,
-    crypto::tls,
     files,
     ledger::{
         Checkpoint, Entry, EventType, Note, StatusKey, TileId, TileRequest, Tree, TrustedLog, merkle,
@@ -30,6 +28,7 @@ use crate::{
 
 /// How often a followed log is asked for a new checkpoint: it may be kept for a second.
 const POLL: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Subcommand)]
 pub enum Ledger {
@@ -128,7 +127,7 @@ impl Audit {
 }
 
 /// The database as it is: a file that is not there is not made, and the schema is not changed.
-async fn open(config: &Config) -> anyhow::Result<Db> {
+pub(super) async fn open(config: &Config) -> anyhow::Result<Db> {
     let url = config.database_url();
     let file = url.strip_prefix("sqlite://").map(|path| Path::new(path.split('?').next().unwrap_or(path)));
     if let Some(file) = file.filter(|file| !file.exists()) {
@@ -147,7 +146,7 @@ impl Tail {
             Some(path) => Some(read_bundle(path)?.trusted_log(&self.log).with_context(|| format!("the bundle has no log {}", self.log))?),
             None => None,
         };
-        let source = Source { http: http_client()?, base: format!("{}/ledger/{}", self.url.trim_end_matches('/'), self.log) };
+        let source = Source { http: over_http(PATIENCE)?, base: format!("{}/ledger/{}", self.url.trim_end_matches('/'), self.log) };
         let mut follower = Follower::start(&source, trusted, self.from).await?;
         loop {
             for (index, entry) in follower.advance(&source).await? {
@@ -181,15 +180,6 @@ impl Fetch for Source {
         }
         Ok(answer.bytes().await?.to_vec())
     }
-}
-
-/// The ledger is served over plain HTTP: what is believed is what is signed.
-fn http_client() -> anyhow::Result<reqwest::Client> {
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(tls::provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(config).no_proxy().timeout(Duration::from_secs(30)).build()?)
 }
 
 /// A log whose tree is recomputed here from every entry that is read: a checkpoint with another root than that of what was
@@ -301,6 +291,7 @@ impl Prove {
             candidates: Vec::new(),
             receipt: Some(receipt),
             status_proof: Some(proof),
+            revocation: None,
             at: now,
             now,
             purpose: Purpose::Any,
@@ -313,8 +304,8 @@ impl Prove {
         {
             files::write(&self.out.join(format!("{name}.{extension}")), text.unwrap_or_default().as_bytes())?;
         }
-        let code = verify::exit_code(report.verdict());
         let mut value = serde_json::to_value(report)?;
+        let code = exit_code(value["verdict"].as_str());
         value["files"] = json!([self.out.join(format!("{name}.receipt")), self.out.join(format!("{name}.status"))]);
         self.connection.print(&value, verify::text);
         Ok(code)

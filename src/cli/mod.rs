@@ -11,12 +11,19 @@ pub mod demo;
 pub mod enrol;
 pub mod evidence;
 pub mod ledger;
+pub mod offline;
 pub mod policy;
 pub mod register;
+pub mod report;
 pub mod serve;
 pub mod show;
+pub mod sign;
+pub mod source;
 pub mod suspend;
+pub mod time_stamp;
 pub mod verify;
+pub mod verify_signature;
+pub mod verify_timestamp;
 
 use std::{
     io::IsTerminal,

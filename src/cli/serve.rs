@@ -19,6 +19,7 @@ use crate::{
     },
     services::{
         Services, crash,
+        notices::deliver,
         own_certificates::ListenerIdentity,
         start::{Started, World},
         upkeep,
@@ -91,7 +92,7 @@ async fn stop_signal() -> anyhow::Result<()> {
 /// How long a stop waits for requests in flight.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// A running service: both listeners, upkeep and the journal.
+/// A running service: both listeners, upkeep, the delivery of notices, and the journal.
 pub struct Running {
     pub https: SocketAddr,
     pub http: SocketAddr,
@@ -99,6 +100,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
     upkeep: JoinHandle<()>,
+    notices: JoinHandle<()>,
     journal: JoinHandle<()>,
 }
 
@@ -122,7 +124,8 @@ impl Running {
         let public = Listener::new(http, None, public, &config.limits);
         let servers = [api, public].map(|listener| tokio::spawn(listener.serve(stopped.clone()))).into();
         let upkeep = tokio::spawn(keep_up(services.clone(), certificate));
-        Ok(Self { https: https_address, http: http_address, services, stop, servers, upkeep, journal })
+        let notices = tokio::spawn(deliver_notices(services.clone()));
+        Ok(Self { https: https_address, http: http_address, services, stop, servers, upkeep, notices, journal })
     }
 
     /// Resolves when the journal cannot go on: another writer has its ledger.
@@ -142,8 +145,10 @@ impl Running {
                 Err(_) => server.abort(),
             }
         }
-        self.upkeep.abort();
-        let _ = self.upkeep.await;
+        for task in [self.upkeep, self.notices] {
+            task.abort();
+            let _ = task.await;
+        }
         // The journal ends when nobody can reach it any more.
         drop(self.services);
         match tokio::time::timeout(GRACE, self.journal).await {
@@ -168,6 +173,16 @@ async fn keep_up(services: Arc<Services>, certificate: Arc<ListenerCertificate>)
                 Err(error) => tracing::error!(error = format!("{error:#}"), "the listener keeps its old certificate"),
             }
         }
+    }
+}
+
+/// Beside upkeep, which no slow mail server may hold up. An attempt that a stop cuts off is made again.
+async fn deliver_notices(services: Arc<Services>) {
+    let mut ticks = tokio::time::interval(deliver::INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        services.deliver_notices().await;
     }
 }
 

@@ -13,6 +13,7 @@ pub enum Kind {
     Officers,
     Authorities,
     Policies,
+    Notices,
 }
 
 #[derive(Debug, Args)]
@@ -45,6 +46,7 @@ impl Kind {
             Self::Officers => "/api/v1/officers",
             Self::Authorities => "/api/v1/authorities",
             Self::Policies => "/api/v1/policies",
+            Self::Notices => "/api/v1/notices",
         }
     }
 }
@@ -85,7 +87,7 @@ impl Show {
 
 fn line(item: &Value) -> String {
     let text = |field: &str| item[field].as_str();
-    let name = text("subject").or(text("name")).or(text("profile")).unwrap_or_default();
+    let name = text("subject").or(text("name")).or(text("profile")).or(text("certificate")).unwrap_or_default();
     let state = text("status").or(text("state")).unwrap_or_default();
     format!("{}  {:<10} {}", text("id").or(text("name")).unwrap_or_default(), state, name)
 }

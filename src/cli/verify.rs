@@ -1,4 +1,5 @@
-//! `hufu verify certificate`, and `hufu verify evidence` by `evidence.rs`: offline with a trust bundle and the proofs that came with the certificate, or by asking a server.
+//! `hufu verify certificate`: offline with a trust bundle and the proofs that came with the certificate, or by asking a server.
+//! What else can be verified has a file of its own.
 //!
 //! Exit codes: 0 passed, 1 failed, 2 indeterminate, 64 for a command that makes no sense or names what cannot be read.
 
@@ -9,11 +10,17 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::{Connection, evidence::VerifyEvidence};
+use super::{
+    Connection,
+    evidence::VerifyEvidence,
+    report::{ReportForm, usage},
+    verify_signature::VerifySignature,
+    verify_timestamp::VerifyTimestamp,
+};
 use crate::{
     ledger::{
-        Receipt, State, StatusProof, VerifyError,
-        proof::{ProvenStatus, verify_issue_receipt, verify_status_proof},
+        Receipt, State, StatusProof, TrustedLog, VerifyError,
+        proof::{ProvenStatus, verify_issue_receipt, verify_revocation_receipt, verify_status_proof},
     },
     policy::Timestamp,
     services::{
@@ -21,9 +28,7 @@ use crate::{
         trust::{TrustBundle, log_name},
         verify::rfc3339,
     },
-    validation::{
-        Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, Verdict, report::LedgerReport, validate,
-    },
+    validation::{Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, report::LedgerReport, validate},
     world::{Clock, SystemClock, from_millis, seconds},
     x509::Certificate,
 };
@@ -32,15 +37,18 @@ use crate::{
 pub const MAX_AGE: Duration = Duration::DAY;
 /// How far the clocks of the log and of the verifier may be apart.
 const CLOCK_SKEW: u64 = 300;
-/// BSD sysexits.h EX_USAGE.
-const USAGE: u8 = 64;
-const INDETERMINATE: u8 = 2;
 
 #[derive(Debug, Subcommand)]
 pub enum Verify {
     /// Judge a certificate: its path, its use and what the ledger says of it. With a trust bundle (--trust bundle.json) nobody
     /// is asked and the proofs decide; otherwise the server is asked
     Certificate(VerifyCertificate),
+    /// Judge a signature: a CMS (CAdES, GM/T 0010), a JWS or a bare value, with its signers' certificates at the time of the
+    /// signature. With a trust bundle nobody is asked, as for certificates
+    Signature(VerifySignature),
+    /// Judge a time stamp: its signature, what it is of and its authority's certificate. With a trust bundle nobody is asked, as
+    /// for certificates
+    Timestamp(VerifyTimestamp),
     /// Judge a file of evidence by the trust bundle alone, and name each part that was altered
     Evidence(VerifyEvidence),
 }
@@ -69,6 +77,8 @@ pub struct VerifyCertificate {
     /// How old a proof of status may be, in seconds
     #[arg(long, default_value_t = MAX_AGE.whole_seconds().unsigned_abs(), value_name = "SECONDS")]
     pub max_age: u64,
+    #[command(flatten)]
+    pub form: ReportForm,
 }
 
 fn purpose(name: &str) -> Result<Purpose, String> {
@@ -79,6 +89,8 @@ impl Verify {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Certificate(verify) => verify.run().await,
+            Self::Signature(verify) => verify.run().await,
+            Self::Timestamp(verify) => verify.run().await,
             Self::Evidence(verify) => Ok(verify.run()),
         }
     }
@@ -91,6 +103,8 @@ pub struct Evidence {
     pub candidates: Vec<Certificate>,
     pub receipt: Option<Receipt>,
     pub status_proof: Option<StatusProof>,
+    /// The receipt of its revocation: of what was before it, a proof of status alone says nothing.
+    pub revocation: Option<Receipt>,
     /// The time that the verdict is about.
     pub at: OffsetDateTime,
     pub now: OffsetDateTime,
@@ -100,30 +114,14 @@ pub struct Evidence {
 
 impl VerifyCertificate {
     async fn run(self) -> anyhow::Result<ExitCode> {
-        let json = self.connection.json;
         let (bundle, evidence) = match self.read() {
             Ok(read) => read,
-            Err(error) => {
-                eprintln!("hufu: {error:#}");
-                return Ok(ExitCode::from(USAGE));
-            }
+            Err(error) => return Ok(usage(&error)),
         };
-        let (value, code) = match bundle {
-            Some(bundle) => {
-                let report = judge(&bundle, &evidence)?;
-                (serde_json::to_value(&report)?, exit_code(report.verdict()))
-            }
-            // A server that does not answer has not said that anything failed.
-            None => match self.ask(&evidence).await {
-                Ok(answer) => answer,
-                Err(error) => {
-                    eprintln!("hufu: {error:#}");
-                    return Ok(ExitCode::from(INDETERMINATE));
-                }
-            },
-        };
-        println!("{}", if json { format!("{value:#}") } else { text(&value) });
-        Ok(code)
+        match bundle {
+            Some(bundle) => self.form.print(&self.connection, &judge(&bundle, &evidence)?, evidence.now, text),
+            None => Ok(self.form.ask(&self.connection, "/api/v1/verify/certificate", &self.question(&evidence), text).await),
+        }
     }
 
     fn read(&self) -> anyhow::Result<(Option<TrustBundle>, Evidence)> {
@@ -142,6 +140,7 @@ impl VerifyCertificate {
             candidates,
             receipt,
             status_proof,
+            revocation: None,
             at: self.at.map_or(now, Timestamp::instant),
             now,
             purpose: self.purpose,
@@ -150,20 +149,13 @@ impl VerifyCertificate {
         Ok((self.connection.bundle()?, evidence))
     }
 
-    async fn ask(&self, evidence: &Evidence) -> anyhow::Result<(Value, ExitCode)> {
-        let body = json!({
+    fn question(&self, evidence: &Evidence) -> Value {
+        json!({
             "certificate": evidence.certificate.to_pem(),
             "chain": evidence.candidates.iter().map(Certificate::to_pem).collect::<Vec<_>>(),
             "at": self.at.map(|at| at.to_string()),
             "purpose": self.purpose.name(),
-        });
-        let answer = self.connection.client()?.post("/api/v1/verify/certificate", &body).await?;
-        let code = match answer["verdict"].as_str() {
-            Some("PASSED") => exit_code(Verdict::Passed),
-            Some("FAILED") => exit_code(Verdict::Failed),
-            _ => exit_code(Verdict::Indeterminate),
-        };
-        Ok((answer, code))
+        })
     }
 }
 
@@ -177,7 +169,10 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence) -> anyhow::Result<Report
             Ok(path) => path,
             Err(error) => {
                 let checks = vec![check(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string())];
-                return Ok(Report::new(Reason::from(&error), unknown(evidence), vec![certificate.subject_text()], checks, None));
+                // Also of a certificate that has expired it counts that it was revoked.
+                let known = judge_ledger(bundle, evidence, &mut Vec::new(), &mut None);
+                let status = known.map_or_else(|_| unknown(evidence), |judged| judged.status);
+                return Ok(Report::new(Reason::from(&error), status, vec![certificate.subject_text()], checks, None));
             }
         };
     let chain: Vec<String> = path.certificates().iter().map(Certificate::subject_text).collect();
@@ -224,7 +219,8 @@ fn judge_ledger(
         let (entry, trusted) = verify_issue_receipt(receipt, &digest, &log)?;
         let detail = format!("entry {} of {}", receipt.index, log.origin);
         checks.push(check(CheckName::Receipt, "C2SP tlog-proof", Outcome::Passed, detail));
-        *ledger = Some(LedgerReport { origin: log.origin.clone(), index: receipt.index, size: trusted.checkpoint.size });
+        let place = LedgerReport::at(log.origin.clone(), receipt.index, trusted.checkpoint.size);
+        *ledger = Some(LedgerReport { receipt: Some(receipt.to_string()), ..place });
         if evidence.status_proof.is_none() {
             let status = StatusReport { since: Some(time(entry.time)), ..unknown(evidence) };
             return Ok(Judged { reason: Reason::ValidStatusNotProven, status });
@@ -235,8 +231,13 @@ fn judge_ledger(
     };
     let (now, max_age) = (seconds(evidence.now), evidence.max_age.whole_seconds().unsigned_abs());
     let proven = verify_status_proof(proof, &digest, &log, now + CLOCK_SKEW, max_age.saturating_add(CLOCK_SKEW))?;
-    if ledger.is_none() {
-        *ledger = Some(LedgerReport { origin: log.origin.clone(), index: proof.head.index, size: proof.head.index + 1 });
+    let place = ledger.get_or_insert_with(|| LedgerReport::at(log.origin.clone(), proof.head.index, proof.head.index + 1));
+    place.status_proof = Some(proof.to_string());
+    if let Some(since) = proven_revocation(evidence, &proven, &digest, &log)?.filter(|since| seconds(evidence.at) < *since) {
+        let status = StatusReport { state: "good", ..unknown(evidence) };
+        let detail = format!("good as of {}, revoked since {}", status.as_of, time(since));
+        checks.push(check(CheckName::Status, "hufu/status-proof@v1, RFC 5280 §5.3.2", Outcome::Passed, detail));
+        return Ok(Judged { reason: Reason::Valid, status });
     }
     let reason = reason(&proven, seconds(evidence.at), max_age);
     let outcome = if reason == Reason::Valid { Outcome::Passed } else { Outcome::Failed };
@@ -245,8 +246,17 @@ fn judge_ledger(
     Ok(Judged { reason, status })
 }
 
+/// Since when a revoked certificate is not trusted, by the receipt of its revocation. One that was suspended before that was so since
+/// a time that its revocation does not tell.
+fn proven_revocation(evidence: &Evidence, proven: &ProvenStatus, digest: &[u8; 32], log: &TrustedLog) -> Result<Option<u64>, VerifyError> {
+    let Some(receipt) = evidence.revocation.as_ref().filter(|_| proven.state == State::Revoked) else { return Ok(None) };
+    let entry = verify_revocation_receipt(receipt, digest, log)?;
+    let since = entry.invalid_since()?.map_or(entry.time, |since| since.min(entry.time));
+    Ok((entry.prev_state == State::Good).then_some(since))
+}
+
 /// What a proven status means for a time. One that is good since before covers every time up to `max_age` after the proof.
-/// Of a revoked certificate the proof does not say since when its key is not trusted, so it speaks against every time.
+/// Of a revoked certificate the proof alone does not say since when its key is not trusted, so it speaks against every time.
 fn reason(proven: &ProvenStatus, at: u64, max_age: u64) -> Reason {
     match proven.state {
         State::Good if proven.since <= at.saturating_add(CLOCK_SKEW) && at <= proven.as_of.saturating_add(max_age) => Reason::Valid,
@@ -292,14 +302,6 @@ fn time(seconds: u64) -> String {
     rfc3339(from_millis(i64::try_from(seconds).unwrap_or_default().saturating_mul(1000)))
 }
 
-pub fn exit_code(verdict: Verdict) -> ExitCode {
-    match verdict {
-        Verdict::Passed => ExitCode::SUCCESS,
-        Verdict::Failed => ExitCode::FAILURE,
-        Verdict::Indeterminate => ExitCode::from(INDETERMINATE),
-    }
-}
-
 /// A report for people, from the JSON that a server answers or that was made here.
 pub fn text(report: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -330,6 +332,7 @@ mod tests {
         ledger::StatusKey,
         policy::Act,
         services::fixture::{Department, Installation},
+        validation::Verdict,
         x509::{Signed, signed::assemble},
     };
 
@@ -361,6 +364,7 @@ mod tests {
                 candidates: Vec::new(),
                 receipt: Some(Receipt::parse(&receipt.to_string()).unwrap()),
                 status_proof: Some(StatusProof::parse(&proof.to_string()).unwrap()),
+                revocation: None,
                 at: now,
                 now,
                 purpose: Purpose::Any,
@@ -408,6 +412,33 @@ mod tests {
         assert_eq!(report["status"]["reason"], "keyCompromise");
         let text = text(&report);
         assert!(text.starts_with("FAILED  revoked\n  证书已被吊销。\n  The certificate is revoked.\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_was_before_a_revocation_was_good_when_its_receipt_says_so() {
+        let case = Case::new().await;
+        // Times in the ledger are whole seconds, and the authorities are not older than this test.
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        for (certificate, suspended, expected) in
+            [(&case.certificates[0], false, Reason::Valid), (&case.certificates[1], true, Reason::Revoked)]
+        {
+            if suspended {
+                case.installation.change(&case.department.approver, Act::Suspend, certificate).await;
+            }
+            case.installation.change(&case.department.approver, Act::Revoke, certificate).await;
+            let services = case.installation.services();
+            let row = services.find_certificate(&certificate.id().to_string()).await.unwrap();
+            let last = *services.changes(&row.authority, &StatusKey::of_tbs(&row.tbs)).last().unwrap();
+            let revocation = services.receipt(&row.authority, last.index).await.unwrap();
+            let before = from_millis(i64::try_from(last.time).unwrap() * 1000) - Duration::seconds(1);
+            let whole = async || case.evidence(certificate).await;
+            let shown = Some(revocation);
+            case.check("before it", &Evidence { at: before, revocation: shown.clone(), ..whole().await }, expected);
+            case.check("before it, not shown", &Evidence { at: before, ..whole().await }, Reason::Revoked);
+            case.check("after it", &Evidence { revocation: shown, ..whole().await }, Reason::Revoked);
+            let issue = whole().await.receipt;
+            case.check("another leaf", &Evidence { at: before, revocation: issue, ..whole().await }, Reason::LedgerProofInvalid);
+        }
     }
 
     #[tokio::test]

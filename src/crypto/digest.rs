@@ -27,6 +27,27 @@ impl Digest {
         }
     }
 
+    /// As people and other programs name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SHA-1",
+            Self::Sha256 => "SHA-256",
+            Self::Sha384 => "SHA-384",
+            Self::Sha512 => "SHA-512",
+            Self::Sm3 => "SM3",
+        }
+    }
+
+    /// The function of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|digest| digest.name() == name)
+    }
+
+    /// The names of all, for whoever asks for another.
+    pub fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
     pub fn find(oid: ObjectIdentifier) -> Option<Self> {
         Self::ALL.into_iter().find(|digest| digest.oid() == oid)
     }

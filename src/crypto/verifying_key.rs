@@ -166,7 +166,7 @@ impl VerifyingKey {
             (Kind::Rsa { restriction, .. }, _) if !restriction.allows(scheme) => None,
             (Kind::Rsa { bits, .. }, _) if strength == Strength::Modern && *bits < MODERN_RSA_BITS => None,
             (Kind::Rsa { .. }, Scheme::RsaPkcs1(digest)) => aws::pkcs1(strength, digest),
-            (Kind::Rsa { .. }, Scheme::RsaPss { digest, salt }) => aws::pss(digest, salt),
+            (Kind::Rsa { bits, .. }, Scheme::RsaPss { digest, salt }) => aws::pss(digest, salt, *bits),
             (Kind::Ec(curve), Scheme::Ecdsa(digest)) => aws::ecdsa(*curve, digest),
             (Kind::Ed25519, Scheme::Ed25519) => Some(&aws_lc_rs::signature::ED25519),
             _ => None,

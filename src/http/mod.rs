@@ -38,7 +38,7 @@ impl App {
 
 /// The HTTPS side.
 pub fn api(services: Arc<Services>, limits: &Limits) -> Router {
-    let router = Router::new().nest("/api/v1", rest::router()).merge(health::router());
+    let router = Router::new().nest("/api/v1", rest::router(limits)).merge(health::router());
     with_limits(router.with_state(App::new(services, limits)), limits)
 }
 

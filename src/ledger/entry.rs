@@ -247,6 +247,13 @@ impl Entry {
         Ok(Self { body, ..Self::change(event, event_type, digests, State::Absent, State::Absent) })
     }
 
+    /// A time-stamp token is given out; `token` is SHA-256 of its DER.
+    pub fn time_stamp(origin: &str, time: u64, digests: Digests, token: &Hash) -> Self {
+        let event = Event { origin, status_key: StatusKey::NONE, version: version_of(token), time };
+        let unchanged = State::Absent;
+        Self { body: token.to_vec(), ..Self::change(&event, EventType::TIME_STAMP, digests, unchanged, unchanged) }
+    }
+
     fn change(event: &Event, event_type: EventType, digests: Digests, prev_state: State, new_state: State) -> Self {
         Self {
             event_type,
@@ -285,6 +292,13 @@ impl Entry {
     /// The body of a `map-head`.
     pub fn to_map_head(&self) -> Result<MapHead, EntryError> {
         MapHead::decode(self.body_of(EventType::MAP_HEAD)?).ok_or(EntryError::Body)
+    }
+
+    /// The hash of the token in the body of a `time-stamp` of the log with that origin, which must be what names the event too.
+    pub fn token(&self, origin: &str) -> Result<Hash, EntryError> {
+        let token: Hash = self.body_of(EventType::TIME_STAMP)?.try_into().map_err(|_| EntryError::Body)?;
+        let named = event_id(origin, EventType::TIME_STAMP, &StatusKey::NONE, version_of(&token));
+        if self.event_id == named { Ok(token) } else { Err(EntryError::Body) }
     }
 
     fn body_of(&self, event_type: EventType) -> Result<&[u8], EntryError> {
@@ -350,6 +364,13 @@ impl Entry {
         }
         Ok(Self { endorsements, ..self })
     }
+}
+
+/// The number of an event that has none of its own: the start of the digest of what it is about.
+pub fn version_of(digest: &Hash) -> u64 {
+    let mut octets = [0; 8];
+    octets.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(octets)
 }
 
 /// A mirror's signature over an entry.

@@ -37,6 +37,8 @@ pub enum VerifyError {
     Inclusion(ProofError),
     #[error("the proof is about another certificate")]
     OtherCertificate,
+    #[error("the proof is about another token")]
+    OtherToken,
     #[error("the bucket is not a sorted list of records of its own")]
     Bucket,
     #[error("the bucket in the map: {0}")]
@@ -147,11 +149,35 @@ pub fn verify_receipt(receipt: &Receipt, entry: &[u8], log: &TrustedLog) -> Resu
 
 /// Shows that the log promised the certificate with this TBS digest, and returns the entry that says so.
 pub fn verify_issue_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedLog) -> Result<(Entry, TrustedCheckpoint), VerifyError> {
+    verify_change_receipt(receipt, EventType::ISSUE, tbs_digest, log)
+}
+
+/// Shows that the log revoked this certificate, and returns the entry that says so.
+pub fn verify_revocation_receipt(receipt: &Receipt, tbs_digest: &Hash, log: &TrustedLog) -> Result<Entry, VerifyError> {
+    verify_change_receipt(receipt, EventType::REVOKE, tbs_digest, log).map(|(entry, _)| entry)
+}
+
+fn verify_change_receipt(
+    receipt: &Receipt,
+    change: EventType,
+    tbs_digest: &Hash,
+    log: &TrustedLog,
+) -> Result<(Entry, TrustedCheckpoint), VerifyError> {
     let entry = receipt.entry()?;
-    if entry.event_type != EventType::ISSUE || entry.status_key != StatusKey::from_tbs_digest(tbs_digest) {
+    if entry.event_type != change || entry.status_key != StatusKey::from_tbs_digest(tbs_digest) {
         return Err(VerifyError::OtherCertificate);
     }
     // `encode` gives the octets that were decoded, and no others decode to this entry.
+    let trusted = verify_receipt(receipt, &entry.encode(), log)?;
+    Ok((entry, trusted))
+}
+
+/// Shows that the log recorded the time-stamp token with this SHA-256, and returns the entry that says so.
+pub fn verify_token_receipt(receipt: &Receipt, token: &Hash, log: &TrustedLog) -> Result<(Entry, TrustedCheckpoint), VerifyError> {
+    let entry = receipt.entry()?;
+    if entry.token(&log.origin) != Ok(*token) {
+        return Err(VerifyError::OtherToken);
+    }
     let trusted = verify_receipt(receipt, &entry.encode(), log)?;
     Ok((entry, trusted))
 }

@@ -1,21 +1,27 @@
 //! Who may have which certificate, and who may decide so: profiles, rules, and the signed words of people.
 //!
 //! Read `statement.rs` first: nobody decides anything without one. `profile.rs` says what a certificate holds and `subject.rs`
-//! turns the data of a request into its names; `set.rs` reads a version of `policies/` and gives it a digest; `rules.rs` alone
-//! says who may do what, `quorum.rs` how many of them it takes; `decision.rs` is what remains of it all on the ledger.
+//! turns the data of a request into its names; `set.rs` reads a version of `policies/` and gives it a digest; `rules.rs` asks its
+//! rules who may do what, `rulebook.rs` reads and evaluates them, `separation.rs` tries what they may never allow, and `quorum.rs`
+//! says how many people an act takes; `decision.rs` is what remains of it all on the ledger.
 //!
 //! Kept out on purpose: the database, the clock, HTTP, drafting and signing certificates, and whether a signer's certificate
 //! was valid: that is `validation`'s question. Everything here is a value or a function of values.
 
 pub mod assurance;
 pub mod decision;
+mod facts;
 pub mod identity;
 pub mod identity_number;
 pub mod jws;
+pub mod national;
 pub mod profile;
 pub mod quorum;
+mod rulebook;
 pub mod rules;
+mod separation;
 pub mod set;
+pub mod shipped;
 pub mod statement;
 pub mod subject;
 
@@ -26,7 +32,7 @@ pub use identity_number::{IdentityNumber, NumberError, NumberKind};
 pub use jws::{Header, SignerReference, StatementError, assemble, signing_input};
 pub use profile::{Profile, ProfileName};
 pub use quorum::{Missing, Quorum};
-pub use rules::{Actor, Object, Refusal, Role, RoleGrant, decide};
-pub use set::{PolicyError, PolicySet};
+pub use rules::{Actor, DepartmentPath, Object, Refusal, Role, RoleGrant};
+pub use set::{PolicyError, PolicyErrors, PolicySet};
 pub use statement::{About, Act, Digest32, Login, LoginPayload, Payload, ReasonCode, Statement, Timestamp};
 pub use subject::{AlternativeName, DepartmentFacts, FieldError, FieldRule, NameKind};

@@ -13,8 +13,10 @@ use toml::Spanned;
 use x509_cert::ext::pkix::{KeyUsage, KeyUsages};
 
 use super::{
-    assurance::{Assurance, ProofingRules},
+    assurance::{Assurance, ProofingRules, UnknownAssurance},
     identity::{IdentityError, Purpose},
+    national::{NationalField, RawNational, national},
+    quorum::Quorum,
     rules::Role,
     subject::{ATTRIBUTES, Attribute, NameKind, check_text},
 };
@@ -33,10 +35,12 @@ pub struct Profile {
     extended_key_usage: Vec<ObjectIdentifier>,
     pub(super) subject: Vec<SubjectField>,
     pub(super) alternative_names: Vec<NameField>,
+    pub(super) national: Vec<NationalField>,
     requesters: Vec<Requester>,
     approvals: Approvals,
     evidence: Evidence,
     proofing: Option<ProofingRules>,
+    assurance: Assurance,
     extensions: Vec<Extension>,
 }
 
@@ -89,6 +93,11 @@ impl Profile {
         &self.alternative_names
     }
 
+    /// Which national extensions it holds. A profile that names none has none.
+    pub fn national_fields(&self) -> &[NationalField] {
+        &self.national
+    }
+
     pub fn requesters(&self) -> &[Requester] {
         &self.requesters
     }
@@ -106,6 +115,11 @@ impl Profile {
     /// What is asked of people who enrol themselves; `None` when nobody does.
     pub fn proofing(&self) -> Option<&ProofingRules> {
         self.proofing.as_ref()
+    }
+
+    /// How far a verifier may trust that the subject is who its certificates say.
+    pub fn assurance(&self) -> Assurance {
+        self.assurance
     }
 
     pub fn has(&self, extension: Extension) -> bool {
@@ -261,11 +275,22 @@ impl Requester {
     }
 }
 
-/// How many different people must approve, and in which role.
+/// How many different people must approve, in which role, for how many departments, and how many of them as administrators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approvals {
     pub count: usize,
     pub roles: Vec<Role>,
+    /// For how many different departments they act; at most `count`.
+    pub departments: usize,
+    /// How many of them are administrators; at most `count`.
+    pub administrators: usize,
+}
+
+impl Approvals {
+    /// Who must have approved before a certificate is issued.
+    pub fn quorum(&self) -> Quorum {
+        Quorum { people: self.count, departments: self.departments, outside: 0, administrators: self.administrators, audit: 0 }
+    }
 }
 
 /// Whether the identity of the subject must have been proofed before approval.
@@ -323,7 +348,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn at<T>(value: &Spanned<T>, message: impl Into<String>) -> Self {
+    pub(super) fn at<T>(value: &Spanned<T>, message: impl Into<String>) -> Self {
         Self { at: value.span(), message: message.into() }
     }
 }
@@ -345,11 +370,15 @@ struct RawProfile {
     subject: Spanned<Vec<RawField>>,
     #[serde(default)]
     alternative_name: Vec<RawName>,
+    #[serde(default)]
+    national: Vec<RawNational>,
     requested_by: Spanned<Vec<Spanned<String>>>,
     approvals: RawApprovals,
     evidence: Evidence,
     #[serde(default)]
     proofing: Option<RawProofing>,
+    #[serde(default)]
+    assurance: Option<Spanned<String>>,
     #[serde(default)]
     extensions: Option<Spanned<Vec<Spanned<String>>>>,
 }
@@ -396,7 +425,7 @@ struct RawName {
 /// `required = true`; left out, a field is optional.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(transparent)]
-struct RawNeed(bool);
+pub(super) struct RawNeed(bool);
 
 impl From<RawNeed> for Need {
     fn from(RawNeed(required): RawNeed) -> Self {
@@ -409,6 +438,8 @@ impl From<RawNeed> for Need {
 struct RawApprovals {
     count: Spanned<usize>,
     roles: Spanned<Vec<Spanned<String>>>,
+    departments: Option<Spanned<usize>>,
+    administrators: Option<Spanned<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -433,12 +464,14 @@ impl Profile {
             key_usage: key_usage(&raw.key_usage)?,
             subject: subject(&raw.subject)?,
             alternative_names: alternative_names(&raw, &extended_key_usage)?,
+            national: national(&raw.national)?,
             requesters: requesters(&raw)?,
             approvals: approvals(&raw)?,
             extensions: raw.extensions.as_ref().map(|list| extensions(list, &extended_key_usage)).transpose()?.unwrap_or_default(),
             extended_key_usage,
             proofing: raw.proofing.as_ref().map(|proofing| proofing_rules(proofing, &raw)).transpose()?,
             evidence: raw.evidence,
+            assurance: raw.assurance.as_ref().map(level).transpose()?.unwrap_or(Assurance::Low),
             subject_kind: *raw.subject_kind.get_ref(),
             title: raw.title,
         })
@@ -628,8 +661,11 @@ fn requesters(raw: &RawProfile) -> Result<Vec<Requester>, Fault> {
     Ok(requesters)
 }
 
+fn level(text: &Spanned<String>) -> Result<Assurance, Fault> {
+    text.get_ref().parse().map_err(|error: UnknownAssurance| Fault::at(text, error.to_string()))
+}
+
 fn proofing_rules(proofing: &RawProofing, raw: &RawProfile) -> Result<ProofingRules, Fault> {
-    let level = |text: &Spanned<String>| text.get_ref().parse::<Assurance>().map_err(|error| Fault::at(text, error.to_string()));
     let (lowest, decides_from) = (level(&proofing.lowest)?, proofing.decides_from.as_ref().map(level).transpose()?);
     let by_subject = raw.requested_by.get_ref().iter().any(|name| name.get_ref() == "subject");
     if !by_subject || raw.evidence != Evidence::Required {
@@ -654,5 +690,15 @@ fn approvals(raw: &RawProfile) -> Result<Approvals, Fault> {
     if roles.contains(&Role::Auditor) {
         return Err(Fault::at(list, "an auditor changes nothing, so approves nothing"));
     }
-    Ok(Approvals { count, roles })
+    let part = |part: &Option<Spanned<usize>>, otherwise| match part {
+        None => Ok(otherwise),
+        Some(part) if *part.get_ref() <= count => Ok(*part.get_ref()),
+        Some(part) => Err(Fault::at(part, "no part of those who approve is more than all of them")),
+    };
+    let departments = part(&raw.approvals.departments, 0)?;
+    let administrators = part(&raw.approvals.administrators, 0)?;
+    if administrators > 0 && !roles.contains(&Role::Administrator) {
+        return Err(Fault::at(list, "an administrator must approve, and may not"));
+    }
+    Ok(Approvals { count, roles, departments, administrators })
 }

@@ -1,154 +1,59 @@
-//! Who may do what. The only place that knows: separation of duties is here and nowhere else.
+//! Who may do what: the people and things that rules speak of, and the one question that is asked of them.
 //!
-//! `decide` is a function of who acts, what they do and to what, and of nothing else: what a policy engine takes as principal,
-//! action and resource. It counts people, never certificates: an officer with a P-256 and an SM2 certificate is one `PersonId`.
+//! The rules themselves are text, `policies/rules/*.cedar`, and nowhere else. `PolicySet::decide` is a function of who acts, what
+//! they do and to what: principal, action and resource. It counts people, never certificates: an officer with a P-256 and an
+//! SM2 certificate is one `PersonId`.
 
 use super::{
     identity::{DepartmentId, PersonId},
-    profile::{Profile, Requester},
+    profile::Profile,
+    rulebook::{READ, Verdict},
+    set::PolicySet,
     statement::Act,
 };
 
-/// Answers whether this person may do this now. How many approvals are enough is the profile's (`Profile::approvals`).
-pub fn decide(actor: &Actor, act: Act, object: &Object<'_>) -> Result<(), Refusal> {
-    actor.is_of_one_line()?;
-    match (act, object) {
-        (Act::Submit, Object::Enrolment(enrolment)) => submit(actor, enrolment),
-        (Act::Approve | Act::Reject, Object::Enrolment(enrolment)) => judge(actor, act, enrolment),
-        (Act::Withdraw, Object::Enrolment(enrolment)) => withdraw(actor, enrolment),
-        (Act::Renew, Object::Certificate(certificate)) => renew(actor, certificate),
-        (Act::Revoke | Act::Suspend, Object::Certificate(certificate)) => stop(actor, act, certificate),
-        (Act::Resume, Object::Certificate(certificate)) => resume(actor, certificate),
-        (Act::Submit, Object::Role { of, grant }) => propose_role(actor, of, *grant),
-        (Act::Grant, Object::Role { of, grant }) => grant_role(actor, of, *grant),
-        (Act::Dismiss, Object::Role { of, grant }) => administer(actor, Act::Dismiss, of, *grant),
-        (Act::DefineDepartment | Act::Submit, Object::Installation) => actor.needs(act, &[Role::Administrator], None),
-        (Act::ActivatePolicy, Object::Installation) => actor.needs(act, &[Role::Administrator, Role::Auditor], None),
-        (Act::CheckIdentity | Act::ConfirmIdentity, Object::IdentityCheck(check)) => check_identity(actor, act, check),
-        (Act::WithdrawIdentity, Object::IdentityCheck(check)) => actor.needs(act, Role::OPERATING, check.department),
-        (Act::UpholdContest | Act::DismissContest | Act::Export | Act::Erase, Object::Citizen(case)) => decide_case(actor, act, case),
-        (Act::Claim | Act::Issue | Act::Complete | Act::PublishCrl | Act::Expire | Act::Prove, _) => Err(Refusal::NotForRoles { act }),
-        _ => Err(Refusal::NotApplicable { act }),
+impl PolicySet {
+    /// Answers whether this person may do this now. How many approvals are enough is the profile's (`Profile::approvals`).
+    pub fn decide(&self, actor: &Actor, act: Act, object: &Object<'_>) -> Result<(), Refusal> {
+        self.ask(actor, Some(act), object)
     }
-}
 
-/// Answers whether this person may read what belongs to a department, or is about `subject`. `None` is the whole installation.
-pub fn may_read(actor: &Actor, department: Option<DepartmentId>, subject: Option<PersonId>) -> Result<(), Refusal> {
-    if subject == Some(actor.person) || Role::ALL.iter().any(|role| actor.holds(*role, department)) {
-        return Ok(());
+    /// Answers whether this person may read what belongs to a department, or is about `subject`.
+    pub fn may_read(&self, actor: &Actor, department: DepartmentPath, subject: Option<PersonId>) -> Result<(), Refusal> {
+        self.ask(actor, None, &Object::Record { department, subject })
     }
-    Err(Refusal::RoleNeeded { person: actor.person, act: None, roles: Role::ALL.to_vec(), department })
-}
 
-fn submit(actor: &Actor, enrolment: &Enrolment<'_>) -> Result<(), Refusal> {
-    let requesters = enrolment.profile.requesters();
-    if actor.person == enrolment.subject && requesters.contains(&Requester::Subject) {
-        return Ok(());
+    fn ask(&self, actor: &Actor, act: Option<Act>, object: &Object<'_>) -> Result<(), Refusal> {
+        match (self.evaluate(actor, act, object), act) {
+            (Verdict::Permitted(_), _) => Ok(()),
+            (Verdict::Forbidden(rules), _) => Err(Refusal::by_rules(&rules, actor, act, object)),
+            (Verdict::NotPermitted, _) => Err(self.what_is_missing(actor, act, object)),
+            (Verdict::NotApplicable, Some(act)) => Err(Refusal::NotApplicable { act }),
+            (Verdict::Unknown, Some(act)) => Err(Refusal::NotForRoles { act }),
+            (Verdict::Failed(_, error), _) => Err(Refusal::RulesFailed { error }),
+            (Verdict::NotApplicable | Verdict::Unknown, None) => {
+                Err(Refusal::RulesFailed { error: "the schema of the rules does not say who may read".to_owned() })
+            }
+        }
     }
-    let roles: Vec<Role> = requesters.iter().filter_map(|requester| requester.role()).collect();
-    actor.needs(Act::Submit, &roles, enrolment.department)
-}
 
-fn judge(actor: &Actor, act: Act, enrolment: &Enrolment<'_>) -> Result<(), Refusal> {
-    let person = actor.person;
-    if person == enrolment.submitted_by {
-        return Err(Refusal::OwnRequest { person, act });
+    fn evaluate(&self, actor: &Actor, act: Option<Act>, object: &Object<'_>) -> Verdict {
+        self.rulebook().evaluate(act.map_or(READ, Act::as_str), actor, object)
     }
-    if person == enrolment.subject {
-        return Err(Refusal::AboutThemselves { person, act });
-    }
-    if enrolment.approved_by.contains(&person) && act == Act::Approve {
-        return Err(Refusal::AlreadyDecided { person });
-    }
-    actor.needs(act, &enrolment.profile.approvals().roles, enrolment.department)
-}
 
-fn withdraw(actor: &Actor, enrolment: &Enrolment<'_>) -> Result<(), Refusal> {
-    let person = actor.person;
-    let own = person == enrolment.submitted_by || person == enrolment.subject;
-    if own { Ok(()) } else { Err(Refusal::NotTheirs { person, act: Act::Withdraw }) }
-}
-
-fn renew(actor: &Actor, certificate: &Certificate) -> Result<(), Refusal> {
-    let person = actor.person;
-    if person == certificate.holder { Ok(()) } else { Err(Refusal::NotTheirs { person, act: Act::Renew }) }
-}
-
-/// Stopping is made easy: the holder at any hour, and whoever works for the department.
-fn stop(actor: &Actor, act: Act, certificate: &Certificate) -> Result<(), Refusal> {
-    if actor.person == certificate.holder {
-        return Ok(());
+    /// Which roles would do, tried one by one in the object's own department.
+    fn what_is_missing(&self, actor: &Actor, act: Option<Act>, object: &Object<'_>) -> Refusal {
+        let (person, department) = (actor.person, object.department());
+        let would_do = |role: &Role| {
+            let hopeful = Actor { person, roles: vec![RoleGrant { role: *role, department }] };
+            matches!(self.evaluate(&hopeful, act, object), Verdict::Permitted(_))
+        };
+        let roles: Vec<Role> = Role::ALL.iter().copied().filter(would_do).collect();
+        match act {
+            Some(act) if roles.is_empty() => Refusal::NotTheirs { person, act },
+            _ => Refusal::RoleNeeded { person, act, roles, department },
+        }
     }
-    actor.needs(act, Role::OPERATING, certificate.department)
-}
-
-/// Starting again is a decision, so the holder does not take it.
-fn resume(actor: &Actor, certificate: &Certificate) -> Result<(), Refusal> {
-    if actor.person == certificate.holder {
-        return Err(Refusal::AboutThemselves { person: actor.person, act: Act::Resume });
-    }
-    actor.needs(Act::Resume, Role::OPERATING, certificate.department)
-}
-
-fn propose_role(actor: &Actor, of: &Actor, grant: RoleGrant) -> Result<(), Refusal> {
-    administer(actor, Act::Submit, of, grant)?;
-    may_be_held(of, grant)
-}
-
-/// An administrator grants; an auditor may be the second person whom it takes (`quorums.toml`), and never grants alone.
-fn grant_role(actor: &Actor, of: &Actor, grant: RoleGrant) -> Result<(), Refusal> {
-    let witness = actor.person != of.person && actor.roles.iter().any(|held| held.role == Role::Auditor);
-    if !witness {
-        administer(actor, Act::Grant, of, grant)?;
-    }
-    may_be_held(of, grant)
-}
-
-/// Whether somebody with these roles may hold this one, too.
-fn may_be_held(of: &Actor, grant: RoleGrant) -> Result<(), Refusal> {
-    if grant.role.needs_department() && grant.department.is_none() {
-        return Err(Refusal::DepartmentNeeded { role: grant.role });
-    }
-    match of.roles.iter().find(|held| held.role.line() != grant.role.line()) {
-        Some(held) => Err(Refusal::LinesMeet { person: of.person, roles: [held.role, grant.role] }),
-        None => Ok(()),
-    }
-}
-
-fn administer(actor: &Actor, act: Act, of: &Actor, grant: RoleGrant) -> Result<(), Refusal> {
-    if actor.person == of.person {
-        return Err(Refusal::AboutThemselves { person: actor.person, act });
-    }
-    actor.needs(act, &[Role::Administrator], grant.department)
-}
-
-/// Whoever looked at the documents says so, and somebody else confirms it.
-fn check_identity(actor: &Actor, act: Act, check: &IdentityCheck) -> Result<(), Refusal> {
-    let (person, recorder) = (actor.person, check.recorded_by);
-    match (act, person == recorder) {
-        (Act::CheckIdentity, false) => return Err(Refusal::NotTheirs { person, act }),
-        (Act::ConfirmIdentity, true) => return Err(Refusal::OwnRequest { person, act }),
-        _ => {}
-    }
-    let roles = if act == Act::CheckIdentity { &[Role::RegistrationOfficer][..] } else { &[Role::RegistrationOfficer, Role::Approver] };
-    actor.needs(act, roles, check.department)
-}
-
-/// What two people decide about a citizen: neither is the citizen, who decides alone on nothing but their own erasure.
-fn decide_case(actor: &Actor, act: Act, case: &CitizenCase) -> Result<(), Refusal> {
-    let person = actor.person;
-    if case.concerns.contains(&person) {
-        return if act == Act::Erase { Ok(()) } else { Err(Refusal::AboutThemselves { person, act }) };
-    }
-    if case.decided_by.contains(&person) {
-        return Err(Refusal::AlreadyDecided { person });
-    }
-    let roles: &[Role] = match act {
-        Act::Export => &[Role::Auditor],
-        Act::Erase => &[Role::Administrator],
-        _ => &[Role::Administrator, Role::Approver],
-    };
-    actor.needs(act, roles, case.department)
 }
 
 /// What officers may be.
@@ -162,6 +67,8 @@ pub enum Role {
     Approver,
     /// Reads everything and changes nothing.
     Auditor,
+    /// Has a lost encryption key recovered, never a signing key (GM/T 0034 §12).
+    KeyRecoveryOfficer,
 }
 
 /// The line that operates and the line that audits: one person is of one of them.
@@ -172,8 +79,8 @@ pub enum Line {
 }
 
 impl Role {
-    pub const ALL: &[Self] = &[Self::Administrator, Self::RegistrationOfficer, Self::Approver, Self::Auditor];
-    pub const OPERATING: &[Self] = &[Self::Administrator, Self::RegistrationOfficer, Self::Approver];
+    pub const ALL: &[Self] = &[Self::Administrator, Self::RegistrationOfficer, Self::Approver, Self::Auditor, Self::KeyRecoveryOfficer];
+    pub const OPERATING: &[Self] = &[Self::Administrator, Self::RegistrationOfficer, Self::Approver, Self::KeyRecoveryOfficer];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -181,20 +88,14 @@ impl Role {
             Self::RegistrationOfficer => "registration-officer",
             Self::Approver => "approver",
             Self::Auditor => "auditor",
+            Self::KeyRecoveryOfficer => "key-recovery-officer",
         }
     }
 
     pub const fn line(self) -> Line {
         match self {
-            Self::Administrator | Self::RegistrationOfficer | Self::Approver => Line::Operating,
+            Self::Administrator | Self::RegistrationOfficer | Self::Approver | Self::KeyRecoveryOfficer => Line::Operating,
             Self::Auditor => Line::Audit,
-        }
-    }
-
-    const fn needs_department(self) -> bool {
-        match self {
-            Self::RegistrationOfficer | Self::Approver => true,
-            Self::Administrator | Self::Auditor => false,
         }
     }
 }
@@ -231,26 +132,32 @@ pub struct Actor {
     pub roles: Vec<RoleGrant>,
 }
 
-impl Actor {
-    /// A role in the whole installation is a role in each department, never the reverse.
-    fn holds(&self, role: Role, department: Option<DepartmentId>) -> bool {
-        self.roles.iter().any(|grant| grant.role == role && (grant.department.is_none() || grant.department == department))
+/// A department and those above it, itself first. The empty path is the whole installation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DepartmentPath(Vec<DepartmentId>);
+
+impl DepartmentPath {
+    pub const INSTALLATION: Self = Self(Vec::new());
+
+    /// From the department itself up to one that has none above it.
+    pub const fn new(path: Vec<DepartmentId>) -> Self {
+        Self(path)
     }
 
-    fn needs(&self, act: Act, roles: &[Role], department: Option<DepartmentId>) -> Result<(), Refusal> {
-        if roles.iter().any(|role| self.holds(*role, department)) {
-            return Ok(());
-        }
-        Err(Refusal::RoleNeeded { person: self.person, act: Some(act), roles: roles.to_vec(), department })
+    /// The department itself; none is the whole installation.
+    pub fn department(&self) -> Option<DepartmentId> {
+        self.0.first().copied()
     }
 
-    /// `grant_role` never lets the lines meet. Should a row say otherwise, nobody acts on it.
-    fn is_of_one_line(&self) -> Result<(), Refusal> {
-        let of = |line| self.roles.iter().map(|grant| grant.role).find(|role| role.line() == line);
-        match (of(Line::Operating), of(Line::Audit)) {
-            (Some(operating), Some(audit)) => Err(Refusal::LinesMeet { person: self.person, roles: [operating, audit] }),
-            _ => Ok(()),
-        }
+    pub(super) fn top_down(&self) -> impl Iterator<Item = DepartmentId> {
+        self.0.iter().rev().copied()
+    }
+}
+
+/// A department that has none above it, or the whole installation.
+impl From<Option<DepartmentId>> for DepartmentPath {
+    fn from(department: Option<DepartmentId>) -> Self {
+        Self(department.into_iter().collect())
     }
 }
 
@@ -259,10 +166,16 @@ impl Actor {
 pub enum Object<'a> {
     Enrolment(Enrolment<'a>),
     Certificate(Certificate),
-    /// A role that `of`, with the roles they hold now, receives or loses.
+    /// A role in a department that `of`, with the roles they hold now, receives or loses.
     Role {
         of: &'a Actor,
-        grant: RoleGrant,
+        role: Role,
+        department: DepartmentPath,
+    },
+    /// What is only read, or what a token lets a service read.
+    Record {
+        department: DepartmentPath,
+        subject: Option<PersonId>,
     },
     IdentityCheck(IdentityCheck),
     Citizen(CitizenCase),
@@ -273,23 +186,37 @@ pub enum Object<'a> {
 /// An in-person check of who somebody is.
 #[derive(Debug, Clone)]
 pub struct IdentityCheck {
-    pub department: Option<DepartmentId>,
+    pub department: DepartmentPath,
     pub recorded_by: PersonId,
 }
 
 /// A contest about citizens' certificates, or the data of one citizen.
 #[derive(Debug, Clone)]
 pub struct CitizenCase {
-    pub department: Option<DepartmentId>,
+    pub department: DepartmentPath,
     pub concerns: Vec<PersonId>,
     /// Who has signed the same already, of the two that it takes.
     pub decided_by: Vec<PersonId>,
 }
 
+impl Object<'_> {
+    /// Where it belongs; none is the whole installation.
+    fn department(&self) -> Option<DepartmentId> {
+        match self {
+            Self::Enrolment(enrolment) => enrolment.department.department(),
+            Self::Certificate(certificate) => certificate.department.department(),
+            Self::Role { department, .. } | Self::Record { department, .. } => department.department(),
+            Self::IdentityCheck(check) => check.department.department(),
+            Self::Citizen(case) => case.department.department(),
+            Self::Installation => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Enrolment<'a> {
     pub profile: &'a Profile,
-    pub department: Option<DepartmentId>,
+    pub department: DepartmentPath,
     pub submitted_by: PersonId,
     pub subject: PersonId,
     pub approved_by: Vec<PersonId>,
@@ -297,7 +224,7 @@ pub struct Enrolment<'a> {
 
 #[derive(Debug, Clone)]
 pub struct Certificate {
-    pub department: Option<DepartmentId>,
+    pub department: DepartmentPath,
     pub holder: PersonId,
 }
 
@@ -330,16 +257,67 @@ pub enum Refusal {
     NotForRoles { act: Act },
     #[error("{act} is not done to this")]
     NotApplicable { act: Act },
+    #[error("the rule {rule} forbids it")]
+    Rule { person: PersonId, rule: String },
+    #[error("the rules could not be evaluated: {error}")]
+    RulesFailed { error: String },
 }
 
 impl Refusal {
+    /// What the rules that forbid it mean, by the names that separation of duties has in them. What no role changes comes first.
+    fn by_rules(rules: &[String], actor: &Actor, act: Option<Act>, object: &Object<'_>) -> Self {
+        let person = actor.person;
+        let known = [
+            "lines-meet",
+            "grant-makes-lines-meet",
+            "own-request",
+            "about-themselves",
+            "about-themselves-proposed",
+            "already-decided",
+            "not-theirs",
+            "department-needed",
+        ];
+        let meaning = |rule: &str| match (rule, act, object) {
+            ("lines-meet", ..) => actor.both_lines().map(|roles| Self::LinesMeet { person, roles }),
+            ("grant-makes-lines-meet", _, Object::Role { of, role, .. }) => {
+                of.holds_of_another_line(*role).map(|held| Self::LinesMeet { person: of.person, roles: [held, *role] })
+            }
+            ("own-request", Some(act), _) => Some(Self::OwnRequest { person, act }),
+            ("about-themselves" | "about-themselves-proposed", Some(act), _) => Some(Self::AboutThemselves { person, act }),
+            ("not-theirs", Some(act), _) => Some(Self::NotTheirs { person, act }),
+            ("already-decided", ..) => Some(Self::AlreadyDecided { person }),
+            ("department-needed", _, Object::Role { role, .. }) => Some(Self::DepartmentNeeded { role: *role }),
+            _ => None,
+        };
+        let found = known.iter().filter(|name| rules.iter().any(|rule| rule == *name)).find_map(|name| meaning(name));
+        found.unwrap_or_else(|| Self::Rule { person, rule: rules.first().cloned().unwrap_or_default() })
+    }
+
     /// Whether it was refused because one would decide for oneself, which no role changes.
     pub const fn is_about_own_request(&self) -> bool {
         matches!(self, Self::OwnRequest { .. } | Self::AboutThemselves { .. })
     }
 
+    /// What was not to be done; `None` when it was only to be read.
+    pub const fn act(&self) -> Option<Act> {
+        match self {
+            Self::RoleNeeded { act, .. } => *act,
+            Self::OwnRequest { act, .. }
+            | Self::AboutThemselves { act, .. }
+            | Self::NotTheirs { act, .. }
+            | Self::NotForRoles { act }
+            | Self::NotApplicable { act } => Some(*act),
+            Self::AlreadyDecided { .. }
+            | Self::LinesMeet { .. }
+            | Self::LastAdministrator { .. }
+            | Self::DepartmentNeeded { .. }
+            | Self::Rule { .. }
+            | Self::RulesFailed { .. } => None,
+        }
+    }
+
     /// The rule that refused, as a stable word for logs and answers.
-    pub const fn rule(&self) -> &'static str {
+    pub fn rule(&self) -> &str {
         match self {
             Self::RoleNeeded { .. } => "role-needed",
             Self::OwnRequest { .. } => "own-request",
@@ -351,7 +329,20 @@ impl Refusal {
             Self::DepartmentNeeded { .. } => "department-needed",
             Self::NotForRoles { .. } => "not-for-roles",
             Self::NotApplicable { .. } => "not-applicable",
+            Self::Rule { rule, .. } => rule,
+            Self::RulesFailed { .. } => "rules-failed",
         }
+    }
+}
+
+impl Actor {
+    fn both_lines(&self) -> Option<[Role; 2]> {
+        let of = |line| self.roles.iter().map(|grant| grant.role).find(|role| role.line() == line);
+        Some([of(Line::Operating)?, of(Line::Audit)?])
+    }
+
+    fn holds_of_another_line(&self, role: Role) -> Option<Role> {
+        self.roles.iter().map(|grant| grant.role).find(|held| held.line() != role.line())
     }
 }
 
@@ -361,8 +352,10 @@ fn names(roles: &[Role]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
-    use crate::policy::set::tests::shipped;
+    use crate::policy::set::tests::{shipped, shipped_with};
 
     const HERE: Option<DepartmentId> = Some(DepartmentId::from_bytes([1; 16]));
     const THERE: Option<DepartmentId> = Some(DepartmentId::from_bytes([2; 16]));
@@ -376,33 +369,45 @@ mod tests {
 
     fn enrolment(profile: &Profile) -> Object<'_> {
         let approved_by = vec![PersonId::from_bytes([6; 16])];
-        Object::Enrolment(Enrolment { profile, department: HERE, submitted_by: SUBMITTER, subject: SUBJECT, approved_by })
+        Object::Enrolment(Enrolment { profile, department: HERE.into(), submitted_by: SUBMITTER, subject: SUBJECT, approved_by })
     }
 
-    const CERTIFICATE: Object<'static> = Object::Certificate(Certificate { department: HERE, holder: SUBJECT });
+    fn certificate() -> Object<'static> {
+        Object::Certificate(Certificate { department: HERE.into(), holder: SUBJECT })
+    }
+
+    fn decide(actor: &Actor, act: Act, object: &Object<'_>) -> Result<(), Refusal> {
+        SHIPPED.decide(actor, act, object)
+    }
+
+    fn may_read(actor: &Actor, department: Option<DepartmentId>, subject: Option<PersonId>) -> Result<(), Refusal> {
+        SHIPPED.may_read(actor, department.into(), subject)
+    }
+
+    static SHIPPED: LazyLock<PolicySet> = LazyLock::new(shipped);
 
     /// Which roles, held in the department, in another and in the whole installation, may do each act.
     #[test]
     fn each_role_may_do_what_the_table_says_in_its_own_department_only() {
-        use Role::{Administrator, Approver, Auditor, RegistrationOfficer};
-        let set = shipped();
+        use Role::{Administrator, Approver, RegistrationOfficer};
+        let set = &SHIPPED;
         let profile = |name: &str| set.profile(&name.parse().unwrap()).unwrap();
         let other = with(SUBJECT, &[]);
-        let approver_here = RoleGrant { role: Approver, department: HERE };
+        let approver_here = Object::Role { of: &other, role: Approver, department: HERE.into() };
         let cases: [(&str, Act, Object<'_>, &[Role]); 10] = [
             ("submit staff", Act::Submit, enrolment(profile("staff")), &[RegistrationOfficer]),
             ("approve staff", Act::Approve, enrolment(profile("staff")), &[Approver]),
             ("reject staff", Act::Reject, enrolment(profile("staff")), &[Approver]),
             ("approve an officer", Act::Approve, enrolment(profile("officer")), &[Administrator]),
-            ("revoke", Act::Revoke, CERTIFICATE, &[Administrator, RegistrationOfficer, Approver]),
-            ("suspend", Act::Suspend, CERTIFICATE, &[Administrator, RegistrationOfficer, Approver]),
-            ("resume", Act::Resume, CERTIFICATE, &[Administrator, RegistrationOfficer, Approver]),
-            ("renew", Act::Renew, CERTIFICATE, &[]),
-            ("propose", Act::Submit, Object::Role { of: &other, grant: approver_here }, &[Administrator]),
-            ("dismiss", Act::Dismiss, Object::Role { of: &other, grant: approver_here }, &[Administrator]),
+            ("revoke", Act::Revoke, certificate(), &[Administrator, RegistrationOfficer, Approver]),
+            ("suspend", Act::Suspend, certificate(), &[Administrator, RegistrationOfficer, Approver]),
+            ("resume", Act::Resume, certificate(), &[Administrator, RegistrationOfficer, Approver]),
+            ("renew", Act::Renew, certificate(), &[]),
+            ("propose", Act::Submit, approver_here.clone(), &[Administrator]),
+            ("dismiss", Act::Dismiss, approver_here.clone(), &[Administrator]),
         ];
         for (case, act, object, allowed) in &cases {
-            for role in [Administrator, RegistrationOfficer, Approver, Auditor] {
+            for role in Role::ALL.iter().copied() {
                 let may = |department| decide(&with(OFFICER, &[(role, department)]), *act, object).is_ok();
                 assert_eq!(may(HERE), allowed.contains(&role), "{case} by {role} here");
                 assert!(!may(THERE), "{case} by {role} of another department");
@@ -415,9 +420,9 @@ mod tests {
     #[test]
     fn a_citizens_case_takes_two_people_of_the_right_role_and_never_the_citizen() {
         use Role::{Administrator, Approver, Auditor, RegistrationOfficer};
-        let check = |recorded_by| Object::IdentityCheck(IdentityCheck { department: HERE, recorded_by });
+        let check = |recorded_by| Object::IdentityCheck(IdentityCheck { department: HERE.into(), recorded_by });
         let case = |decided_by: &[PersonId]| {
-            Object::Citizen(CitizenCase { department: HERE, concerns: vec![SUBJECT], decided_by: decided_by.to_vec() })
+            Object::Citizen(CitizenCase { department: HERE.into(), concerns: vec![SUBJECT], decided_by: decided_by.to_vec() })
         };
         let cases: [(Act, Object<'_>, &[Role]); 7] = [
             (Act::WithdrawIdentity, check(SUBMITTER), &[Administrator, RegistrationOfficer, Approver]),
@@ -429,7 +434,7 @@ mod tests {
             (Act::Erase, case(&[]), &[Administrator]),
         ];
         for (act, object, allowed) in &cases {
-            for role in [Administrator, RegistrationOfficer, Approver, Auditor] {
+            for role in Role::ALL.iter().copied() {
                 let may = |department| decide(&with(OFFICER, &[(role, department)]), *act, object).is_ok();
                 assert_eq!(may(HERE), allowed.contains(&role), "{act} by {role}");
                 assert!(!may(THERE), "{act} by {role} of another department");
@@ -437,7 +442,7 @@ mod tests {
         }
         let refused = |person, act, object: &Object<'_>| {
             let roles = [RoleGrant { role: Approver, department: HERE }, RoleGrant { role: RegistrationOfficer, department: HERE }];
-            decide(&Actor { person, roles: roles.to_vec() }, act, object).unwrap_err().rule()
+            decide(&Actor { person, roles: roles.to_vec() }, act, object).unwrap_err().rule().to_owned()
         };
         assert_eq!(refused(OFFICER, Act::ConfirmIdentity, &check(OFFICER)), "own-request");
         assert_eq!(refused(OFFICER, Act::CheckIdentity, &check(SUBMITTER)), "not-theirs");
@@ -454,7 +459,7 @@ mod tests {
         for act in [Act::DefineDepartment, Act::Submit] {
             decide(&with(OFFICER, &[(Role::Administrator, None)]), act, &Object::Installation).unwrap();
             assert!(decide(&with(OFFICER, &[(Role::Administrator, HERE)]), act, &Object::Installation).is_err());
-            for role in [Role::RegistrationOfficer, Role::Approver, Role::Auditor] {
+            for role in Role::ALL.iter().copied().filter(|role| *role != Role::Administrator) {
                 assert!(decide(&with(OFFICER, &[(role, None)]), act, &Object::Installation).is_err(), "{role}");
             }
         }
@@ -462,7 +467,7 @@ mod tests {
 
     #[test]
     fn nobody_decides_on_their_own_request_nor_about_themselves_nor_twice() {
-        let set = shipped();
+        let set = &SHIPPED;
         let staff = enrolment(set.profile(&"staff".parse().unwrap()).unwrap());
         let every_role = [(Role::Approver, HERE), (Role::RegistrationOfficer, HERE), (Role::Administrator, None)];
         for act in [Act::Approve, Act::Reject] {
@@ -479,21 +484,22 @@ mod tests {
     #[test]
     fn administrators_of_the_department_grant_and_auditors_anywhere_may_be_the_second() {
         let of = with(SUBJECT, &[]);
-        let object = Object::Role { of: &of, grant: RoleGrant { role: Role::Approver, department: HERE } };
+        let object = Object::Role { of: &of, role: Role::Approver, department: HERE.into() };
         let may = |role, department| decide(&with(OFFICER, &[(role, department)]), Act::Grant, &object).is_ok();
         assert!(may(Role::Administrator, HERE) && may(Role::Administrator, None) && !may(Role::Administrator, THERE));
         assert!(may(Role::Auditor, HERE) && may(Role::Auditor, None) && may(Role::Auditor, THERE));
         assert!(!may(Role::Approver, HERE) && !may(Role::RegistrationOfficer, HERE));
         let auditor = with(SUBJECT, &[(Role::Auditor, None)]);
         assert!(decide(&auditor, Act::Grant, &object).is_err(), "nobody grants to themselves");
+        assert!(decide(&with(OFFICER, &[(Role::Auditor, None)]), Act::Submit, &object).is_err(), "an auditor proposes nobody");
     }
 
     #[test]
     fn nobody_grants_to_or_takes_from_themselves() {
         let administrator = with(OFFICER, &[(Role::Administrator, None)]);
-        for act in [Act::Grant, Act::Dismiss] {
-            let grant = RoleGrant { role: Role::Approver, department: HERE };
-            let refused = decide(&administrator, act, &Object::Role { of: &administrator, grant });
+        for act in [Act::Submit, Act::Grant, Act::Dismiss] {
+            let own = Object::Role { of: &administrator, role: Role::Approver, department: HERE.into() };
+            let refused = decide(&administrator, act, &own);
             assert_eq!(refused, Err(Refusal::AboutThemselves { person: OFFICER, act }));
         }
     }
@@ -504,24 +510,23 @@ mod tests {
         for operating in Role::OPERATING {
             for (held, granted) in [(*operating, Role::Auditor), (Role::Auditor, *operating)] {
                 let of = with(SUBJECT, &[(held, THERE)]);
-                let grant = RoleGrant { role: granted, department: HERE };
-                let refused = decide(&administrator, Act::Grant, &Object::Role { of: &of, grant });
+                let refused = decide(&administrator, Act::Grant, &Object::Role { of: &of, role: granted, department: HERE.into() });
                 assert_eq!(refused, Err(Refusal::LinesMeet { person: SUBJECT, roles: [held, granted] }));
             }
             let both = with(OFFICER, &[(*operating, HERE), (Role::Auditor, HERE)]);
-            assert!(matches!(decide(&both, Act::Revoke, &CERTIFICATE), Err(Refusal::LinesMeet { .. })));
+            assert!(matches!(decide(&both, Act::Revoke, &certificate()), Err(Refusal::LinesMeet { .. })));
         }
         let of = with(SUBJECT, &[(Role::Approver, HERE)]);
-        let grant = RoleGrant { role: Role::RegistrationOfficer, department: HERE };
-        decide(&administrator, Act::Grant, &Object::Role { of: &of, grant }).unwrap();
+        let grant = Object::Role { of: &of, role: Role::RegistrationOfficer, department: HERE.into() };
+        decide(&administrator, Act::Grant, &grant).unwrap();
     }
 
     #[test]
     fn who_enrols_or_approves_does_so_for_a_department_and_an_administrator_of_one_makes_none_of_the_whole() {
         let of = with(SUBJECT, &[]);
-        let grant = |role| Object::Role { of: &of, grant: RoleGrant { role, department: None } };
+        let grant = |role| Object::Role { of: &of, role, department: DepartmentPath::INSTALLATION };
         let everywhere = with(OFFICER, &[(Role::Administrator, None)]);
-        for role in [Role::RegistrationOfficer, Role::Approver] {
+        for role in [Role::RegistrationOfficer, Role::Approver, Role::KeyRecoveryOfficer] {
             assert_eq!(decide(&everywhere, Act::Grant, &grant(role)), Err(Refusal::DepartmentNeeded { role }));
         }
         for role in [Role::Administrator, Role::Auditor] {
@@ -534,14 +539,14 @@ mod tests {
     fn the_holder_stops_and_renews_their_own_certificate_but_does_not_resume_it() {
         let holder = with(SUBJECT, &[(Role::Administrator, None)]);
         for act in [Act::Revoke, Act::Suspend, Act::Renew] {
-            decide(&with(SUBJECT, &[]), act, &CERTIFICATE).unwrap();
+            decide(&with(SUBJECT, &[]), act, &certificate()).unwrap();
         }
-        assert_eq!(decide(&holder, Act::Resume, &CERTIFICATE), Err(Refusal::AboutThemselves { person: SUBJECT, act: Act::Resume }));
+        assert_eq!(decide(&holder, Act::Resume, &certificate()), Err(Refusal::AboutThemselves { person: SUBJECT, act: Act::Resume }));
     }
 
     #[test]
     fn a_request_is_withdrawn_by_whoever_made_it_or_is_its_subject() {
-        let set = shipped();
+        let set = &SHIPPED;
         let staff = enrolment(set.profile(&"staff".parse().unwrap()).unwrap());
         decide(&with(SUBMITTER, &[]), Act::Withdraw, &staff).unwrap();
         decide(&with(SUBJECT, &[]), Act::Withdraw, &staff).unwrap();
@@ -552,10 +557,10 @@ mod tests {
     #[test]
     fn what_the_system_key_does_is_no_act_of_an_officer_and_no_act_fits_everything() {
         let administrator = with(OFFICER, &[(Role::Administrator, None)]);
-        for act in [Act::Claim, Act::Issue, Act::Complete, Act::PublishCrl] {
-            assert_eq!(decide(&administrator, act, &CERTIFICATE), Err(Refusal::NotForRoles { act }));
+        for act in [Act::Claim, Act::Issue, Act::Complete, Act::PublishCrl, Act::Expire, Act::Prove] {
+            assert_eq!(decide(&administrator, act, &certificate()), Err(Refusal::NotForRoles { act }));
         }
-        assert_eq!(decide(&administrator, Act::Approve, &CERTIFICATE), Err(Refusal::NotApplicable { act: Act::Approve }));
+        assert_eq!(decide(&administrator, Act::Approve, &certificate()), Err(Refusal::NotApplicable { act: Act::Approve }));
     }
 
     #[test]
@@ -566,5 +571,59 @@ mod tests {
         assert!(may_read(&with(OFFICER, &[(Role::Auditor, THERE)]), HERE, None).is_err());
         assert!(may_read(&with(OFFICER, &[(Role::Auditor, HERE)]), None, None).is_err());
         assert!(may_read(&with(OFFICER, &[]), HERE, Some(SUBJECT)).is_err());
+    }
+
+    #[test]
+    fn a_role_reaches_the_departments_below_its_own_and_never_those_above_or_beside() {
+        let path = |ids: &[Option<DepartmentId>]| DepartmentPath::new(ids.iter().flatten().copied().collect());
+        let below = Some(DepartmentId::from_bytes([7; 16]));
+        let deep = Object::Certificate(Certificate { department: path(&[below, HERE]), holder: SUBJECT });
+        let beside = Object::Certificate(Certificate { department: path(&[THERE]), holder: SUBJECT });
+        let approver = with(OFFICER, &[(Role::Approver, HERE)]);
+        decide(&approver, Act::Revoke, &certificate()).unwrap();
+        decide(&approver, Act::Revoke, &deep).unwrap();
+        assert!(decide(&approver, Act::Revoke, &beside).is_err());
+        assert!(decide(&with(OFFICER, &[(Role::Approver, below)]), Act::Revoke, &certificate()).is_err());
+        SHIPPED.may_read(&with(OFFICER, &[(Role::Auditor, HERE)]), path(&[below, HERE]), None).unwrap();
+        let circle = Object::Certificate(Certificate { department: path(&[HERE, THERE, HERE]), holder: SUBJECT });
+        assert!(matches!(decide(&with(OFFICER, &[(Role::Approver, THERE)]), Act::Revoke, &circle), Err(Refusal::RulesFailed { .. })));
+    }
+
+    #[test]
+    fn a_refusal_says_which_roles_would_do_or_which_rule_forbids() {
+        let nobody = with(OFFICER, &[]);
+        let staff = SHIPPED.profile(&"staff".parse().unwrap()).unwrap();
+        let needed = |act, roles: &[Role]| Refusal::RoleNeeded { person: OFFICER, act, roles: roles.to_vec(), department: HERE };
+        assert_eq!(decide(&nobody, Act::Approve, &enrolment(staff)), Err(needed(Some(Act::Approve), &[Role::Approver])));
+        let stopping = [Role::Administrator, Role::RegistrationOfficer, Role::Approver];
+        assert_eq!(decide(&nobody, Act::Suspend, &certificate()), Err(needed(Some(Act::Suspend), &stopping)));
+        assert_eq!(decide(&nobody, Act::Renew, &certificate()), Err(Refusal::NotTheirs { person: OFFICER, act: Act::Renew }));
+        assert_eq!(may_read(&nobody, HERE, None), Err(needed(None, Role::ALL)));
+
+        let set = shipped_with("rules/local.cedar", "@id(\"frozen\")\nforbid (principal, action == Action::\"revoke\", resource);\n");
+        let refused = set.unwrap().decide(&with(SUBJECT, &[]), Act::Revoke, &certificate()).unwrap_err();
+        assert_eq!(refused, Refusal::Rule { person: SUBJECT, rule: "frozen".to_owned() });
+        assert_eq!(refused.rule(), "frozen");
+    }
+
+    #[test]
+    fn where_several_departments_must_agree_approvers_of_others_have_a_say() {
+        let text = std::fs::read_to_string("policies/profiles/staff.toml").unwrap();
+        let text = text.replace("count = 1, roles = [\"approver\"]", "count = 2, roles = [\"approver\"], departments = 2");
+        let set = shipped_with("profiles/staff.toml", &text).unwrap();
+        let joint = enrolment(set.profile(&"staff".parse().unwrap()).unwrap());
+        set.decide(&with(OFFICER, &[(Role::Approver, THERE)]), Act::Approve, &joint).unwrap();
+        assert!(set.decide(&with(OFFICER, &[(Role::RegistrationOfficer, THERE)]), Act::Approve, &joint).is_err());
+        let own = set.decide(&with(SUBJECT, &[(Role::Approver, THERE)]), Act::Approve, &joint);
+        assert!(matches!(own, Err(Refusal::AboutThemselves { .. })));
+    }
+
+    /// Cedar passes over a forbid that errs; here nothing is allowed then.
+    #[test]
+    fn a_rule_that_cannot_be_evaluated_denies() {
+        let overflow = "@id(\"broken\")\nforbid (principal, action == Action::\"read\", resource) when { 9223372036854775807 + 1 == 0 };";
+        let set = shipped_with("rules/local.cedar", overflow).unwrap();
+        let refused = set.may_read(&with(OFFICER, &[(Role::Auditor, HERE)]), HERE.into(), None);
+        assert!(matches!(&refused, Err(Refusal::RulesFailed { error }) if error.contains("broken")), "{refused:?}");
     }
 }

@@ -1,11 +1,13 @@
-//! One version of `policies/`: its profiles, its digest, and its text, by which an auditor replays old decisions.
+//! One version of `policies/`: its profiles, its rules, its digest, and its text, by which an auditor replays old decisions.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     jws::canonical,
     profile::{Fault, Profile, ProfileName},
     quorum::{Quorum, Quorums},
+    rulebook::{Rulebook, SCHEMA},
+    separation, shipped,
     statement::{Act, Digest32},
 };
 use crate::crypto::digest::sha256;
@@ -18,12 +20,13 @@ const QUORUMS: &str = "quorums.toml";
 pub struct PolicySet {
     profiles: BTreeMap<ProfileName, Profile>,
     quorums: Quorums,
+    rules: Arc<Rulebook>,
     text: String,
     digest: Digest32,
 }
 
 /// Why a file of `policies/` was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[error("{file}:{line}: {message}")]
 pub struct PolicyError {
     pub file: String,
@@ -33,48 +36,56 @@ pub struct PolicyError {
 }
 
 impl PolicyError {
-    fn new(file: &str, message: impl Into<String>) -> Self {
+    pub(super) fn new(file: &str, message: impl Into<String>) -> Self {
         Self { file: file.to_owned(), line: 1, message: message.into() }
     }
 
     fn of(file: &str, text: &str, Fault { at, message }: Fault) -> Self {
-        Self { file: file.to_owned(), line: line(text, at), message }
+        Self { file: file.to_owned(), line: line(text, at.start), message }
+    }
+}
+
+/// Everything that is wrong with a version, by file and line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct PolicyErrors(pub Vec<PolicyError>);
+
+impl From<PolicyError> for PolicyErrors {
+    fn from(error: PolicyError) -> Self {
+        Self(vec![error])
     }
 }
 
 impl PolicySet {
-    /// From the files of the folder, each with its path below it (`profiles/staff.toml`) and its text.
-    pub fn parse(files: &[(impl AsRef<str>, impl AsRef<str>)]) -> Result<Self, PolicyError> {
-        let mut texts = BTreeMap::new();
-        let mut profiles = BTreeMap::new();
-        let mut quorums = Quorums::default();
-        for (path, text) in files {
-            let (path, text) = (path.as_ref(), text.as_ref());
-            if texts.insert(path, text).is_some() {
-                return Err(PolicyError::new(path, "this file is here twice"));
-            }
-            if path == QUORUMS {
-                quorums = Quorums::parse(text).map_err(|fault| PolicyError::of(path, text, fault))?;
-            } else {
-                let profile = parse_profile(path, text)?;
-                profiles.insert(profile.name().clone(), profile);
+    /// From the files of the folder, each with its path below it (`profiles/staff.toml`, `rules/officers.cedar`) and its text.
+    pub fn parse(files: &[(impl AsRef<str>, impl AsRef<str>)]) -> Result<Self, PolicyErrors> {
+        if !files.iter().any(|(path, _)| matches!(kind(path.as_ref()), Some(Kind::Rules))) {
+            return Err(PolicyError::new(SCHEMA, "there are no rules").into());
+        }
+        let set = Self::read(files)?;
+        match separation::check(&set.rules, &set.profiles) {
+            faults if faults.is_empty() => Ok(set),
+            mut faults => {
+                faults.sort();
+                Err(PolicyErrors(faults))
             }
         }
-        if profiles.is_empty() {
-            return Err(PolicyError::new("profiles", "there is no profile"));
-        }
-        // serde_json writes UTF-8 only.
-        let text = String::from_utf8(canonical(&texts)).expect("JSON is UTF-8");
-        let digest = Digest32(sha256(text.as_bytes()));
-        Ok(Self { profiles, quorums, text, digest })
     }
 
-    /// From a stored `canonical_text`.
-    pub fn from_canonical_text(text: &str) -> Result<Self, PolicyError> {
+    /// From a stored `canonical_text`. What its rules may not allow was tried before it was put in force.
+    pub fn from_canonical_text(text: &str) -> Result<Self, PolicyErrors> {
         let files: BTreeMap<String, String> =
             serde_json::from_str(text).map_err(|_| PolicyError::new("policy", "not the stored form of a policy"))?;
-        let set = Self::parse(&files.into_iter().collect::<Vec<_>>())?;
-        if set.text == text { Ok(set) } else { Err(PolicyError::new("policy", "not the canonical form of a policy")) }
+        let set = Self::read(&files.into_iter().collect::<Vec<_>>())?;
+        if set.text == text { Ok(set) } else { Err(PolicyError::new("policy", "not the canonical form of a policy").into()) }
+    }
+
+    fn read(files: &[(impl AsRef<str>, impl AsRef<str>)]) -> Result<Self, PolicyErrors> {
+        let mut reader = Reader::default();
+        for (path, text) in files {
+            reader.read(path.as_ref(), text.as_ref());
+        }
+        reader.finish()
     }
 
     /// The canonical JSON (RFC 8785) of `{path: text…}`: what is stored and digested.
@@ -100,18 +111,92 @@ impl PolicySet {
     pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
         self.profiles.values()
     }
+
+    pub(super) fn rulebook(&self) -> &Rulebook {
+        &self.rules
+    }
 }
 
-fn parse_profile(path: &str, text: &str) -> Result<Profile, PolicyError> {
-    let stem = path.strip_prefix("profiles/").and_then(|file| file.strip_suffix(".toml"));
-    let stem = stem.ok_or_else(|| PolicyError::new(path, "not a policy file: profiles/NAME.toml or quorums.toml"))?;
+/// Reads all files before it says what is wrong with them.
+#[derive(Default)]
+struct Reader<'a> {
+    texts: BTreeMap<&'a str, &'a str>,
+    profiles: BTreeMap<ProfileName, Profile>,
+    quorums: Quorums,
+    rules: Vec<(&'a str, &'a str)>,
+    faults: Vec<PolicyError>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(&mut self, path: &'a str, text: &'a str) {
+        if self.texts.insert(path, text).is_some() {
+            return self.faults.push(PolicyError::new(path, "this file is here twice"));
+        }
+        match kind(path) {
+            Some(Kind::Profile(stem)) => match parse_profile(path, stem, text) {
+                Ok(profile) => drop(self.profiles.insert(profile.name().clone(), profile)),
+                Err(fault) => self.faults.push(fault),
+            },
+            Some(Kind::Rules) => self.rules.push((path, text)),
+            Some(Kind::Quorums) => match Quorums::parse(text) {
+                Ok(quorums) => self.quorums = quorums,
+                Err(fault) => self.faults.push(PolicyError::of(path, text, fault)),
+            },
+            None => self.faults.push(PolicyError::new(path, NOT_A_POLICY_FILE)),
+        }
+    }
+
+    fn finish(mut self) -> Result<PolicySet, PolicyErrors> {
+        if self.profiles.is_empty() && self.faults.is_empty() {
+            self.faults.push(PolicyError::new("profiles", "there is no profile"));
+        }
+        // A version from before rules were text is judged by those of this program, as it always was.
+        let rules = if self.rules.is_empty() { shipped::rules() } else { std::mem::take(&mut self.rules) };
+        match Rulebook::parse(&rules, &self.profiles) {
+            Ok(rules) if self.faults.is_empty() => {
+                // serde_json writes UTF-8 only.
+                let text = String::from_utf8(canonical(&self.texts)).expect("JSON is UTF-8");
+                let digest = Digest32(sha256(text.as_bytes()));
+                Ok(PolicySet { profiles: self.profiles, quorums: self.quorums, rules: Arc::new(rules), text, digest })
+            }
+            other => {
+                self.faults.extend(other.err().unwrap_or_default());
+                self.faults.sort();
+                Err(PolicyErrors(self.faults))
+            }
+        }
+    }
+}
+
+/// What a file of the folder is, by its path.
+enum Kind<'a> {
+    /// With the name that it must have.
+    Profile(&'a str),
+    Rules,
+    Quorums,
+}
+
+const NOT_A_POLICY_FILE: &str =
+    "not a policy file: those are profiles/NAME.toml, rules/NAME.cedar, rules/schema.cedarschema and quorums.toml";
+
+fn kind(path: &str) -> Option<Kind<'_>> {
+    match path {
+        QUORUMS => Some(Kind::Quorums),
+        SCHEMA => Some(Kind::Rules),
+        _ if path.starts_with("rules/") && path.ends_with(".cedar") => Some(Kind::Rules),
+        _ => path.strip_prefix("profiles/").and_then(|file| file.strip_suffix(".toml")).map(Kind::Profile),
+    }
+}
+
+fn parse_profile(path: &str, stem: &str, text: &str) -> Result<Profile, PolicyError> {
     let profile = Profile::parse(text).map_err(|fault| PolicyError::of(path, text, fault))?;
     // A file found by its name is the profile of that name, and two files never define one profile.
     if profile.name().as_str() == stem { Ok(profile) } else { Err(PolicyError::new(path, "a profile has the name of its file")) }
 }
 
-fn line(text: &str, at: Range<usize>) -> usize {
-    text.bytes().take(at.start).filter(|octet| *octet == b'\n').count() + 1
+/// Of the octet at this place, counted from 1.
+pub(super) fn line(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|octet| *octet == b'\n').count() + 1
 }
 
 #[cfg(test)]
@@ -130,14 +215,16 @@ pub(super) mod tests {
         },
     };
 
-    fn files() -> Vec<(String, String)> {
-        let folder = std::fs::read_dir("policies/profiles").unwrap().map(|entry| entry.unwrap());
-        folder
-            .map(|entry| {
-                let path = format!("profiles/{}", entry.file_name().to_str().unwrap());
-                (path, std::fs::read_to_string(entry.path()).unwrap())
-            })
-            .collect()
+    pub(in crate::policy) fn files() -> Vec<(String, String)> {
+        shipped::files().into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect()
+    }
+
+    /// The policies that are shipped, with one file added or changed.
+    pub(in crate::policy) fn shipped_with(path: &str, text: &str) -> Result<PolicySet, PolicyErrors> {
+        let mut files = files();
+        files.retain(|(name, _)| name != path);
+        files.push((path.to_owned(), text.to_owned()));
+        PolicySet::parse(&files)
     }
 
     /// The policies that are shipped.
@@ -164,6 +251,9 @@ pub(super) mod tests {
         assert_eq!(staff.extended_key_usage(), [KEY_PURPOSES[1].1, KEY_PURPOSES[3].1]);
         assert_eq!(staff.validity().lifetime, Duration::days(365));
         assert_eq!((staff.approvals().count, staff.approvals().roles.as_slice()), (1, [Role::Approver].as_slice()));
+        assert_eq!((staff.approvals().administrators, staff.assurance()), (0, Assurance::Substantial));
+        assert_eq!(get("department-seal").approvals().quorum(), Quorum { people: 2, administrators: 1, ..Quorum::ONE });
+        assert!(set.profiles().all(|profile| profile.authorities() != [Purpose::Citizen] || profile.national_fields().is_empty()));
 
         let citizen = get("citizen");
         assert_eq!((citizen.authorities(), citizen.evidence()), ([Purpose::Citizen].as_slice(), Evidence::Required));
@@ -186,10 +276,15 @@ pub(super) mod tests {
         assert_eq!(PolicySet::parse(&reversed).unwrap().digest(), set.digest());
         assert_eq!(PolicySet::from_canonical_text(set.canonical_text()).unwrap().digest(), set.digest());
 
-        reversed[0].1.push_str("# a comment\n");
+        reversed.iter_mut().find(|(path, _)| path.ends_with(".toml")).unwrap().1.push_str("# a comment\n");
         assert_ne!(PolicySet::parse(&reversed).unwrap().digest(), set.digest());
         assert!(PolicySet::from_canonical_text(&format!(" {}", set.canonical_text())).is_err());
         assert!(PolicySet::from_canonical_text("[]").is_err());
+    }
+
+    fn only(errors: PolicyErrors) -> PolicyError {
+        let [error] = <[PolicyError; 1]>::try_from(errors.0).unwrap();
+        error
     }
 
     const GOOD: &str = r#"name = "clerk"
@@ -222,7 +317,7 @@ max = 1
 
     #[test]
     fn a_profile_that_is_wrong_is_refused_with_its_file_and_line() {
-        PolicySet::parse(&[("profiles/clerk.toml", GOOD)]).unwrap();
+        shipped_with("profiles/clerk.toml", GOOD).unwrap();
         for (from, to, line, said) in [
             ("\"clerk\"", "\"Clerk\"", 1, "name of a profile"),
             ("title", "titel", 2, "unknown field"),
@@ -252,6 +347,18 @@ max = 1
             ("count = 1", "count = -1", 10, "invalid value"),
             ("[\"approver\"]", "[]", 10, "at least one role"),
             ("\"approver\"", "\"auditor\"", 10, "approves nothing"),
+            ("[\"approver\"]", "[\"approver\"], departments = 2", 10, "more than all"),
+            ("[\"approver\"]", "[\"approver\"], administrators = 2", 10, "more than all"),
+            ("[\"approver\"]", "[\"approver\"], administrators = 1", 10, "must approve, and may not"),
+            ("[\"approver\"]", "[\"approver\"], outside = 1", 10, "unknown field"),
+            ("\"not-needed\"", "\"not-needed\"\nassurance = \"absolute\"", 12, "not a level"),
+            ("max = 1\n", "max = 1\n[[national]]\nextension = \"identifyCode\"\nfrom = \"request\"\n", 28, "in no certificate"),
+            ("max = 1\n", "max = 1\n[[national]]\nextension = \"shoeSize\"\nfrom = \"request\"\n", 28, "no extension of GB/T 20518"),
+            ("max = 1\n", "max = 1\n[[national]]\nextension = \"taxationNumber\"\n", 27, "missing field"),
+            ("max = 1\n", "max = 1\n[[national]]\nextension = \"taxationNumber\"\nfrom = \"csr\"\n", 29, "unknown variant"),
+            ("max = 1\n", "max = 1\n[[national]]\nextension = \"taxationNumber\"\nfrom = \"fixed\"\n", 29, "has a value"),
+            ("max = 1\n", "max = 1\n[[national]]\nextension = \"taxationNumber\"\nfrom = \"fixed\"\nvalue = \"一\"\n", 30, "syntax"),
+            ("max = 1\n", "max = 1\n[[national]]\nextension = \"taxationNumber\"\nfrom = \"request\"\nvalue = \"1\"\n", 30, "only a fixed"),
             ("\"not-needed\"", "\"perhaps\"", 11, "unknown variant"),
             ("\"not-needed\"", "\"not-needed\"\nextensions = [\"ocspNoCheck\"]", 12, "OCSPSigning"),
             ("\"not-needed\"", "\"not-needed\"\nextensions = [\"magic\"]", 12, "\"magic\" is no extension"),
@@ -273,7 +380,7 @@ max = 1
         ] {
             let text = GOOD.replacen(from, to, 1);
             assert_ne!(text, GOOD, "{from}");
-            let error = PolicySet::parse(&[("profiles/clerk.toml", text)]).map(drop).expect_err(to);
+            let error = only(shipped_with("profiles/clerk.toml", &text).map(drop).expect_err(to));
             assert_eq!((error.file.as_str(), error.line), ("profiles/clerk.toml", line), "{from} → {to}: {error}");
             assert!(error.message.contains(said), "{from} → {to}: {error}");
         }
@@ -283,12 +390,12 @@ max = 1
     fn nobody_who_asks_is_enough_to_approve_but_a_claim_and_the_system_were_decided_before() {
         let asked_by = |who: &str, kind: &str| {
             let text = GOOD.replace("[\"registration-officer\"]", who).replace("\"person\"", kind);
-            PolicySet::parse(&[("profiles/clerk.toml", text.replace("count = 1, roles = [\"approver\"]", "count = 0, roles = []"))])
+            shipped_with("profiles/clerk.toml", &text.replace("count = 1, roles = [\"approver\"]", "count = 0, roles = []"))
         };
         asked_by("[\"claim\"]", "\"person\"").unwrap();
         asked_by("[\"system\"]", "\"service\"").unwrap();
         for people in ["[\"subject\"]", "[\"administrator\"]", "[\"claim\", \"registration-officer\"]"] {
-            assert!(asked_by(people, "\"person\"").unwrap_err().message.contains("decide alone"), "{people}");
+            assert!(only(asked_by(people, "\"person\"").unwrap_err()).message.contains("decide alone"), "{people}");
         }
     }
 
@@ -296,7 +403,7 @@ max = 1
     fn proofing_that_contradicts_itself_is_refused_with_its_line() {
         let with = |proofing: &str| {
             let text = GOOD.replace("[\"registration-officer\"]", "[\"registration-officer\", \"subject\"]");
-            PolicySet::parse(&[("profiles/clerk.toml", text.replace("\"not-needed\"", &format!("\"required\"\nproofing = {proofing}")))])
+            shipped_with("profiles/clerk.toml", &text.replace("\"not-needed\"", &format!("\"required\"\nproofing = {proofing}")))
         };
         let set = with("{ lowest = \"low\", decides_from = \"high\", cooling = \"72 hours\" }").unwrap();
         let proofing = *set.profile(&"clerk".parse().unwrap()).unwrap().proofing().unwrap();
@@ -308,7 +415,7 @@ max = 1
             ("{ lowest = \"low\" }", "missing field"),
             ("{ lowest = \"low\", cooling = \"1 hour\", fee = 1 }", "unknown field"),
         ] {
-            let error = with(wrong).unwrap_err();
+            let error = only(with(wrong).unwrap_err());
             assert!(error.line == 12 && error.message.contains(said), "{wrong}: {error}");
         }
     }
@@ -321,11 +428,12 @@ max = 1
             ("clerk.toml", "not a policy file"),
             ("profiles/old/clerk.toml", "name of its file"),
         ] {
-            let error = PolicySet::parse(&[(path, GOOD)]).unwrap_err();
+            let error = only(shipped_with(path, GOOD).unwrap_err());
             assert!(error.file == path && error.message.contains(said), "{error}");
         }
-        let twice = [("profiles/clerk.toml", GOOD), ("profiles/clerk.toml", GOOD)];
-        assert!(PolicySet::parse(&twice).unwrap_err().message.contains("twice"));
+        let mut twice = files();
+        twice.extend([(); 2].map(|()| ("profiles/clerk.toml".to_owned(), GOOD.to_owned())));
+        assert!(only(PolicySet::parse(&twice).unwrap_err()).message.contains("twice"));
         assert!(PolicySet::parse(&[] as &[(&str, &str)]).is_err());
     }
 
@@ -333,7 +441,7 @@ max = 1
     fn every_algorithm_can_stand_in_a_profile() {
         for algorithm in ALGORITHMS {
             let text = GOOD.replace("\"p256\"", &format!("\"{}\"", algorithm.name()));
-            PolicySet::parse(&[("profiles/clerk.toml", text)]).unwrap();
+            shipped_with("profiles/clerk.toml", &text).unwrap();
         }
     }
 }

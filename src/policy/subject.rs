@@ -12,6 +12,7 @@ pub use crate::x509::name::{ATTRIBUTES, Attribute};
 
 use super::{
     identity::PersonId,
+    national::NATIONAL,
     profile::{NameSource, Need, Profile, SERVER_AUTH, Source, SubjectField},
 };
 
@@ -104,7 +105,7 @@ impl Profile {
     fn refuse_fields_that_are_not_asked_for(&self, fields: &BTreeMap<String, String>) -> Result<(), FieldError> {
         let asked = |name: &str| {
             let from_request = |field: &&SubjectField| matches!(field.source, Source::Request | Source::Department);
-            self.subject.iter().filter(from_request).any(|field| field.attribute.name == name)
+            self.subject.iter().filter(from_request).any(|field| field.attribute.name == name) || self.asks_for_number(name)
         };
         match fields.keys().find(|name| !asked(name)) {
             Some(name) => Err(FieldError::new(attribute_name(name), FieldRule::NotAskedFor)),
@@ -236,22 +237,23 @@ fn parse_mail(text: &str) -> Option<String> {
     (local.len() <= 64 && local.split('.').all(atom) && is_dns_name(&domain)).then(|| format!("{local}@{domain}"))
 }
 
-/// The name itself when it is an attribute's, so that an answer never repeats what else stood there.
+/// The name itself when it is an attribute's or an extension's, so that an answer never repeats what else stood there.
 fn attribute_name(text: &str) -> &'static str {
-    ATTRIBUTES.iter().find(|attribute| attribute.name == text).map_or("an unknown field", |attribute| attribute.name)
+    let mut known = ATTRIBUTES.iter().map(|attribute| attribute.name).chain(NATIONAL.iter().map(|extension| extension.name));
+    known.find(|name| *name == text).unwrap_or("an unknown field")
 }
 
 /// Which field was refused by which rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {rule}")]
 pub struct FieldError {
-    /// The short name of an attribute or the kind of an alternative name.
+    /// The short name of an attribute, the kind of an alternative name, or the name of a national extension.
     pub field: &'static str,
     pub rule: FieldRule,
 }
 
 impl FieldError {
-    const fn new(field: &'static str, rule: FieldRule) -> Self {
+    pub(super) const fn new(field: &'static str, rule: FieldRule) -> Self {
         Self { field, rule }
     }
 }
@@ -319,7 +321,10 @@ fn is_printable(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::set::{PolicySet, tests::shipped};
+    use crate::policy::set::{
+        PolicySet,
+        tests::{shipped, shipped_with},
+    };
 
     const PERSON: PersonId = PersonId::from_bytes([7; 16]);
 
@@ -383,7 +388,7 @@ mod tests {
         let text = std::fs::read_to_string("policies/profiles/staff.toml").unwrap();
         let from_csr = text.replace("attribute = \"CN\"\nfrom = \"request\"", "attribute = \"CN\"\nfrom = \"csr\"");
         assert_ne!(text, from_csr);
-        let set = PolicySet::parse(&[("profiles/staff.toml", from_csr)]).unwrap();
+        let set = shipped_with("profiles/staff.toml", &from_csr).unwrap();
         let subject = subject_of(&set, "staff", &[]).unwrap();
         assert!(subject.contains(&"CN=a name in the CSR".to_owned()) && !subject.iter().any(|value| value.starts_with("ST")));
         let shipped = subject_of(&shipped(), "staff", &[("CN", "王小明")]).unwrap();

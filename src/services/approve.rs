@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     policy::{
-        self, About, Act, Actor, Missing, PersonId, Quorum, Timestamp,
+        About, Act, Actor, Missing, PersonId, Timestamp,
         statement::{self, list_root},
     },
     store,
@@ -88,7 +88,7 @@ impl Services {
         let enrolment = self.find_enrolment(id).await?;
         must_be_submitted(&enrolment)?;
         self.check_slot(&enrolment).await?;
-        policy::decide(&caller.actor, Act::Approve, &enrolment.object(self.approved_by(&enrolment).await?))?;
+        self.policy().decide(&caller.actor, Act::Approve, &enrolment.object(self.approved_by(&enrolment).await?))?;
         self.enrolment_subject(&enrolment)
     }
 
@@ -194,7 +194,7 @@ impl Services {
         votes: &[Vote],
         statement: &str,
     ) -> Result<Checked, Error> {
-        policy::decide(&caller.actor, act, &enrolment.object(people(votes)))?;
+        self.policy().decide(&caller.actor, act, &enrolment.object(people(votes)))?;
         let checked = self.check_statement(caller, statement, act, &self.enrolment_subject(enrolment)?).await?;
         must_be_submitted(enrolment)?;
         Ok(checked)
@@ -217,7 +217,7 @@ impl Services {
         };
         let mut votes: Vec<Vote> = Vec::new();
         for (signer, statement) in self.signers(&rows).await? {
-            let may = policy::decide(&signer, Act::Approve, &enrolment.object(people(&votes))).is_ok();
+            let may = self.policy().decide(&signer, Act::Approve, &enrolment.object(people(&votes))).is_ok();
             votes.extend(may.then_some(Vote { signer, statement }));
         }
         Ok(votes)
@@ -225,7 +225,7 @@ impl Services {
 
     fn missing(&self, enrolment: &Enrolment, votes: &[Vote]) -> Option<Missing> {
         let signers: Vec<Actor> = votes.iter().map(|vote| vote.signer.clone()).collect();
-        Quorum { people: enrolment.profile.approvals().count, ..Quorum::ONE }.missing(&signers, enrolment.department)
+        enrolment.profile.approvals().quorum().missing(&signers, enrolment.department)
     }
 
     /// Issues one certificate for each certification request, on all these approvals.

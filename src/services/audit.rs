@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use super::{error::Error, install::system_person, trust::TrustBundle};
 use crate::{
-    policy::AuthorityName,
+    policy::{AuthorityName, PolicySet},
     store::{self, Connection, Db},
     x509::Certificate,
 };
@@ -222,6 +222,12 @@ impl Records {
     fn is_about(&self, statement: &store::StatementRow, about: &str) -> bool {
         let listed = |items: &Vec<(i64, String)>| items.iter().any(|(_, item)| item == about);
         statement.about == about || self.lists.get(&statement.about).is_some_and(listed)
+    }
+
+    /// The versions of the policy by digest, as far as they can be read: `check_policies` reports the others.
+    fn policy_sets(&self) -> BTreeMap<&[u8], PolicySet> {
+        let read = |text: &str| PolicySet::from_canonical_text(text).ok();
+        self.policies.iter().filter_map(|(digest, row)| Some((digest.as_slice(), read(&row.text)?))).collect()
     }
 
     /// A column that names a person names one that there is.

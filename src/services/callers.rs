@@ -3,7 +3,7 @@
 use super::{Services, enrol::OFFICER, error::Error, statements::Caller};
 use crate::{
     ledger::{State, StatusKey},
-    policy::{self, Actor, PersonId},
+    policy::{Actor, DepartmentId, PersonId},
     store,
     x509::Certificate,
 };
@@ -38,9 +38,9 @@ impl Services {
     /// Whether the caller may read what belongs to a department or is about a person.
     pub fn check_read(&self, caller: &Caller, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
         let corrupt = |_| Error::Corrupt("an identifier in a row".to_owned());
-        let department = department.map(str::parse).transpose().map_err(corrupt)?;
+        let department: Option<DepartmentId> = department.map(str::parse).transpose().map_err(corrupt)?;
         let subject = subject.map(str::parse).transpose().map_err(corrupt)?;
-        Ok(policy::rules::may_read(&caller.actor, department, subject)?)
+        Ok(self.policy().may_read(&caller.actor, department.into(), subject)?)
     }
 
     /// The department that a caller means who names none: the only one they work for. `None` for those of the whole

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::{
     Services,
     authorities::Authority,
+    contents::Sources,
     error::Error,
-    issue::{Contents, Issued, Order, Serves, profile_extensions},
+    issue::{Contents, Issued, Order, Serves},
     journal::{Commit, Kind},
     rows::Row,
     statements::{Caller, Checked, Subject},
@@ -20,11 +21,10 @@ use crate::{
         self, About, Act, DepartmentFacts, DepartmentId, EnrolmentId, NameKind, Object, PersonId, Profile, ProfileName, Timestamp,
         profile::{Evidence, SubjectKind},
         rules,
-        subject::{AlternativeName, SubjectData},
     },
     store,
     world::{from_millis, millis, random},
-    x509::{self, extensions, lints, name, request::CertificationRequest},
+    x509::{self, lints, name, request::CertificationRequest},
 };
 
 /// The profile whose certificates carry roles.
@@ -90,9 +90,14 @@ impl Services {
         let profile = self.profile(&application.profile)?;
         let department = self.department_id(application.department.as_deref()).await?;
         let person = self.subject_person(&profile, &application).await?;
-        let about =
-            rules::Enrolment { profile: &profile, department, submitted_by: caller.person(), subject: person.id, approved_by: Vec::new() };
-        policy::decide(&caller.actor, Act::Submit, &Object::Enrolment(about))?;
+        let about = rules::Enrolment {
+            profile: &profile,
+            department: department.into(),
+            submitted_by: caller.person(),
+            subject: person.id,
+            approved_by: Vec::new(),
+        };
+        self.policy().decide(&caller.actor, Act::Submit, &Object::Enrolment(about))?;
 
         let prepared = self.prepare(profile, department, person, caller.person(), application).await?;
         self.journal.commit(Commit { kind: Kind::Other, rows: prepared.rows, entries: Vec::new() }).await?;
@@ -217,7 +222,7 @@ impl Services {
             requests,
             row,
         };
-        enrolment.names()?;
+        enrolment.sources().contents()?;
         Ok(Prepared { enrolment, rows })
     }
 
@@ -323,7 +328,7 @@ impl Services {
     ) -> Result<Order, Error> {
         let now = self.clock.now();
         let validity = enrolment.profile.validity();
-        let (subject, names) = enrolment.names()?;
+        let (subject, extensions) = enrolment.sources().contents()?;
         let subject = name::to_der(&subject)?;
         let commitment = hmac_sha256(&enrolment.salt, &subject);
         let role = match enrolment.profile.subject_kind() {
@@ -341,7 +346,7 @@ impl Services {
                 not_before: (now - validity.backdate).max(authority.certificate()?.not_before()),
                 not_after: (now + validity.lifetime).min(authority.certificate()?.not_after()),
                 role,
-                extensions: profile_extensions(&enrolment.profile, names)?,
+                extensions,
             },
             decision,
             commitment,
@@ -392,44 +397,28 @@ impl Enrolment {
     pub fn object(&self, approved_by: Vec<PersonId>) -> Object<'_> {
         Object::Enrolment(rules::Enrolment {
             profile: &self.profile,
-            department: self.department,
+            department: self.department.into(),
             submitted_by: self.submitted_by,
             subject: self.person,
             approved_by,
         })
     }
 
-    /// The subject and the alternative names that the certificates will have, by the profile's rules.
-    fn names(&self) -> Result<(x509_cert::name::Name, Vec<x509_cert::ext::pkix::name::GeneralName>), Error> {
-        let refused = |field| Error::FieldRefused { profile: self.profile.name().to_string(), field };
-        let csr_subject = self.requests.first().map(|request| name::attributes(request.subject())).unwrap_or_default();
-        let data = SubjectData {
+    /// What the certificates will be made of.
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            profile: &self.profile,
             fields: &self.record.subject,
+            alternative_names: &self.record.alternative_names,
             department: &self.department_facts,
             person: self.person,
-            csr_subject: &csr_subject,
-        };
-        let subject = name::build(&self.profile.subject(&data).map_err(refused)?)?;
-        let mut requested = Vec::new();
-        for (kind, names) in &self.record.alternative_names {
-            let kind: NameKind = serde_json::from_value(json!(kind)).map_err(|_| Error::malformed("alternative_names", "unknown kind"))?;
-            requested.extend(names.iter().map(|name| (kind, name.clone())));
+            csr: self.requests.first(),
         }
-        let names = self.profile.alternative_names(&requested, &[], &self.department_facts).map_err(refused)?;
-        let general = names
-            .iter()
-            .map(|name| match name {
-                AlternativeName::Dns(text) => extensions::general_name("dns", text),
-                AlternativeName::Mail(text) => extensions::general_name("mail", text),
-                AlternativeName::Ip(address) => extensions::general_name("ip", &address.to_string()),
-            })
-            .collect::<Result<_, x509::Error>>()?;
-        Ok((subject, general))
     }
 
     /// What is shown to whoever decides, and to nobody else: it names a person.
     pub fn shown(&self) -> Result<Value, Error> {
-        let (subject, _) = self.names()?;
+        let subject = self.sources().subject()?;
         let keys: Vec<Value> = self
             .requests
             .iter()

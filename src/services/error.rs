@@ -67,7 +67,7 @@ pub enum Error {
     #[error("the record changed after it was shown to the signer")]
     SeenStale,
     #[error(transparent)]
-    PolicyRefused(#[from] policy::PolicyError),
+    PolicyRefused(#[from] policy::PolicyErrors),
     #[error("another policy is in force now")]
     PolicyStale,
     #[error("the statement's log position is not one of this ledger")]

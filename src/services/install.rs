@@ -27,7 +27,7 @@ use crate::{
     config::Sm2Parameters,
     crypto::{Algorithm, algorithms, digest::sha256, keys::SigningKey},
     files,
-    ledger::{Digests, Entry, Event, EventType, StatusKey},
+    ledger::{Digests, Entry, Event, EventType, StatusKey, entry::version_of},
     policy::{About, Act, AuthorityName, PersonId, Purpose, Role, Timestamp},
     store,
     world::{millis, random, seconds},
@@ -382,13 +382,6 @@ impl Services {
         let digests = Digests { decision, policy: self.policy().digest().0, ..Digests::default() };
         Entry::notice(&event, kind, digests, body).map_err(|error| Error::Ledger(error.to_string()))
     }
-}
-
-/// The number of an event that has none of its own: the start of the digest of what it is about.
-fn version_of(digest: &[u8; 32]) -> u64 {
-    let mut octets = [0; 8];
-    octets.copy_from_slice(&digest[..8]);
-    u64::from_be_bytes(octets)
 }
 
 /// The identity of the service as a person: one per installation, derived from its incarnation.

@@ -11,17 +11,21 @@ pub mod authorities;
 pub mod callers;
 pub mod citizens;
 pub mod codes;
+pub mod contents;
+pub mod court;
 pub mod crash;
 pub mod enrol;
 pub mod error;
 pub mod evidence;
 #[cfg(test)]
 pub mod fixture;
+pub mod https;
 pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
 pub mod logs;
+pub mod notices;
 pub mod own_certificates;
 pub mod own_keys;
 pub mod policies;
@@ -44,7 +48,7 @@ pub mod verify_signature;
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     config::Sm2Parameters,
@@ -66,6 +70,8 @@ pub struct Services {
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
     pub(crate) attempts: attempts::Attempts,
+    pub(crate) pace: time_stamp::Pace,
+    pub(crate) notices: notices::Notices,
     pub(crate) journal: journal::Journal,
     pub(crate) logs: Arc<logs::Logs>,
     pub(crate) authorities: authorities::Authorities,
@@ -103,6 +109,11 @@ impl Services {
         let mut connection = self.db.read().await?;
         crate::store::installation::find(&mut connection).await?;
         Ok(())
+    }
+
+    /// The time, as this installation's clock has it.
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
     }
 
     /// The version of the policy in force.

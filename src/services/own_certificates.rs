@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     crypto::{Secret, keys::SigningKey},
+    ledger::{State, StatusKey},
     policy::{Act, DepartmentFacts, NameKind},
     store,
     world::{from_millis, random},
@@ -60,7 +61,7 @@ impl Services {
         Ok(true)
     }
 
-    /// The active certificate of that purpose, unless it is due for renewal.
+    /// The active certificate of that purpose, unless it is due for renewal or not good any more.
     pub(super) async fn current(&self, purpose: &str, authority: Option<&Authority>) -> Result<Option<store::SystemCertificateRow>, Error> {
         let log = authority.map(Authority::log);
         let mut connection = self.db.read().await?;
@@ -71,7 +72,13 @@ impl Services {
         let profile = self.profile(&certificate.profile)?;
         let fresh = self.clock.now() < from_millis(certificate.not_after) - profile.validity().renewal_window;
         let fits = purpose != "listener" || self.fits_own_names(&certificate.tbs);
-        Ok((fresh && fits && certificate.signature.is_some()).then_some(row))
+        Ok((fresh && fits && certificate.signature.is_some() && self.is_good(&row.certificate)).then_some(row))
+    }
+
+    /// Whether the ledger says so of a certificate of the service's own: an officer may have revoked it.
+    pub(super) fn is_good(&self, id: &[u8]) -> bool {
+        let key = <[u8; 32]>::try_from(id).ok().map(|id| StatusKey::from_tbs_digest(&id));
+        key.and_then(|key| self.logs.find(&key)).is_some_and(|record| record.state == State::Good)
     }
 
     async fn load_responder(&self, authority: &Authority, row: &store::SystemCertificateRow) -> Result<Responder, Error> {

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use der::asn1::ObjectIdentifier;
+use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     policy::Profile,
     x509::{
         Certificate,
-        cms::{Dialect, Draft, Envelope},
+        cms::{Dialect, Draft, Envelope, SM2_SIGN},
     },
 };
 
@@ -39,7 +40,13 @@ impl Services {
     /// The key of that purpose and family. There is none where the policy has no profile for it, as in an installation that is
     /// older than the purpose.
     pub(super) fn own_key(&self, purpose: &str, family: &str) -> Option<OwnKey> {
-        self.own_keys.load().iter().find(|own| own.purpose == purpose && own.authority.name.family() == family).cloned()
+        self.own_keys_for(purpose).into_iter().find(|own| own.authority.name.family() == family)
+    }
+
+    /// One a family. One whose certificate is suspended or revoked signs nothing; upkeep makes another.
+    pub(super) fn own_keys_for(&self, purpose: &str) -> Vec<OwnKey> {
+        let is_usable = |own: &&OwnKey| own.purpose == purpose && self.is_good(&own.certificate.id().0);
+        self.own_keys.load().iter().filter(is_usable).cloned().collect()
     }
 
     pub(super) async fn renew_family_keys(&self) -> Result<Vec<OwnKey>, Error> {
@@ -102,13 +109,18 @@ impl OwnKey {
         let algorithm = self.key.public_key().algorithm();
         let digest = algorithm.digest();
         let content_digest = digest.hash(content);
+        let signature_algorithm = match dialect {
+            Dialect::Cms => signature_algorithm(algorithm, false),
+            // GB/T 35275 has the algorithm of the key here.
+            Dialect::Gm => AlgorithmIdentifierOwned { oid: SM2_SIGN, parameters: None },
+        };
         let draft = Draft {
             content_type,
             digest,
             content_digest: &content_digest,
             certificate: &self.certificate,
             signing_time,
-            signature_algorithm: signature_algorithm(algorithm, false),
+            signature_algorithm,
         };
         let to_be_signed = draft.to_be_signed()?;
         let signature = self.key.sign(to_be_signed.clone()).await.map_err(Error::Key)?;

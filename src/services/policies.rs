@@ -19,7 +19,7 @@ use super::{
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{self, About, Act, Actor, Digest32, Missing, Object, PolicySet, Timestamp},
+    policy::{About, Act, Actor, Digest32, Missing, Object, PolicySet, Timestamp},
     store::{self, Connection},
     world::millis,
 };
@@ -34,7 +34,7 @@ pub enum Activation {
 impl Services {
     /// Checks and keeps a version, by the texts of its files. It is not in force yet.
     pub async fn propose_policy(&self, caller: &Caller, files: BTreeMap<String, String>) -> Result<store::PolicyVersionRow, Error> {
-        policy::decide(&caller.actor, Act::Submit, &Object::Installation)?;
+        self.policy().decide(&caller.actor, Act::Submit, &Object::Installation)?;
         let set = PolicySet::parse(&files.into_iter().collect::<Vec<_>>())?;
         let digest = set.digest();
         if let Some(known) = self.known_policy(&digest).await? {
@@ -69,7 +69,7 @@ impl Services {
 
     /// What whoever puts a version in force is shown: every file by its digest, and the version that it takes the place of.
     pub fn policy_subject(&self, caller: &Caller, version: &store::PolicyVersionRow) -> Result<Subject, Error> {
-        policy::decide(&caller.actor, Act::ActivatePolicy, &Object::Installation)?;
+        self.policy().decide(&caller.actor, Act::ActivatePolicy, &Object::Installation)?;
         let digest = super::revoke::digest(&version.digest)?;
         let files: BTreeMap<String, String> =
             serde_json::from_str(&version.text).map_err(|_| Error::Corrupt(format!("policy {}", hex::encode(digest))))?;
@@ -119,7 +119,7 @@ impl Services {
             store::statements::open(&mut connection, Act::ActivatePolicy.as_str(), &about.to_string()).await?
         };
         let mut signed = self.signers(&rows).await?;
-        signed.retain(|(signer, _)| policy::decide(signer, Act::ActivatePolicy, &Object::Installation).is_ok());
+        signed.retain(|(signer, _)| self.policy().decide(signer, Act::ActivatePolicy, &Object::Installation).is_ok());
         Ok(signed)
     }
 }

@@ -117,7 +117,7 @@ pub struct Claimed {
 impl Services {
     /// Makes a department with the names it may certify.
     pub async fn add_department(&self, caller: &Caller, new: NewDepartment) -> Result<store::DepartmentRow, Error> {
-        policy::decide(&caller.actor, Act::DefineDepartment, &Object::Installation)?;
+        self.policy().decide(&caller.actor, Act::DefineDepartment, &Object::Installation)?;
         let (key, digest) = (new.idempotency_key.clone(), new.request_digest);
         if let Some(earlier) = self.repeated_department(caller, key.as_deref(), &digest).await? {
             return Ok(earlier);
@@ -221,7 +221,7 @@ impl Services {
             roles: Vec::new(),
             salt: random(&*self.entropy),
         };
-        check_grants(&caller.actor, Act::Submit, &officer)?;
+        self.check_grants(&caller.actor, Act::Submit, &officer)?;
         self.journal.commit(Commit { kind: Kind::Other, rows: vec![self.officer_row(&officer)], entries: Vec::new() }).await?;
         Ok(officer)
     }
@@ -315,7 +315,7 @@ impl Services {
     /// claim code for their first certificate.
     pub async fn grant(&self, caller: &Caller, id: &str, statement: &str) -> Result<Granted, Error> {
         let officer = self.find_officer(id).await?;
-        check_grants(&caller.actor, Act::Grant, &officer)?;
+        self.check_grants(&caller.actor, Act::Grant, &officer)?;
         let checked = self.check_statement(caller, statement, Act::Grant, &self.officer_subject(&officer)).await?;
         let appointed = || Error::WrongState { what: "officer", found: "appointed".to_owned(), expected: "proposed" };
         if !officer.roles.is_empty() {
@@ -337,6 +337,16 @@ impl Services {
         Ok(Granted::Appointed(self.find_officer(id).await?, code))
     }
 
+    /// The policy of a grant: each proposed role by itself, and all of them together.
+    pub fn check_grants(&self, actor: &Actor, act: Act, officer: &Officer) -> Result<(), Error> {
+        let mut of = Actor { person: officer.id, roles: officer.roles.clone() };
+        for grant in officer.grants() {
+            self.policy().decide(actor, act, &Object::Role { of: &of, role: grant.role, department: grant.department.into() })?;
+            of.roles.push(grant);
+        }
+        Ok(())
+    }
+
     /// The recorded grants of an officer that wait for another, by people who may grant this now.
     async fn open_grants(&self, officer: &Officer) -> Result<Vec<(Actor, [u8; 32])>, Error> {
         let rows = {
@@ -344,7 +354,7 @@ impl Services {
             store::statements::open(&mut connection, Act::Grant.as_str(), &About::from(officer.id).to_string()).await?
         };
         let mut grants = self.signers(&rows).await?;
-        grants.retain(|(signer, _)| check_grants(signer, Act::Grant, officer).is_ok());
+        grants.retain(|(signer, _)| self.check_grants(signer, Act::Grant, officer).is_ok());
         Ok(grants)
     }
 
@@ -353,7 +363,8 @@ impl Services {
         let officer = self.find_officer(id).await?;
         let of = Actor { person: officer.id, roles: officer.roles.clone() };
         for grant in &officer.roles {
-            policy::decide(&caller.actor, Act::Dismiss, &Object::Role { of: &of, grant: *grant })?;
+            let role = Object::Role { of: &of, role: grant.role, department: grant.department.into() };
+            self.policy().decide(&caller.actor, Act::Dismiss, &role)?;
         }
         let checked = self.check_statement(caller, statement, Act::Dismiss, &self.officer_subject(&officer)).await?;
         if officer.roles.is_empty() {
@@ -530,16 +541,6 @@ impl Officer {
     pub fn grants(&self) -> impl Iterator<Item = RoleGrant> {
         self.proposed.iter().map(|role| RoleGrant { role: *role, department: self.department })
     }
-}
-
-/// The policy of a grant: each proposed role by itself, and all of them together.
-pub fn check_grants(actor: &Actor, act: Act, officer: &Officer) -> Result<(), Error> {
-    let mut of = Actor { person: officer.id, roles: officer.roles.clone() };
-    for grant in officer.grants() {
-        policy::decide(actor, act, &Object::Role { of: &of, grant })?;
-        of.roles.push(grant);
-    }
-    Ok(())
 }
 
 /// The body of a grant's leaf: binds the roles and the claim codes that came of one statement, whose own `seen` can only be

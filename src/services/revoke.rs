@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     ledger::{Digests, Entry, Event, State, StatusKey},
-    policy::{self, About, Act, Object, Payload, Timestamp, rules},
+    policy::{About, Act, DepartmentId, Object, Payload, Timestamp, rules},
     store,
     world::{millis, seconds},
     x509::{CertificateId, SerialNumber},
@@ -65,7 +65,7 @@ impl Services {
     /// Revokes, suspends or resumes on a signed statement.
     pub async fn change_certificate(&self, caller: &Caller, act: Act, id: &str, statement: &str) -> Result<Changed, Error> {
         let row = self.find_certificate(id).await?;
-        policy::decide(&caller.actor, act, &certificate_object(&row)?)?;
+        self.policy().decide(&caller.actor, act, &certificate_object(&row)?)?;
         let subject = self.certificate_subject(&row).await?;
         let checked = self.check_statement(caller, statement, act, &subject).await?;
 
@@ -217,7 +217,7 @@ fn status_after(act: Act) -> &'static str {
 pub fn certificate_object(row: &store::CertificateRow) -> Result<Object<'static>, Error> {
     let corrupt = |what: &str| Error::Corrupt(format!("certificate {}: {what}", hex::encode(&row.id)));
     Ok(Object::Certificate(rules::Certificate {
-        department: row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt("its department"))?,
+        department: row.department.as_deref().map(str::parse::<DepartmentId>).transpose().map_err(|_| corrupt("its department"))?.into(),
         holder: row.person.parse().map_err(|_| corrupt("its person"))?,
     }))
 }

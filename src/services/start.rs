@@ -5,7 +5,6 @@ use std::{os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
-use include_dir::{Dir, include_dir};
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 
@@ -19,10 +18,12 @@ use super::{
     install::{system_person, trial_passphrase},
     journal::{Heads, Journal},
     logs::{self, LogKeys, Logs},
+    notices::Notices,
     policies::decided_by_people,
     proofing::oidc::Provider,
     publish_crl,
     sealing::Sealer,
+    time_stamp::Pace,
 };
 use crate::{
     config::Config,
@@ -32,13 +33,13 @@ use crate::{
     },
     files,
     ledger::{TileId, tiles},
-    policy::PolicySet,
+    policy::{PolicySet, shipped},
     store::{self, Db},
     world::{Clock, Entropy, millis, random, seconds},
 };
 
-/// The policies that a trial installation starts with; from then on those in its data directory count.
-static SHIPPED_POLICIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
+/// The folder of a version's rules.
+const RULES: &str = "rules";
 
 /// The clock and the randomness that everything is handed.
 #[derive(Clone)]
@@ -69,6 +70,7 @@ impl Services {
         let secret = |name| open_secret(&config.data, name, passphrase.expose_secret(), config.authority.key_iterations, &world);
         let (sealer, vault) = (Sealer::new(&*secret("data")?), Vault::new(&*secret("identity")?));
         let provider = Provider::open(&config.oidc).context("the identity provider")?;
+        let notices = Notices::open(&config.notices).context("the notices")?;
         let files = load_policies(&config.data)?;
 
         let options = store::Options {
@@ -129,6 +131,8 @@ impl Services {
             vault,
             provider,
             attempts: Attempts::default(),
+            pace: Pace::new(config.limits.time_stamps),
+            notices,
             journal,
             logs,
             policy: ArcSwap::from_pointee(policy),
@@ -191,20 +195,16 @@ fn open_secret(data: &Path, name: &str, passphrase: &str, iterations: u32, world
     Ok(zeroize::Zeroizing::new(*key))
 }
 
-/// `{data}/policies`, filled from what this binary ships when it is not there.
+/// `{data}/policies`, filled from what this binary ships when it is not there. An installation from before rules were part of
+/// the policy is given the shipped ones, which are those that its program had: like any change they are a new version.
 pub fn load_policies(data: &Path) -> anyhow::Result<PolicySet> {
     let directory = data.join("policies");
     if !directory.exists() {
-        // All of them or none: a crash among them would leave an installation with fewer profiles than were shipped.
-        let copies = data.join("policies.new");
-        if copies.exists() {
-            std::fs::remove_dir_all(&copies).with_context(|| format!("removing {}", copies.display()))?;
-        }
-        for file in shipped_files(&SHIPPED_POLICIES) {
-            files::write(&copies.join(file.0), file.1.as_bytes())?;
-            crash::point("install-policy-copied");
-        }
-        std::fs::rename(&copies, &directory).with_context(|| format!("making {}", directory.display()))?;
+        copy_shipped("", &directory)?;
+    }
+    if !directory.join(RULES).exists() {
+        tracing::warn!("{} has no rules yet: those that this program ships are put there", directory.display());
+        copy_shipped(RULES, &directory.join(RULES))?;
     }
     Ok(PolicySet::parse(&read_policies(&directory)?)?)
 }
@@ -212,41 +212,51 @@ pub fn load_policies(data: &Path) -> anyhow::Result<PolicySet> {
 /// The policies that an installation has, or would start with. Reads only.
 pub fn read_or_shipped_policies(data: &Path) -> anyhow::Result<PolicySet> {
     let directory = data.join("policies");
-    if directory.exists() {
-        return Ok(PolicySet::parse(&read_policies(&directory)?)?);
+    if !directory.exists() {
+        return Ok(PolicySet::parse(&shipped::files())?);
     }
-    Ok(PolicySet::parse(&shipped_files(&SHIPPED_POLICIES))?)
-}
-
-fn shipped_files(directory: &Dir<'static>) -> Vec<(String, &'static str)> {
-    let mut files = Vec::new();
-    for entry in directory.entries() {
-        match entry {
-            include_dir::DirEntry::Dir(directory) => files.extend(shipped_files(directory)),
-            include_dir::DirEntry::File(file) => {
-                files.extend(file.contents_utf8().map(|text| (file.path().display().to_string(), text)));
-            }
-        }
+    let mut files = read_policies(&directory)?;
+    if !directory.join(RULES).exists() {
+        files.extend(shipped::rules().into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())));
     }
-    files
+    Ok(PolicySet::parse(&files)?)
 }
 
 /// The files of a policy, each by its path below the folder.
 pub fn read_policies(directory: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
-    for folder in ["", "profiles"] {
+    for folder in ["", "profiles", RULES] {
         let path = directory.join(folder);
+        // A folder without rules is refused by `PolicySet::parse`, with a better word than this.
+        if folder == RULES && !path.exists() {
+            continue;
+        }
         for entry in std::fs::read_dir(&path).with_context(|| format!("reading {}", path.display()))? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            // Every file of such a kind counts, so that a misspelt name is refused and not passed over.
+            if path.extension().is_some_and(|extension| extension == "toml" || extension == "cedar" || extension == "cedarschema") {
                 files.push((name, std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?));
             }
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// All shipped files below a folder, or none: a crash among them would leave an installation with fewer than were shipped.
+fn copy_shipped(folder: &str, target: &Path) -> anyhow::Result<()> {
+    let copies = target.with_extension("new");
+    if copies.exists() {
+        std::fs::remove_dir_all(&copies).with_context(|| format!("removing {}", copies.display()))?;
+    }
+    for (path, text) in shipped::files() {
+        let Ok(below) = Path::new(path).strip_prefix(folder) else { continue };
+        files::write(&copies.join(below), text.as_bytes())?;
+        crash::point("install-policy-copied");
+    }
+    std::fs::rename(&copies, target).with_context(|| format!("making {}", target.display()))
 }
 
 async fn open_installation(db: &Db, world: &World) -> Result<store::InstallationRow, Error> {
@@ -313,4 +323,45 @@ async fn root_at(db: &Db, log: &str, size: u64) -> Result<Option<[u8; 32]>, Erro
     };
     let find = |id: TileId| rows.iter().find(|row| row.level == i64::from(id.level) && row.n == id.n as i64).map(|row| &row.hashes);
     Ok(tiles::root_at(size, &find).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_installation_has_all_that_is_shipped_and_starts_with_it_again() {
+        let data = tempfile::tempdir().unwrap();
+        let would_be = read_or_shipped_policies(data.path()).unwrap();
+        let first = load_policies(data.path()).unwrap();
+        assert_eq!(first.digest(), would_be.digest());
+        assert_eq!(first.digest(), load_policies(data.path()).unwrap().digest());
+        assert!(data.path().join("policies/rules/schema.cedarschema").exists() && !data.path().join("policies.new").exists());
+    }
+
+    #[test]
+    fn an_installation_from_before_rules_is_given_them_as_a_new_version() {
+        let data = tempfile::tempdir().unwrap();
+        let with_rules = load_policies(data.path()).unwrap();
+        let rules = data.path().join("policies/rules");
+        std::fs::remove_dir_all(&rules).unwrap();
+        // What a start that was cut short left.
+        std::fs::create_dir(data.path().join("policies/rules.new")).unwrap();
+        assert_eq!(read_or_shipped_policies(data.path()).unwrap().digest(), with_rules.digest());
+        assert!(!rules.exists());
+        assert_eq!(load_policies(data.path()).unwrap().digest(), with_rules.digest());
+        assert!(rules.join("separation.cedar").exists() && !data.path().join("policies/rules.new").exists());
+    }
+
+    #[test]
+    fn files_that_are_no_part_of_a_version_are_passed_over_and_quorums_are_part_of_it() {
+        let data = tempfile::tempdir().unwrap();
+        let first = load_policies(data.path()).unwrap().digest();
+        std::fs::write(data.path().join("policies/profiles/staff.toml~"), "half a file").unwrap();
+        assert_eq!(load_policies(data.path()).unwrap().digest(), first);
+        let quorums = data.path().join("policies/quorums.toml");
+        let before = std::fs::read_to_string(&quorums).unwrap_or_default();
+        std::fs::write(quorums, format!("{before}\n# a comment\n")).unwrap();
+        assert_ne!(load_policies(data.path()).unwrap().digest(), first);
+    }
 }

@@ -7,7 +7,7 @@ use super::{Services, error::Error, rows::Row};
 use crate::{
     policy::{
         self, About, Act, Actor, Decision, Digest32, EnrolmentId, Header, Nonce, Outcome, Payload, PersonId, ProfileName, ReasonCode,
-        SignerReference, Statement, Timestamp, statement,
+        SignerReference, Statement, Timestamp, jws::Content, statement,
     },
     store,
     world::{from_millis, millis},
@@ -199,13 +199,18 @@ impl Services {
             since: None,
             v: statement::Version,
         };
-        let key = self.system_key.public_key();
-        let input = policy::signing_input(&Header { algorithm: key.algorithm(), signer: SignerReference::key(key) }, &payload);
-        let signature = self.system_key.sign(input.clone().into_bytes()).await.map_err(Error::Key)?;
-        let compact = policy::assemble(&input, key.algorithm(), &signature).map_err(Error::Key)?;
+        let compact = self.sign_by_system_key(&payload).await?;
         let statement = Statement::parse(&compact)?;
         let row = statement_row(&statement, None, millis(now));
         Ok(Checked { statement, rows: vec![Row::Statement(row)] })
+    }
+
+    /// A signed word of the service's own (RFC 7515, compact).
+    pub(super) async fn sign_by_system_key<P: Content>(&self, payload: &P) -> Result<String, Error> {
+        let key = self.system_key.public_key();
+        let input = policy::signing_input(&Header { algorithm: key.algorithm(), signer: SignerReference::key(key) }, payload);
+        let signature = self.system_key.sign(input.clone().into_bytes()).await.map_err(Error::Key)?;
+        policy::assemble(&input, key.algorithm(), &signature).map_err(Error::Key)
     }
 
     fn position(&self, log: &str) -> Result<statement::LogPosition, Error> {

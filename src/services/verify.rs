@@ -58,9 +58,12 @@ impl Services {
         let mut checks = vec![Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Passed, format!("{} certificates", chain.len()))];
 
         // Every certificate of the path but the root must be good: a revoked authority takes what it issued with it.
-        for certificate in &path.certificates()[..path.certificates().len().saturating_sub(1)] {
+        for (depth, certificate) in path.certificates()[..path.certificates().len().saturating_sub(1)].iter().enumerate() {
             let (status, change, ledger) = self.status_at(certificate, moment);
-            let reason = reason_for(change.as_ref());
+            let reason = match (depth, reason_for(change.as_ref())) {
+                (1.., Reason::Revoked) => Reason::AuthorityRevoked,
+                (_, reason) => reason,
+            };
             let outcome = if reason == Reason::Valid { Outcome::Passed } else { Outcome::Failed };
             let detail = format!("{}: {}", certificate.subject_text(), status.state);
             checks.push(Check::new(CheckName::Status, "ledger, certificate policy §4.9", outcome, detail));
@@ -88,11 +91,7 @@ impl Services {
                 .find(|change| change.state == State::Revoked && change.invalid_since.is_some_and(|since| since <= seconds(at)))
         });
         let change = revoked_since.copied().or(change);
-        let ledger = status.zip(change.as_ref()).map(|(status, change)| LedgerReport {
-            origin: status.origin,
-            index: change.index,
-            size: status.size,
-        });
+        let ledger = status.zip(change.as_ref()).map(|(status, change)| LedgerReport::at(status.origin, change.index, status.size));
         (status_report(change.as_ref(), at), change, ledger)
     }
 }

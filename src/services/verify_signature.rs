@@ -5,12 +5,13 @@ use time::OffsetDateTime;
 
 use super::{Services, error::Error, verify::Question};
 use crate::{
+    crypto::Digest,
     validation::{
         Report, SignatureReport, TimeStampReport,
         signature::{
             Asked,
             cms::Moment,
-            document,
+            document::{self, Given},
             format::unarmoured,
             raw::{Encoding, Signed, Verifier},
             time_stamp::{self, Token},
@@ -31,7 +32,7 @@ pub struct SignatureQuestion {
 
 pub enum Kind {
     /// A CMS or JWS, which one is seen from the file. The content, where it is detached.
-    Document { content: Option<Vec<u8>> },
+    Document { content: Option<Content> },
     /// A bare signature value by the first certificate.
     Raw { signed: Content, algorithm: Option<String>, encoding: Encoding },
     /// A time-stamp token, or a response with one, and what it is said to be of.
@@ -40,8 +41,8 @@ pub enum Kind {
 
 pub enum Content {
     Whole(Vec<u8>),
-    /// By the hash function that the signature or the token is of.
-    Digest(Vec<u8>),
+    /// By the hash function that the signature or the token is of; of a document it is said by which.
+    Digest(Vec<u8>, Option<Digest>),
 }
 
 /// A report of either kind.
@@ -61,20 +62,28 @@ impl Services {
         match question.kind {
             Kind::Document { content } => {
                 let file = unarmoured(question.signature);
-                Ok(Verified::Signature(document::judge(&file, content.as_deref(), more, moment, &judge)))
+                let given = match &content {
+                    None => Given::Nothing,
+                    Some(Content::Whole(content)) => Given::Content(content),
+                    Some(Content::Digest(hash, Some(digest))) => Given::Hash(*digest, hash),
+                    Some(Content::Digest(_, None)) => {
+                        return Err(Error::malformed("digest_algorithm", format!("one of {}", Digest::names())));
+                    }
+                };
+                Ok(Verified::Signature(document::judge(&file, given, more, moment, &judge)))
             }
             Kind::Raw { signed, algorithm, encoding } => {
                 let certificate = more.first().ok_or_else(|| Error::malformed("certificates", "a bare signature needs its signer's"))?;
                 let verifier = Verifier::new(certificate, algorithm.as_deref()).map_err(|error| Error::malformed("algorithm", error))?;
                 let signed = match &signed {
                     Content::Whole(content) => Signed::Content(content),
-                    Content::Digest(digest) => Signed::Digest(digest),
+                    Content::Digest(digest, _) => Signed::Digest(digest),
                 };
                 Ok(Verified::Signature(verifier.judge(&signed, &question.signature, encoding, more, moment, &judge)))
             }
             Kind::TimeStamp { stamped } => {
                 let report = match Token::parse(&token_of(unarmoured(question.signature))) {
-                    Ok(token) => token.judge(hash_for(&token, stamped).as_deref(), more, &judge),
+                    Ok(token) => token.judge(hash_for(&token, stamped).as_deref(), more, moment.now, &judge),
                     Err(error) => time_stamp::unreadable(&error.to_string()),
                 };
                 Ok(Verified::TimeStamp(Box::new(report)))
@@ -110,7 +119,7 @@ pub fn token_of(file: Vec<u8>) -> Vec<u8> {
 
 fn hash_for(token: &Token, stamped: Option<Content>) -> Option<Vec<u8>> {
     match stamped? {
-        Content::Digest(digest) => Some(digest),
+        Content::Digest(digest, _) => Some(digest),
         Content::Whole(content) => token.digest().map(|digest| digest.hash(&content)),
     }
 }

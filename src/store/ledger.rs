@@ -131,6 +131,12 @@ pub async fn leaves(connection: &mut Connection, log: &str, from: i64, until: i6
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(log).bind(from).bind(until).fetch_all(c).await)?)
 }
 
+/// Where the leaf of an event stands.
+pub async fn find_event(connection: &mut Connection, log: &str, event_id: &[u8]) -> Result<Option<i64>, Error> {
+    const SQL: &str = "select idx from ledger_leaf where log = $1 and event_id = $2";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(log).bind(event_id).fetch_optional(c).await)?)
+}
+
 pub async fn upsert_tiles(connection: &mut Connection, log: &str, tiles: &[TileRow]) -> Result<(), Error> {
     const SQL: &str = "insert into ledger_tile (log, level, n, hashes) values ($1, $2, $3, $4) \
          on conflict (log, level, n) do update set hashes = excluded.hashes";

@@ -131,6 +131,11 @@ pub async fn page(connection: &mut Connection, state: Option<&str>, after: Optio
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(state).bind(limit).fetch_all(c).await)?)
 }
 
+pub async fn find(connection: &mut Connection, seq: i64) -> Result<Option<NoticeRow>, Error> {
+    const SQL: &str = concat!("select ", columns!(), " from notice where seq = $1");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(seq).fetch_optional(c).await)?)
+}
+
 /// How many were queued since then and given up.
 pub async fn failed_since(connection: &mut Connection, since: i64) -> Result<i64, Error> {
     const SQL: &str = "select count(*) from notice where state = 'failed' and queued_at >= $1";

@@ -205,6 +205,9 @@ async fn installation_authorities_and_ledger_run_on_both() {
 
         assert_eq!(ledger::logs(c).await.unwrap()[0].origin, "hufu.example/a");
         assert_eq!(ledger::leaves(c, "a", 3, 5).await.unwrap().iter().map(|leaf| leaf.idx).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(ledger::find_event(c, "a", &leaf(4).event_id).await.unwrap(), Some(4));
+        assert_eq!(ledger::find_event(c, "b", &leaf(4).event_id).await.unwrap(), None);
+        assert_eq!(ledger::find_event(c, "a", &leaf(99).event_id).await.unwrap(), None);
         let fence = ledger::raise_fence(c, "a").await.unwrap();
         assert!(matches!(ledger::advance_head(c, "a", 0, &head(10, fence - 1)).await, Err(Error::Conflict)));
         ledger::advance_head(c, "a", 0, &head(10, fence)).await.unwrap();
@@ -465,6 +468,8 @@ async fn notices_run_on_both() {
         let log = notices::page(c, None, None, 10).await.unwrap();
         let states: Vec<_> = log.iter().map(|row| (row.state.as_str(), row.last_error.as_deref(), row.delivered_at)).collect();
         assert_eq!(states, [("delivered", Some("timeout"), Some(21)), ("failed", Some("refused"), None)]);
+        assert_eq!(notices::find(c, log[1].seq).await.unwrap().unwrap().channel, "webhook");
+        assert!(notices::find(c, log[1].seq + 1).await.unwrap().is_none());
         assert_eq!(notices::page(c, Some("failed"), None, 10).await.unwrap().len(), 1);
         assert_eq!(notices::page(c, None, Some(log[0].seq), 10).await.unwrap().len(), 1);
         assert_eq!((notices::failed_since(c, 5).await.unwrap(), notices::failed_since(c, 6).await.unwrap()), (1, 0));

@@ -113,7 +113,9 @@ fn check_identity(certificate: &Certificate) -> Result<(), PathError> {
     }
     let extensions = certificate.extensions();
     let key_identifier = extensions.authority_key_identifier.as_ref().and_then(|identifier| identifier.key_identifier.as_ref());
-    if certificate.version() == 3 && key_identifier.is_none() && !certificate.is_self_issued() {
+    // National tools leave it out (docs/divergences.md).
+    let national = certificate.verifying_key().is_ok_and(|key| key.is_sm2());
+    if certificate.version() == 3 && key_identifier.is_none() && !certificate.is_self_issued() && !national {
         return breaks("§4.2.1.1: the authorityKeyIdentifier names a key");
     }
     Ok(())

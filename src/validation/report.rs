@@ -50,8 +50,10 @@ pub enum Reason {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SubIndication {
     Revoked,
+    RevokedNoPoe,
     RevokedCaNoPoe,
     Expired,
+    OutOfBoundsNoPoe,
     NotYetValid,
     TryLater,
     NoCertificateChainFound,
@@ -61,8 +63,8 @@ pub enum SubIndication {
     FormatFailure,
     HashFailure,
     SigCryptoFailure,
-    SigConstraintsFailure,
     SignedDataNotFound,
+    TimestampOrderFailure,
     NoSigningCertificateFound,
 }
 
@@ -226,6 +228,7 @@ pub enum CheckName {
     Imprint,
     Extensions,
     AuthorityCertificate,
+    Time,
 }
 
 impl CheckName {
@@ -250,6 +253,7 @@ impl CheckName {
             Self::Imprint => ("时间戳摘要", "what the time stamp is of"),
             Self::Extensions => ("扩展", "extensions"),
             Self::AuthorityCertificate => ("时间戳机构证书", "certificate of the time-stamping authority"),
+            Self::Time => ("时间", "time"),
         };
         Message { zh, en }
     }
@@ -294,6 +298,22 @@ pub struct LedgerReport {
     pub origin: String,
     pub index: u64,
     pub size: u64,
+    /// The proof that the leaf at `index` is in the log, with the leaf (docs/formats.md, Receipt): it says what the status was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// The same for the leaf of a revocation that came later than the time that the report is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
+    /// What the log says of the certificate as of its newest checkpoint (docs/formats.md, Status proof).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_proof: Option<String>,
+}
+
+impl LedgerReport {
+    /// A place without its proofs.
+    pub fn at(origin: String, index: u64, size: u64) -> Self {
+        Self { origin, index, size, receipt: None, revocation: None, status_proof: None }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -315,8 +335,13 @@ impl Report {
 
     /// Nothing is known, neither good nor bad.
     pub fn unknown(at: OffsetDateTime) -> Self {
+        Self::without_status(Reason::StatusUnknown, at)
+    }
+
+    /// Nobody was asked for the status.
+    pub fn without_status(reason: Reason, at: OffsetDateTime) -> Self {
         let status = StatusReport { state: "unknown", reason: None, since: None, invalid_since: None, as_of: rfc3339(at) };
-        Self::new(Reason::StatusUnknown, status, Vec::new(), Vec::new(), None)
+        Self::new(reason, status, Vec::new(), Vec::new(), None)
     }
 
     pub fn verdict(&self) -> Verdict {

@@ -3,7 +3,7 @@
 use const_oid::db::{rfc5280, rfc5912, rfc6960};
 use der::{
     Encode,
-    asn1::{Ia5String, Null, ObjectIdentifier, OctetString},
+    asn1::{Ia5String, Null, ObjectIdentifier, OctetString, PrintableStringRef},
     flagset::FlagSet,
 };
 use x509_cert::ext::{
@@ -84,6 +84,11 @@ pub fn subject_alternative_names(names: Vec<GeneralName>) -> Result<Extension, E
 /// The responder's own status need not be asked (RFC 6960 §4.2.2.2.1).
 pub fn ocsp_no_check() -> Result<Extension, Error> {
     plain(rfc6960::ID_PKIX_OCSP_NOCHECK, &Null)
+}
+
+/// A number of a national register, as a PrintableString (GB/T 20518 §5.2.4).
+pub fn national(oid: ObjectIdentifier, number: &str) -> Result<Extension, Error> {
+    plain(oid, &PrintableStringRef::new(number).map_err(|error| Error::malformed("extension", error))?)
 }
 
 /// The alternative name of that kind: `dns`, `mail`, `ip` or `uri`.

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command, str::FromStr};
 
 use const_oid::db::rfc5280::{
-    ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_OCSP_SIGNING,
+    ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_OCSP_SIGNING, ID_KP_TIME_STAMPING,
 };
 use der::{Encode, asn1::AnyRef, asn1::OctetString};
 use spki::AlgorithmIdentifierOwned;
@@ -69,6 +69,13 @@ impl Authority {
         let usage = KeyUsage(KeyUsages::DigitalSignature.into());
         let extensions = vec![extension_list::critical(ID_CE_KEY_USAGE, &usage).unwrap()];
         self.certify(&Name::from_str("CN=张三").unwrap(), key, serial, extensions)
+    }
+
+    /// The certificate of a time-stamping authority.
+    pub fn certify_stamper(&self, key: &PublicKey) -> Vec<u8> {
+        let usage = vec![ID_KP_TIME_STAMPING];
+        let extensions = vec![extension_list::critical(ID_CE_EXT_KEY_USAGE, &usage).unwrap()];
+        self.certify(&Name::from_str("CN=stamper").unwrap(), key, &[3], extensions)
     }
 
     pub fn secret(&self) -> &Secret {

@@ -15,7 +15,7 @@ pub mod draft;
 mod extension_list;
 pub mod extensions;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod general_name;
 pub mod identity_number;
 mod instant;

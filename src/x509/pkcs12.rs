@@ -1,7 +1,9 @@
 //! A private key with its certificates in one file under a passphrase (PKCS#12, RFC 7292), for programs that want it so.
 //!
 //! Keys and certificates are under PBES2 (AES-256-CBC, PBKDF2-HMAC-SHA256), the whole under HMAC-SHA256: what OpenSSL 3 and
-//! Java write themselves. Kept out on purpose: reading such files, and the older ciphers.
+//! Java write themselves. `open.rs` reads what is protected so. Kept out on purpose: the older ciphers.
+
+mod open;
 
 use aws_lc_rs::hmac;
 use const_oid::{ObjectIdentifier, db::rfc5911::ID_DATA};
@@ -13,6 +15,8 @@ use pkcs8::pkcs5::pbes2;
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::attr::{Attribute, Attributes};
 use zeroize::Zeroizing;
+
+pub use open::Opened;
 
 use super::Error;
 use crate::{
@@ -258,6 +262,39 @@ mod tests {
                 assert_eq!(key.public_key(), authority.public_key());
             }
         }
+    }
+
+    #[test]
+    fn what_was_sealed_here_or_by_openssl_is_opened_again() {
+        for authority in fixtures::authorities() {
+            let sealed = file(&authority, PASSPHRASE);
+            let check = |file: &[u8]| {
+                let opened = Opened::open(file, PASSPHRASE).unwrap();
+                assert_eq!(crate::crypto::algorithms::load_any(&opened.key).unwrap().public_key(), authority.public_key());
+                assert!(opened.certificates.len() == 2 && opened.certificates.iter().any(|der| der == authority.certificate()));
+            };
+            check(&sealed);
+            let Some(openssl) = fixtures::OpenSsl::find() else { return };
+            openssl.write("x.p12", &sealed);
+            openssl.run(&format!("pkcs12 -in x.p12 -passin pass:{PASSPHRASE} -noenc -out x.pem"));
+            openssl.run(&format!("pkcs12 -export -in x.pem -passout pass:{PASSPHRASE} -out y.p12"));
+            check(&openssl.read("y.p12"));
+        }
+    }
+
+    #[test]
+    fn damage_a_wrong_passphrase_and_endless_work_open_nothing() {
+        let sealed = file(&Authority::p256(), PASSPHRASE);
+        for passphrase in ["", "trial-passphrasf"] {
+            assert!(Opened::open(&sealed, passphrase).is_err());
+        }
+        for length in (0..sealed.len()).step_by(97) {
+            assert!(Opened::open(&sealed[..length], PASSPHRASE).is_err());
+        }
+        let mut endless: Pfx = der::Decode::from_der(&sealed).unwrap();
+        endless.mac.iterations = 10_000_001;
+        let error = Opened::open(&endless.to_der().unwrap(), PASSPHRASE).err().unwrap();
+        assert!(error.to_string().contains("ten million"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,10 @@ use hufu::{
 use serde_json::{Value, json};
 use time::Duration;
 
-use crate::world::{Agent, Answer, Ca, Office, Person, TestCa, csr, in_both_families, new_csr, text};
+use crate::{
+    notices::MailServer,
+    world::{Agent, Answer, Ca, Office, Person, TestCa, csr, in_both_families, new_csr, text},
+};
 
 in_both_families! {
     a_code_from_a_counter_becomes_a_certificate,
@@ -27,6 +30,7 @@ in_both_families! {
     a_new_name_takes_the_place_of_the_old_one,
     naming_a_certificate_is_not_holding_it,
     a_guardian_submits_for_another,
+    a_citizen_is_told_by_mail_and_a_telephone_waits,
 }
 
 /// Three days, as the profile says.
@@ -418,4 +422,23 @@ async fn a_guardian_submits_for_another(family: Family) {
     assert_eq!(text(&view, "submitted_by"), guardian.id);
     assert_ne!(text(&view, "person"), guardian.id);
     ca.audit_finds_nothing().await;
+}
+
+async fn a_citizen_is_told_by_mail_and_a_telephone_waits(family: Family) {
+    let Some(server) = MailServer::start(&["--busy", "1"]) else { return };
+    let ca = TestCa::new().with(|config| server.configure(&mut config.notices)).start().await;
+    let counter = Counter::open(&ca, family).await;
+    counter.code("citizen", &Citizen::new("韩梅梅")).await;
+    counter.code("citizen", &Citizen { contact: "li@example.cn".to_owned(), ..Citizen::new("李雷") }).await;
+    for _ in 0..3 {
+        ca.services().deliver_notices().await;
+        ca.clock.forward(Duration::seconds(30));
+    }
+    let said = server.mails().await;
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert_eq!(said[0]["busy"], said[1]["headers"]["message-id"], "the server was busy, and was asked again");
+    assert_eq!(said[1]["envelope"][1], "li@example.cn");
+    assert!(text(&said[1]["headers"], "subject").starts_with("已在柜台核验您的身份"), "{said:#?}");
+    assert!(!said[1].to_string().contains("李雷"), "whoever reads the mailbox learns no name");
+    assert_eq!(ca.sql().await.number("select count(*) from contact_notice where sent_at is null").await, 1);
 }

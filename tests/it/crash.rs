@@ -6,7 +6,7 @@ mod checks;
 #[path = "crash/installation.rs"]
 mod installation;
 
-use std::{os::unix::process::ExitStatusExt, path::PathBuf, time::Duration};
+use std::{os::unix::process::ExitStatusExt, path::PathBuf, sync::Mutex, time::Duration};
 
 use anyhow::{Context, ensure};
 use futures_util::{StreamExt, future::try_join_all, stream};
@@ -16,9 +16,10 @@ use hufu::{
         client::{Identity, Problem},
         decide::decide,
     },
-    crypto::{Algorithm, algorithms},
-    ledger::State,
+    crypto::{Algorithm, Digest, algorithms, digest::sha256},
+    ledger::{Hash, State},
     services::crash::POINTS,
+    x509::tsp::{MessageImprint, TimeStampRequest, TimeStampResponse},
 };
 use serde_json::{Value, json};
 
@@ -40,6 +41,8 @@ enum Step {
     Finish,
     /// The revocation of a certificate, with the CRLs that follow from it.
     Revoke,
+    /// A time stamp.
+    Stamp,
 }
 
 /// What the crash leaves of the step, once the program runs again.
@@ -96,6 +99,10 @@ static CASES: &[(Step, &str, Outcome)] = &[
     (Step::Revoke, "crl-before-commit", Done),
     (Step::Revoke, "crl-committed", Done),
     (Step::Revoke, "journal-heads-written:2", Done),
+    (Step::Stamp, "record-before-commit", NotDone),
+    (Step::Stamp, "record-committed", Done),
+    (Step::Stamp, "journal-heads-written", Done),
+    (Step::Stamp, "journal-checkpoint-signed", Done),
 ];
 
 #[test]
@@ -275,6 +282,7 @@ impl Base {
                 self.crash_of_start(place, point, outcome).await
             }
             Step::Approve | Step::Revoke => self.crash_of_request(step, point, outcome).await,
+            Step::Stamp => self.crash_of_stamp(point, outcome).await,
         }
     }
 
@@ -312,11 +320,28 @@ impl Base {
         place.remove().await
     }
 
+    /// Nobody has the token; the ledger may have its hash all the same, once, and goes on stamping.
+    async fn crash_of_stamp(&self, point: &str, outcome: Outcome) -> anyhow::Result<()> {
+        let place = Place::copy_of(&self.place).await?;
+        self.die(place.run(Some(point)).await?, point, Step::Stamp).await?;
+        let seen = Seen::published(&place)?.and(&self.seen);
+        let running = place.run(None).await.context("after the crash")?;
+        let books = self.books(&running, &seen).await?;
+        ensure!(books.tokens().len() == usize::from(outcome == Done), "{} tokens in the ledger", books.tokens().len());
+        let tokens = [stamp(&running, Digest::Sm3).await?, stamp(&running, Digest::Sha256).await?];
+        let after = self.books(&running, &books.seen).await?.tokens();
+        ensure!(after.len() == books.tokens().len() + 2, "{} tokens in the ledger", after.len());
+        ensure!(tokens.iter().all(|token| after.contains(&sha256(token))), "a token was given out that the ledger has not");
+        running.stop().await?;
+        place.remove().await
+    }
+
     /// Asks for what reaches the point; nobody gets an answer.
     async fn die(&self, mut running: Running, point: &str, step: Step) -> anyhow::Result<()> {
         let answer = match step {
-            Step::Approve => self.approve(&running, &self.waiting).await,
-            _ => self.revoke(&running, &self.revocable).await,
+            Step::Approve => self.approve(&running, &self.waiting).await.map(drop),
+            Step::Stamp => stamp(&running, Digest::Sm3).await.map(drop),
+            _ => self.revoke(&running, &self.revocable).await.map(drop),
         };
         ensure!(answer.is_err(), "answered although it was to die at {point}");
         died(&mut running.process, point).await
@@ -356,6 +381,17 @@ impl Base {
     async fn state_of(&self, running: &Running, enrolment: &str) -> anyhow::Result<String> {
         let view = running.api(Some(&self.auditor))?.get(&format!("/api/v1/enrolments/{enrolment}")).await?;
         Ok(text(&view, "state")?.to_owned())
+    }
+}
+
+/// A time-stamp token over nothing in particular.
+async fn stamp(running: &Running, digest: Digest) -> anyhow::Result<Vec<u8>> {
+    let imprint = MessageImprint::of(digest, b"document");
+    let request = TimeStampRequest { imprint, policy: None, nonce: None, wants_certificate: false, extensions: Vec::new() };
+    let answer = running.public()?.post_bytes("/tsa", "application/timestamp-query", request.to_der()?).await?;
+    match TimeStampResponse::parse(&answer)? {
+        TimeStampResponse::Granted(token) => Ok(token.to_vec()),
+        TimeStampResponse::Rejected(rejection) => anyhow::bail!("{rejection}"),
     }
 }
 
@@ -413,10 +449,11 @@ async fn finish_install(place: Place) -> anyhow::Result<()> {
 async fn kill_under_load(rounds: u32) -> anyhow::Result<()> {
     let base = Base::prepare().await?;
     let mut promised: Vec<Value> = Vec::new();
+    let given_out = Mutex::new(Vec::new());
     for round in 0..rounds {
         let mut running = base.place.run(None).await.with_context(|| format!("round {round}"))?;
         let moment = Duration::from_millis(200 + installation::rand() % 1500);
-        let answered = tokio::time::timeout(moment, load(&base, &running)).await;
+        let answered = tokio::time::timeout(moment, load(&base, &running, &given_out)).await;
         running.process.kill()?;
         if let Ok(ended) = answered {
             ended.context("under load, before the kill")?;
@@ -437,15 +474,18 @@ async fn kill_under_load(rounds: u32) -> anyhow::Result<()> {
             let state = if view["status"] == "revoked" { State::Revoked } else { State::Good };
             agree(&running, &books, view, state).await.with_context(|| format!("{view}"))?;
         }
+        let (tokens, given_out) = (books.tokens(), given_out.lock().unwrap());
+        ensure!(given_out.iter().all(|token| tokens.contains(token)), "a token was given out that the ledger has not");
         promised = books.certificates;
         running.stop().await?;
     }
+    ensure!(given_out.lock().unwrap().len() > 20, "the load did next to nothing: {} tokens", given_out.lock().unwrap().len());
     ensure!(promised.len() > 20, "the load did next to nothing: {} certificates", promised.len());
     base.place.remove().await
 }
 
-/// Four officers' worth of work, until one of them is refused.
-async fn load(base: &Base, running: &Running) -> anyhow::Result<()> {
+/// Four officers' worth of work and somebody who has things stamped, until one of them is refused.
+async fn load(base: &Base, running: &Running, given_out: &Mutex<Vec<Hash>>) -> anyhow::Result<()> {
     let one = async |number: usize| -> anyhow::Result<()> {
         loop {
             let enrolment = base.enrol(running, "赵六").await?;
@@ -455,5 +495,13 @@ async fn load(base: &Base, running: &Running) -> anyhow::Result<()> {
             }
         }
     };
-    try_join_all((0..4).map(one)).await.map(drop)
+    let stamps = async {
+        loop {
+            for digest in [Digest::Sha256, Digest::Sm3] {
+                let token = stamp(running, digest).await?;
+                given_out.lock().unwrap().push(sha256(&token));
+            }
+        }
+    };
+    futures_util::future::try_join(try_join_all((0..4).map(one)), stamps).await.map(|_: (Vec<()>, ())| ())
 }

@@ -4,10 +4,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context;
-use der::pem::LineEnding;
 use serde_json::json;
 
-use super::Subject;
+use super::{Subject, documents, is_signer, name};
 use crate::{
     cli::{
         client::{Client, Identity, Trust},
@@ -47,6 +46,7 @@ impl Kept {
             running,
             kept: Self::default(),
             expected: serde_json::Map::new(),
+            documents: serde_json::Map::new(),
         };
         gatherer.trust(temporary)?;
         gatherer.authorities().await?;
@@ -56,15 +56,14 @@ impl Kept {
             gatherer.certificate(label, identity.certificate(), &csr, key).await?;
         }
         for subject in subjects {
-            let pem =
-                der::pem::encode_string("PRIVATE KEY", LineEnding::LF, &subject.secret).map_err(|error| anyhow::anyhow!("{error}"))?;
-            gatherer.certificate(&subject.label, subject.certificate()?, &subject.csr, pem.into_bytes()).await?;
+            gatherer.certificate(&subject.label, subject.certificate()?, &subject.csr, subject.pem()?.as_bytes().to_vec()).await?;
         }
         for family in ["p256", "sm2"] {
             gatherer.unknown(family).await?;
         }
         gatherer.ledgers().await?;
-        let expected = serde_json::to_vec_pretty(&json!({"certificates": gatherer.expected}))?;
+        gatherer.documents(&temporary.join("signatures"), subjects)?;
+        let expected = serde_json::to_vec_pretty(&json!({"certificates": gatherer.expected, "documents": gatherer.documents}))?;
         gatherer.kept.put("expected.json", expected);
         Ok(gatherer.kept)
     }
@@ -90,6 +89,8 @@ struct Gatherer<'a> {
     running: &'a Running,
     kept: Kept,
     expected: serde_json::Map<String, serde_json::Value>,
+    /// By family.
+    documents: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Gatherer<'_> {
@@ -157,6 +158,19 @@ impl Gatherer<'_> {
         let response = self.public.post_bytes("/ocsp", "application/ocsp-request", request.clone()).await?;
         self.kept.put(format!("ocsp/{file}.req"), request);
         self.kept.put(format!("ocsp/{file}.resp"), response);
+        Ok(())
+    }
+
+    /// The document, its signatures and stamps, and who signed.
+    fn documents(&mut self, directory: &Path, subjects: &[Subject]) -> anyhow::Result<()> {
+        for signer in subjects.iter().filter(|subject| is_signer(subject)) {
+            for file in documents::names(signer.family) {
+                let path = directory.join(&file);
+                let contents = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+                self.kept.put(format!("signatures/{file}"), contents);
+            }
+            self.documents.insert(name(signer.family).to_owned(), json!({"signer": signer.label}));
+        }
         Ok(())
     }
 

@@ -30,6 +30,7 @@ pub async fn judge(kept: &Kept, directory: &Path) -> anyhow::Result<String> {
     for family in ["p256", "sm2"] {
         judge.never_issued(family).await?;
     }
+    judge.documents().await?;
     Ok(format!("{version}: {} checks held", judge.held))
 }
 
@@ -87,6 +88,18 @@ impl Judge {
             return self.sm2_response(&response, &authority).await;
         }
         self.response(&["ocsp", "-respin", &response, "-resp_text"], &authority, "Cert Status: unknown").await
+    }
+
+    /// What was signed and stamped with P-256. OpenSSL 3.0 has no CMS and no time stamps of SM2; `tests/peers` shows those to others.
+    async fn documents(&mut self) -> anyhow::Result<()> {
+        let verify = ["cms", "-verify", "-cades", "-binary", "-inform", "DER", "-CAfile", "trust/root-p256-g1.pem", "-out", "out", "-in"];
+        for file in ["p256.p7s", "p256.unstamped.p7s"] {
+            let signature = format!("signatures/{file}");
+            self.run(&[&verify[..], &[&signature, "-content", "signatures/document.txt"]].concat(), "erification successful").await?;
+        }
+        self.run(&[&verify[..], &["signatures/p256.p7m"]].concat(), "erification successful").await?;
+        let stamp = ["ts", "-verify", "-token_in", "-in", "signatures/p256.tst", "-data", "signatures/document.txt"];
+        self.run(&[&stamp[..], &["-CAfile", "trust/root-p256-g1.pem"]].concat(), "Verification: OK").await
     }
 
     /// One certificate under its issuer. For SM2 the identity reaches the certificate in question alone.

@@ -103,10 +103,16 @@ impl Algorithm for Sm2 {
     }
 }
 
-/// Checks a signature whose signer has another identity than the default one: for vectors, for nobody here signs so.
-pub fn verify_with_identity(identity: &str, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Error> {
+/// Checks a signature whose signer has another identity than the default one, any octets: for vectors, for nobody here signs so.
+///
+/// Errors: `Signature` also for an identity of 8192 octets or more, whose length in bits Z cannot say.
+pub fn verify_with_identity(identity: &[u8], public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Error> {
     Sm2.check_public_key(public_key)?;
-    verify(identity, public_key, message, signature)
+    let mut hasher = Digest::Sm3.hasher();
+    hasher.update(&z(identity, public_key).ok_or(Error::Signature)?);
+    hasher.update(message);
+    let key = VerifyingKey::from_sec1_bytes(DEFAULT_IDENTITY, public_key).map_err(|_| Error::PublicKey)?;
+    key.verify_prehash(&hasher.finish(), &parse_signature(signature)?).map_err(|_| Error::Signature)
 }
 
 fn verify(identity: &str, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Error> {
@@ -131,7 +137,8 @@ impl Sm2Verifier {
     pub(in crate::crypto) fn new(point: &[u8]) -> Result<Self, Error> {
         Sm2.check_public_key(point)?;
         let key = VerifyingKey::from_sec1_bytes(DEFAULT_IDENTITY, point).map_err(|_| Error::PublicKey)?;
-        Ok(Self { key, z: z(DEFAULT_IDENTITY, point) })
+        let z = z(DEFAULT_IDENTITY.as_bytes(), point).ok_or(Error::PublicKey)?;
+        Ok(Self { key, z })
     }
 
     /// What is hashed before the message (GM/T 0009 §8.1).
@@ -149,21 +156,21 @@ impl Sm2Verifier {
     }
 }
 
-/// SM3(ENTL ‖ identity ‖ a ‖ b ‖ G ‖ public key), the curve as GM/T 0009 §5 and GB/T 32918.5 have it.
-fn z(identity: &str, point: &[u8]) -> [u8; 32] {
+/// SM3(ENTL ‖ identity ‖ a ‖ b ‖ G ‖ public key), the curve as GM/T 0009 §5 and GB/T 32918.5 have it. `None` for an identity
+/// whose length in bits does not fit the two octets of ENTL.
+fn z(identity: &[u8], point: &[u8]) -> Option<[u8; 32]> {
     const A: [u8; 32] = hex_literal("FFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFC");
     const B: [u8; 32] = hex_literal("28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93");
     const X: [u8; 32] = hex_literal("32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7");
     const Y: [u8; 32] = hex_literal("BC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0");
     let mut hash = Digest::Sm3.hasher();
-    // Identities here are constants of a few octets.
-    let bits = u16::try_from(identity.len() * 8).unwrap_or(u16::MAX).to_be_bytes();
-    for part in [&bits[..], identity.as_bytes(), &A, &B, &X, &Y, point.get(1..).unwrap_or_default()] {
+    let bits = u16::try_from(identity.len() * 8).ok()?.to_be_bytes();
+    for part in [&bits[..], identity, &A, &B, &X, &Y, point.get(1..).unwrap_or_default()] {
         hash.update(part);
     }
     let mut z = [0; 32];
     z.copy_from_slice(&hash.finish());
-    z
+    Some(z)
 }
 
 const fn hex_literal(text: &str) -> [u8; 32] {

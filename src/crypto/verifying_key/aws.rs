@@ -33,8 +33,12 @@ pub(super) fn ecdsa(curve: Curve, digest: Digest) -> Found {
     })
 }
 
-/// AWS-LC wants a static value for each length of salt, so the lengths in use are listed: none, and those of the hash functions.
-pub(super) fn pss(digest: Digest, salt: u16) -> Found {
+/// AWS-LC wants a static value for each length of salt, so the lengths in use are listed: none, those of the hash functions, and
+/// all that the key has room for, which OpenSSL writes unless it is told otherwise.
+pub(super) fn pss(digest: Digest, salt: u16, bits: usize) -> Found {
+    if Some(usize::from(salt)) == most_salt(digest, bits) {
+        return salted_at_most(digest);
+    }
     match salt {
         0 => salted::<0>(digest),
         20 => salted::<20>(digest),
@@ -44,6 +48,20 @@ pub(super) fn pss(digest: Digest, salt: u16) -> Found {
         64 => salted::<64>(digest),
         _ => None,
     }
+}
+
+/// emLen − hLen − 2, where emLen is that of one bit less than the modulus (RFC 8017 §8.1.1, §9.1.1).
+fn most_salt(digest: Digest, bits: usize) -> Option<usize> {
+    (bits - 1).div_ceil(8).checked_sub(digest.aws()?.output_len() + 2)
+}
+
+fn salted_at_most(digest: Digest) -> Found {
+    Some(match digest {
+        Digest::Sha256 => &const { RSA_PSS_2048_8192_SHA256.with_pss_salt_length(RsaPssSaltLength::Max) },
+        Digest::Sha384 => &const { RSA_PSS_2048_8192_SHA384.with_pss_salt_length(RsaPssSaltLength::Max) },
+        Digest::Sha512 => &const { RSA_PSS_2048_8192_SHA512.with_pss_salt_length(RsaPssSaltLength::Max) },
+        Digest::Sha1 | Digest::Sm3 => return None,
+    })
 }
 
 fn salted<const SALT: u16>(digest: Digest) -> Found {

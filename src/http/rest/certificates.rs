@@ -14,7 +14,7 @@ use crate::{
     http::{App, problem::Problem},
     ledger::StatusKey,
     policy::{Act, DepartmentId, PersonId, Timestamp},
-    services::{Error, evidence::Evidence, revoke::Changed, verify::rfc3339},
+    services::{Error, court::Evidence, revoke::Changed, verify::rfc3339},
     store::{CertificateFilter, CertificateRow},
     world::{from_millis, millis},
     x509::p7c,

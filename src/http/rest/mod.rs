@@ -6,10 +6,13 @@ mod citizens;
 mod claims;
 mod departments;
 mod enrolments;
+mod notices;
 mod officers;
 mod policies;
+mod report;
 mod statements;
 mod suspensions;
+mod time_stamps;
 mod verify;
 
 use axum::{
@@ -21,9 +24,12 @@ use axum::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{App, listener::Peer, problem::Problem};
-use crate::services::{Error, enrol::request_digest, statements::Caller};
+use crate::{
+    config::Limits,
+    services::{Error, enrol::request_digest, statements::Caller},
+};
 
-pub fn router() -> Router<App> {
+pub fn router(limits: &Limits) -> Router<App> {
     Router::new()
         .merge(authorities::router())
         .merge(certificates::router())
@@ -31,11 +37,13 @@ pub fn router() -> Router<App> {
         .merge(claims::router())
         .merge(departments::router())
         .merge(enrolments::router())
+        .merge(notices::router())
         .merge(officers::router())
         .merge(policies::router())
         .merge(statements::router())
         .merge(suspensions::router())
-        .merge(verify::router())
+        .merge(time_stamps::router())
+        .merge(verify::router(limits))
 }
 
 /// The largest body that carries a list of identifiers: 20 000 of them and a statement.

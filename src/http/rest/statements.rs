@@ -12,7 +12,7 @@ use super::{Authenticated, Body, LIST_BODY};
 use crate::{
     http::{App, problem::Problem},
     policy::{Act, Payload, ReasonCode, Timestamp},
-    services::{Error, register::check_grants, statements::Subject},
+    services::{Error, statements::Subject},
 };
 
 pub fn router() -> Router<App> {
@@ -77,17 +77,17 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
     match act {
         Act::Approve | Act::Reject | Act::Withdraw => {
             let enrolment = services.find_enrolment(about).await?;
-            crate::policy::decide(&caller.actor, act, &enrolment.object(services.approved_by(&enrolment).await?))?;
+            services.policy().decide(&caller.actor, act, &enrolment.object(services.approved_by(&enrolment).await?))?;
             services.enrolment_subject(&enrolment)
         }
         Act::Revoke | Act::Suspend | Act::Resume => {
             let row = services.find_certificate(about).await?;
-            crate::policy::decide(&caller.actor, act, &crate::services::revoke::certificate_object(&row)?)?;
+            services.policy().decide(&caller.actor, act, &crate::services::revoke::certificate_object(&row)?)?;
             services.certificate_subject(&row).await
         }
         Act::Grant => {
             let officer = services.find_officer(about).await?;
-            check_grants(&caller.actor, act, &officer)?;
+            services.check_grants(&caller.actor, act, &officer)?;
             Ok(services.officer_subject(&officer))
         }
         Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),

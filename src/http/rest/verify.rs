@@ -1,17 +1,18 @@
 //! `/verify/certificate` and `/verify/signature`: public.
 
 use axum::{
-    Json, Router,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
+    Router,
+    extract::{DefaultBodyLimit, State},
+    response::Response,
     routing::post,
 };
 use base64::prelude::*;
 use serde::Deserialize;
 
-use super::Body;
+use super::{Body, report::Form};
 use crate::{
+    config::Limits,
+    crypto::Digest,
     http::{App, problem::Problem},
     policy::Timestamp,
     services::{
@@ -19,15 +20,16 @@ use crate::{
         verify::Question,
         verify_signature::{Content, Kind, SignatureQuestion, Verified},
     },
-    validation::{Purpose, Report, signature::raw::Encoding},
+    validation::{Purpose, signature::raw::Encoding},
     x509::Certificate,
 };
 
 /// The most certificates that may come with the one in question.
 const MOST_CERTIFICATES: usize = 16;
 
-pub fn router() -> Router<App> {
-    Router::new().route("/verify/certificate", post(certificate)).route("/verify/signature", post(signature))
+pub fn router(limits: &Limits) -> Router<App> {
+    let largest = DefaultBodyLimit::max(limits.signature_body);
+    Router::new().route("/verify/certificate", post(certificate)).route("/verify/signature", post(signature).layer(largest))
 }
 
 #[derive(Deserialize)]
@@ -41,7 +43,7 @@ struct Request {
     purpose: Option<String>,
 }
 
-async fn certificate(State(app): State<App>, Body { value: request, .. }: Body<Request>) -> Result<Json<Report>, Problem> {
+async fn certificate(State(app): State<App>, form: Form, Body { value: request, .. }: Body<Request>) -> Result<Response, Problem> {
     let read = |field: &'static str, pem: &str| {
         let certificates = Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed(field, error))?;
         certificates.into_iter().next().ok_or_else(|| Error::malformed(field, "no certificate"))
@@ -62,8 +64,12 @@ async fn certificate(State(app): State<App>, Body { value: request, .. }: Body<R
         purpose,
     };
     // Up to hundreds of signature checks: not on a thread that serves connections.
-    let verdict = tokio::task::spawn_blocking(move || app.services.verify_certificate(&question)).await;
-    Ok(Json(verdict.map_err(|_| Problem::panicked())??))
+    let services = app.services.clone();
+    let id = question.certificate.id();
+    let verdict = tokio::task::spawn_blocking(move || services.verify_certificate(&question)).await;
+    let mut report = verdict.map_err(|_| Problem::panicked())??;
+    app.services.add_evidence(&id, &mut report).await?;
+    form.answer(&app, &report).await
 }
 
 /// What a signature is and what it is over. Octets are in base64.
@@ -75,6 +81,8 @@ struct SignatureRequest {
     format: FormatName,
     content: Option<String>,
     digest: Option<String>,
+    /// By which function the digest is, where the signature may be by several.
+    digest_algorithm: Option<String>,
     #[serde(default)]
     certificates: Vec<String>,
     /// Of a bare signature, as JOSE names it.
@@ -83,8 +91,6 @@ struct SignatureRequest {
     #[serde(default)]
     encoding: EncodingName,
     at: Option<String>,
-    /// Sign the report with the service's key of this family.
-    sign_report: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -105,49 +111,39 @@ enum EncodingName {
     Fixed,
 }
 
-async fn signature(State(app): State<App>, Body { value: request, .. }: Body<SignatureRequest>) -> Result<Response, Problem> {
-    let family = request.sign_report.clone();
+async fn signature(State(app): State<App>, form: Form, Body { value: request, .. }: Body<SignatureRequest>) -> Result<Response, Problem> {
     let question = request.question()?;
     let services = app.services.clone();
     let verified = tokio::task::spawn_blocking(move || services.verify_signature(question)).await.map_err(|_| Problem::panicked())??;
-    let json = match verified {
-        Verified::Signature(report) => serde_json::to_vec(&report),
-        Verified::TimeStamp(report) => serde_json::to_vec(&report),
-    };
-    // A report is text, numbers and lists of them.
-    let json = json.map_err(|_| Problem::panicked())?;
-    match family {
-        None => Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response()),
-        Some(family) => {
-            let signed = app.services.sign_report(&family, &json).await?;
-            let signed = signed.ok_or_else(|| Error::malformed("sign_report", "the service has no such key; one of p256, sm2"))?;
-            Ok(([(header::CONTENT_TYPE, "application/pkcs7-mime; smime-type=signed-data")], signed).into_response())
+    match verified {
+        Verified::Signature(mut report) => {
+            app.services.add_evidence_to_signatures(&mut report.signatures).await?;
+            form.answer(&app, &report).await
+        }
+        Verified::TimeStamp(mut report) => {
+            app.services.add_evidence_to_time_stamp(&mut report).await?;
+            form.answer(&app, &*report).await
         }
     }
 }
 
 impl SignatureRequest {
     fn question(self) -> Result<SignatureQuestion, Error> {
-        let octets = |field: &'static str, text: &str| BASE64_STANDARD.decode(text).map_err(|error| Error::malformed(field, error));
-        if self.certificates.len() > MOST_CERTIFICATES {
-            return Err(Error::malformed("certificates", format!("at most {MOST_CERTIFICATES}")));
-        }
         let mut certificates = Vec::new();
         for pem in &self.certificates {
             certificates.extend(Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed("certificates", error))?);
+            if certificates.len() > MOST_CERTIFICATES {
+                return Err(Error::malformed("certificates", format!("at most {MOST_CERTIFICATES}")));
+            }
         }
         let content = match (&self.content, &self.digest) {
             (Some(_), Some(_)) => return Err(Error::malformed("digest", "the content or its digest, not both")),
             (Some(content), None) => Some(Content::Whole(octets("content", content)?)),
-            (None, Some(digest)) => Some(Content::Digest(octets("digest", digest)?)),
+            (None, Some(digest)) => Some(Content::Digest(octets("digest", digest)?, self.digest_algorithm()?)),
             (None, None) => None,
         };
         let kind = match (self.format, content) {
-            (FormatName::Document, Some(Content::Digest(_))) => {
-                return Err(Error::malformed("digest", "a CMS or JWS is verified over its content"));
-            }
-            (FormatName::Document, Some(Content::Whole(content))) => Kind::Document { content: Some(content) },
-            (FormatName::Document, None) => Kind::Document { content: None },
+            (FormatName::Document, content) => Kind::Document { content },
             (FormatName::Raw, Some(signed)) => {
                 let encoding = match self.encoding {
                     EncodingName::Der => Encoding::Der,
@@ -161,12 +157,26 @@ impl SignatureRequest {
         let at = self.at.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("at", error))?;
         Ok(SignatureQuestion { signature: signature_octets(&self.signature, &kind)?, kind, certificates, at: at.map(Timestamp::instant) })
     }
+
+    fn digest_algorithm(&self) -> Result<Option<Digest>, Error> {
+        let find =
+            |name: &String| Digest::named(name).ok_or_else(|| Error::malformed("digest_algorithm", format!("one of {}", Digest::names())));
+        self.digest_algorithm.as_ref().map(find).transpose()
+    }
 }
 
-/// A JWS is text and may come as it is; everything else is in base64.
+/// A JWS is text and may come as it is, and so may PEM; everything else is in base64.
 fn signature_octets(text: &str, kind: &Kind) -> Result<Vec<u8>, Error> {
-    if matches!(kind, Kind::Document { .. }) && (text.contains('.') || text.trim_start().starts_with('{')) {
+    let start = text.trim_start();
+    let is_jws = matches!(kind, Kind::Document { .. }) && (text.contains('.') || start.starts_with('{'));
+    if is_jws || start.starts_with("-----BEGIN ") {
         return Ok(text.as_bytes().to_vec());
     }
-    BASE64_STANDARD.decode(text).map_err(|error| Error::malformed("signature", error))
+    octets("signature", text)
+}
+
+/// Base64, in lines or in one.
+fn octets(field: &'static str, text: &str) -> Result<Vec<u8>, Error> {
+    let digits: String = text.split_ascii_whitespace().collect();
+    BASE64_STANDARD.decode(digits).map_err(|error| Error::malformed(field, error))
 }

@@ -103,6 +103,16 @@ fn an_event_id_differs_in_log_type_certificate_and_version() {
     assert_ne!(base, event_id("log", EventType::ISSUE, &key, 2));
 }
 
+#[test]
+fn a_token_is_named_by_its_hash_in_its_log_alone() {
+    let entry = Entry::time_stamp(ORIGIN, 1_795_000_000, Digests::default(), &[7; 32]);
+    assert_eq!(entry.token(ORIGIN), Ok([7; 32]));
+    assert_eq!(entry.token("other"), Err(EntryError::Body));
+    for (wrong, body) in [(EventType::TIME_STAMP, vec![8; 32]), (EventType::TIME_STAMP, vec![7; 31]), (EventType::AUDIT, vec![7; 32])] {
+        assert!(Entry { event_type: wrong, body, ..entry.clone() }.token(ORIGIN).is_err());
+    }
+}
+
 proptest! {
     #[test]
     fn every_entry_reads_back(entry in any_entry()) {

@@ -9,6 +9,7 @@ use crate::{
         Depth, Digests, Entry, EventType, Hash, Note, NoteKey, StatusKey, StatusMap, TileId, Tree, TrustedLog, entry::event_id, merkle,
         tiles,
     },
+    policy::{AuthorityName, Purpose},
     services::logs::{OPERATIONS, note_keys},
     store::{self, Connection},
 };
@@ -22,7 +23,7 @@ pub(super) struct Book {
     pub map: StatusMap,
     /// The issue of each certificate.
     pub issues: HashMap<StatusKey, Issue>,
-    /// The leaves that are about no certificate.
+    /// The leaves that are about no certificate, but for map heads and tokens, which speak for themselves.
     pub notices: Vec<Notice>,
     /// Decisions and policies that leaves name, with the first leaf that does.
     pub decisions: BTreeMap<Hash, u64>,
@@ -76,7 +77,7 @@ pub(super) async fn check(
 
 fn check_row(row: &store::LogRow, trusted: Option<&TrustedLog>, findings: &mut Findings) {
     let mut finding = findings.row("log", &row.name);
-    let named = row.name == OPERATIONS || row.name.parse::<crate::policy::AuthorityName>().is_ok();
+    let named = row.name == OPERATIONS || row.name.parse::<AuthorityName>().is_ok();
     finding.check("name", named, || "neither an authority's nor operations".to_owned());
     let Some(trusted) = trusted else { return finding.add("name", "the trust bundle has no such log") };
     finding.check("origin", row.origin == trusted.origin, || "the trust bundle has another".to_owned());
@@ -155,6 +156,10 @@ impl Book {
             row.check("event_id", identity.is_none_or(|identity| identity == entry.event_id), || {
                 "not the identity of this event in this log".to_owned()
             });
+            if entry.event_type == EventType::TIME_STAMP {
+                let stamps = log.parse::<AuthorityName>().is_ok_and(|name| name.purpose() != Purpose::Root);
+                row.check("entry", stamps && entry.token(&self.origin).is_ok(), || "not the record of a token of this log".to_owned());
+            }
             self.note(entry, index);
         }
         // The batch was staged on this very map.
@@ -171,7 +176,7 @@ impl Book {
         if entry.event_type == EventType::ISSUE {
             let issue = Issue { index, time: entry.time, not_after: entry.not_after().ok(), digests: entry.digests };
             self.issues.insert(entry.status_key, issue);
-        } else if entry.status_key == StatusKey::NONE && entry.event_type != EventType::MAP_HEAD {
+        } else if entry.status_key == StatusKey::NONE && !matches!(entry.event_type, EventType::MAP_HEAD | EventType::TIME_STAMP) {
             let Entry { event_type, event_id, digests, .. } = entry;
             self.notices.push(Notice { index, event_type, event_id, digests, body: entry.body().to_vec() });
         }

@@ -10,11 +10,7 @@ use crate::{
 };
 
 pub(super) fn check(records: &Records, facts: &Facts, findings: &mut Findings) {
-    let policies: BTreeMap<&[u8], PolicySet> = records
-        .policies
-        .iter()
-        .filter_map(|(digest, row)| Some((digest.as_slice(), PolicySet::from_canonical_text(&row.text).ok()?)))
-        .collect();
+    let policies = records.policy_sets();
     let mut first_seen: BTreeMap<&[u8], &store::EnrolmentRow> = BTreeMap::new();
     for row in &records.enrolments {
         let requests = records.requests.get(&row.id).map(Vec::as_slice).unwrap_or_default();

@@ -21,6 +21,7 @@ pub(super) fn check(records: &Records, findings: &mut Findings) {
 }
 
 fn check_persons(records: &Records, findings: &mut Findings) {
+    let policies = records.policy_sets();
     let mut first: HashMap<&str, &store::EnrolmentRow> = HashMap::new();
     for enrolment in &records.enrolments {
         first.entry(&enrolment.person).or_insert(enrolment);
@@ -33,7 +34,7 @@ fn check_persons(records: &Records, findings: &mut Findings) {
         let kind = match enrolment {
             _ if *id == records.system_person => "system",
             // An officer was proposed as a person before anything was asked for.
-            Some(enrolment) if person.sealed_profile.is_none() => kind_of(enrolment, records),
+            Some(enrolment) if person.sealed_profile.is_none() => kind_of(enrolment, &policies),
             _ => "person",
         };
         finding.check("kind", person.kind == kind, || format!("it is a {kind}"));
@@ -55,10 +56,14 @@ fn check_persons(records: &Records, findings: &mut Findings) {
 }
 
 /// The kind of person that an enrolment makes when its subject is new.
-fn kind_of(enrolment: &store::EnrolmentRow, records: &Records) -> &'static str {
-    let policy = records.policies.get(&enrolment.policy).and_then(|row| PolicySet::from_canonical_text(&row.text).ok());
+fn kind_of(enrolment: &store::EnrolmentRow, policies: &BTreeMap<&[u8], PolicySet>) -> &'static str {
     let name = enrolment.profile.parse().ok();
-    match policy.as_ref().zip(name).and_then(|(policy, name)| policy.profile(&name)).map(|profile| profile.subject_kind()) {
+    match policies
+        .get(&enrolment.policy[..])
+        .zip(name)
+        .and_then(|(policy, name)| policy.profile(&name))
+        .map(|profile| profile.subject_kind())
+    {
         Some(SubjectKind::Service) => "service",
         _ => "person",
     }

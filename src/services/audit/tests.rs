@@ -10,10 +10,12 @@ use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOpt
 use super::*;
 use crate::{
     config::Config,
+    crypto::Digest,
     policy::Act,
     services::fixture::Installation,
     store::{Db, NoticeProgressRow, NoticeRow, Options},
     world::{SystemEntropy, random},
+    x509::tsp::{MessageImprint, TimeStampRequest, TimeStampResponse},
 };
 
 /// A column, and which rows of it nothing protects: `all`, or a condition in SQL.
@@ -280,6 +282,12 @@ async fn life(database: Option<String>) -> Installation {
     assert!(services.settle_list(&listed).await.iter().all(Result::is_ok));
 
     super::super::citizens::tests::life(&installation, &department).await;
+    for digest in [Digest::Sha256, Digest::Sm3] {
+        let imprint = MessageImprint::of(digest, b"document");
+        let request = TimeStampRequest { imprint, policy: None, nonce: None, wants_certificate: true, extensions: Vec::new() };
+        let answer = services.time_stamp(&request.to_der().unwrap()).await.unwrap();
+        assert!(matches!(TimeStampResponse::parse(&answer).unwrap(), TimeStampResponse::Granted(_)));
+    }
     let (open, _) = installation.enrol(&department, "韩梅").await;
     // Signed and never handed in: its nonce stays unused.
     installation.sign(&department.approver, Act::Approve, services.enrolment_subject(&open).unwrap(), None).await;

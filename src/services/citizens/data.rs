@@ -22,7 +22,7 @@ use super::{
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{self, About, Act, Object, PersonId, Timestamp, jws::canonical, rules},
+    policy::{About, Act, DepartmentPath, Object, PersonId, Timestamp, jws::canonical, rules},
     store::{self, CertificateFilter, CertificateRow, citizens::Change},
     world::{from_millis, millis},
 };
@@ -61,7 +61,7 @@ impl Services {
         }
         let object = self.person_object(id).await?;
         let pair = if caller.person() == id {
-            policy::decide(&caller.actor, Act::Erase, &object(Vec::new()))?;
+            self.policy().decide(&caller.actor, Act::Erase, &object(Vec::new()))?;
             Some(self.alone(caller, Act::Erase, &subject, statement).await?)
         } else {
             self.one_of_two(caller, Act::Erase, &subject, object, statement).await?
@@ -119,7 +119,8 @@ impl Services {
         };
         let department = row.and_then(|row| row.department);
         let department = department.as_deref().map(str::parse).transpose().map_err(|_| Error::Corrupt(format!("person {person}")))?;
-        Ok(move |decided_by| Object::Citizen(rules::CitizenCase { department, concerns: vec![person], decided_by }))
+        let department = DepartmentPath::from(department);
+        Ok(move |decided_by| Object::Citizen(rules::CitizenCase { department: department.clone(), concerns: vec![person], decided_by }))
     }
 
     async fn certificates_of_person(&self, person: PersonId) -> Result<Vec<CertificateRow>, Error> {

@@ -25,8 +25,8 @@ use super::super::{
 use crate::{
     crypto::digest::sha256,
     policy::{
-        self, Act, Actor, Assurance, DepartmentId, EnrolmentId, FieldError, FieldRule, Object, PersonId, Profile, Timestamp,
-        profile::Source, rules,
+        Act, Actor, Assurance, DepartmentId, EnrolmentId, FieldError, FieldRule, Object, PersonId, Profile, Timestamp, profile::Source,
+        rules,
     },
     store::{
         self, CertificateRow,
@@ -139,8 +139,14 @@ impl Services {
             _ => Person { id: PersonId::generate(&*self.entropy), is_new: New::Yes },
         };
         let department = self.department_of(proof, application.department.as_deref()).await?;
-        let about = rules::Enrolment { profile, department, submitted_by: person.id, subject: person.id, approved_by: Vec::new() };
-        policy::decide(&Actor { person: person.id, roles: Vec::new() }, Act::Submit, &Object::Enrolment(about))?;
+        let about = rules::Enrolment {
+            profile,
+            department: department.into(),
+            submitted_by: person.id,
+            subject: person.id,
+            approved_by: Vec::new(),
+        };
+        self.policy().decide(&Actor { person: person.id, roles: Vec::new() }, Act::Submit, &Object::Enrolment(about))?;
 
         let submitted_by = submitter.unwrap_or(person.id);
         let asked = Application {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     ledger::{Digests, Entry, Event, State, StatusKey},
-    policy::{self, Act, PersonId},
+    policy::{Act, PersonId},
     store::{self, CertificateFilter, CertificateRow},
     world::{millis, seconds},
 };
@@ -42,18 +42,18 @@ impl Services {
         match act {
             Act::CheckIdentity | Act::ConfirmIdentity | Act::WithdrawIdentity => {
                 let check = self.find_check(about).await?;
-                policy::decide(&caller.actor, act, &check.object()?)?;
+                self.policy().decide(&caller.actor, act, &check.object()?)?;
                 check.subject_of_statement()
             }
             Act::UpholdContest | Act::DismissContest => {
                 let contest = self.find_contest(about).await?;
-                policy::decide(&caller.actor, act, &contest.object(Vec::new()))?;
+                self.policy().decide(&caller.actor, act, &contest.object(Vec::new()))?;
                 self.contest_subject(&contest)
             }
             _ => {
                 let (person, subject) = self.person_subject(about).await?;
                 let object = self.person_object(person).await?;
-                policy::decide(&caller.actor, act, &object(Vec::new()))?;
+                self.policy().decide(&caller.actor, act, &object(Vec::new()))?;
                 Ok(subject)
             }
         }

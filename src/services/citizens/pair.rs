@@ -11,7 +11,7 @@ use super::super::{
     statements::{Caller, Subject, allowed, decided},
 };
 use crate::{
-    policy::{self, Act, Decision, Object, PersonId, Statement, Timestamp, statement},
+    policy::{Act, Decision, Object, PersonId, Statement, Timestamp, statement},
     store,
     world::millis,
 };
@@ -41,7 +41,7 @@ impl Services {
         if earlier.iter().any(|(_, person)| *person != caller.person()) {
             earlier.retain(|(_, person)| *person != caller.person());
         }
-        policy::decide(&caller.actor, act, &object(earlier.iter().map(|(_, person)| *person).collect()))?;
+        self.policy().decide(&caller.actor, act, &object(earlier.iter().map(|(_, person)| *person).collect()))?;
         let checked = self.check_statement(caller, statement, act, subject).await?;
 
         let decision: Decision = allowed(subject.about, act, Timestamp::new(now), checked.statement.payload().policy, None);
@@ -79,7 +79,7 @@ impl Services {
         }
         let mut signed = Vec::new();
         for (actor, statement) in self.signers(&same).await? {
-            if policy::decide(&actor, act, &object(Vec::new())).is_ok() {
+            if self.policy().decide(&actor, act, &object(Vec::new())).is_ok() {
                 signed.push((statement, actor.person));
             }
         }

@@ -13,7 +13,9 @@ use super::{Established, Proofing, ProvenSubject, check_contact};
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{self, About, Act, Assurance, IdentityNumber, Object, PersonId, ProofingRules, Timestamp, jws::canonical, rules},
+    policy::{
+        self, About, Act, Assurance, DepartmentId, IdentityNumber, Object, PersonId, ProofingRules, Timestamp, jws::canonical, rules,
+    },
     services::{
         Services,
         codes::Code,
@@ -73,8 +75,8 @@ impl Services {
         check_contact(&new.contact)?;
         let number = IdentityNumber::resident(&new.number, self.clock.now().date()).map_err(|error| Error::malformed("number", error))?;
         let department = self.department_id(new.department.as_deref()).await?;
-        let object = Object::IdentityCheck(rules::IdentityCheck { department, recorded_by: caller.person() });
-        policy::decide(&caller.actor, Act::CheckIdentity, &object)?;
+        let object = Object::IdentityCheck(rules::IdentityCheck { department: department.into(), recorded_by: caller.person() });
+        self.policy().decide(&caller.actor, Act::CheckIdentity, &object)?;
 
         let id = hex::encode(random::<16>(&*self.entropy));
         let subject = ProvenSubject { name: Some(new.name), contact: Some(new.contact) };
@@ -186,7 +188,7 @@ impl Services {
     }
 
     async fn check_statement_about(&self, caller: &Caller, check: &IdentityCheck, act: Act, statement: &str) -> Result<Checked, Error> {
-        policy::decide(&caller.actor, act, &check.object()?)?;
+        self.policy().decide(&caller.actor, act, &check.object()?)?;
         self.check_statement(caller, statement, act, &check.subject_of_statement()?).await
     }
 
@@ -247,8 +249,8 @@ impl IdentityCheck {
     pub fn object(&self) -> Result<Object<'static>, Error> {
         let corrupt = |_| Error::Corrupt(format!("identity check {}", self.row.id));
         let recorded_by: PersonId = self.row.submitted_by.parse().map_err(corrupt)?;
-        let department = self.row.department.as_deref().map(str::parse).transpose().map_err(corrupt)?;
-        Ok(Object::IdentityCheck(rules::IdentityCheck { department, recorded_by }))
+        let department: Option<DepartmentId> = self.row.department.as_deref().map(str::parse).transpose().map_err(corrupt)?;
+        Ok(Object::IdentityCheck(rules::IdentityCheck { department: department.into(), recorded_by }))
     }
 
     /// What both officers are shown. The number is there to be compared with the card, and is not repeated in full.

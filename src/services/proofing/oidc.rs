@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, time::Duration as Wait};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use async_trait::async_trait;
 use openidconnect::{
     AccessTokenHash, AdditionalClaims, AuthenticationContextClass, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
@@ -27,9 +27,9 @@ use time::{Duration, OffsetDateTime};
 use super::{Established, Proofing, ProvenSubject, check_contact};
 use crate::{
     config::{OidcConfig, read_passphrase},
-    crypto::{digest::sha256, tls},
+    crypto::digest::sha256,
     policy::{Assurance, IdentityNumber},
-    services::{Services, error::Error, register::check_text},
+    services::{Services, error::Error, https, register::check_text},
     store::{self, citizens::OidcFlowRow},
     world::{millis, random},
 };
@@ -138,10 +138,6 @@ impl Provider {
     /// `None` when no provider is configured.
     pub fn open(config: &OidcConfig) -> anyhow::Result<Option<Self>> {
         let Some(issuer) = &config.issuer else { return Ok(None) };
-        let own_machine = issuer.host_str().is_some_and(|host| host == "127.0.0.1" || host == "localhost");
-        if issuer.scheme() != "https" && !own_machine {
-            bail!("oidc.issuer is reached by https");
-        }
         let client_id = config.client_id.clone().context("oidc.client_id is needed with oidc.issuer")?;
         let redirect_uri = config.redirect_uri.clone().context("oidc.redirect_uri is needed with oidc.issuer")?;
         let secret = config.client_secret_file.as_deref().map(read_passphrase).transpose()?;
@@ -152,7 +148,7 @@ impl Provider {
         }
         // The configured text, not the parsed URL, which may have grown a slash: issuers are compared as they are written.
         Ok(Some(Self {
-            http: http_client(config)?,
+            http: https::client(issuer, &config.ca_file, REQUEST_TIME).context("oidc.issuer")?,
             issuer: IssuerUrl::new(issuer.as_str().trim_end_matches('/').to_owned())?,
             client_id: ClientId::new(client_id),
             client_secret: secret.map(|secret| ClientSecret::new(secrecy::ExposeSecret::expose_secret(&secret).to_owned())),
@@ -172,25 +168,6 @@ impl Provider {
         let client = Client::from_provider_metadata(metadata, self.client_id.clone(), self.client_secret.clone());
         Ok(client.set_redirect_uri(self.redirect_uri.clone()))
     }
-}
-
-/// Trusts the roots in `oidc.ca_file` alone, and follows no redirection: whoever could send us elsewhere would be asked for keys.
-fn http_client(config: &OidcConfig) -> anyhow::Result<reqwest::Client> {
-    let path = &config.ca_file;
-    let mut roots = rustls::RootCertStore::empty();
-    if let Ok(file) = std::fs::read(path) {
-        let certificates = <rustls::pki_types::CertificateDer<'_> as rustls::pki_types::pem::PemObject>::pem_slice_iter(&file);
-        roots
-            .add_parsable_certificates(certificates.collect::<Result<Vec<_>, _>>().with_context(|| format!("reading {}", path.display()))?);
-    } else if config.issuer.as_ref().is_some_and(|issuer| issuer.scheme() == "https") {
-        bail!("oidc.ca_file: {} cannot be read", path.display());
-    }
-    let tls = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(tls::provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(REQUEST_TIME);
-    Ok(builder.redirect(reqwest::redirect::Policy::none()).build()?)
 }
 
 /// Why a request to the provider came to nothing.

@@ -3,26 +3,33 @@
 //! Begin with what was read of the file, push the content, finish with a judge of certificates. Memory does not grow with the
 //! content: each hash function that a signer needs runs once over it.
 
+use std::cell::Cell;
+
 use time::OffsetDateTime;
 
 use super::{
     Asked, Judge, SignatureReason, SignatureReport, SignerReport,
     conclusion::{self, Unconcluded},
-    signer::{Content, HashId, Signer},
+    signer::{Content, HashId, Signer, record},
     time_stamp::{self, Token},
 };
 use crate::{
-    crypto::digest::Hasher,
-    validation::{Check, CheckName, Verdict},
-    world::rfc3339,
+    crypto::{Digest, digest::Hasher},
+    validation::{Check, CheckName, Reason, Report, Verdict},
     x509::{
         Certificate,
-        cms::{Dialect, ID_COUNTER_SIGNATURE, ID_SIGNATURE_TIME_STAMP, SignedData, SignerInfo},
+        cms::{Dialect, ID_COUNTER_SIGNATURE, ID_SIGNATURE_TIME_STAMP, SignedData, SignerInfo, is_attribute_set},
     },
 };
 
 /// The largest content of which a signer may have signed every octet without a hash (Ed25519 without attributes).
 const MAX_WHOLE: usize = 16 << 20;
+/// The most signers of one file that need a hash of the content of their own (SM2 without attributes).
+const MAX_KEYED_HASHES: usize = 128;
+/// The largest content that is looked at for being a set of attributes.
+const MAX_ATTRIBUTE_SET: usize = 64 * 1024;
+/// The most times that a certificate is judged for one file, each of which is a search for a path.
+const MAX_JUDGED: usize = 1024;
 /// The most time stamps of one signature that are looked at, and the most counter-signatures.
 const MAX_STAMPS: usize = 4;
 const MAX_COUNTER_SIGNATURES: usize = 8;
@@ -45,70 +52,102 @@ pub struct Moment {
 pub struct Verification<'a> {
     signed: &'a SignedData<'a>,
     certificates: &'a [Certificate],
-    /// Each signer with its hash among `hashers`.
-    signers: Vec<(Signer<'a>, Option<usize>)>,
+    signers: Vec<(Signer<'a>, Need)>,
     hashers: Vec<(HashId, Hasher)>,
-    /// The content, where a signer needs all of it; `Some(None)` once it was too much.
-    whole: Option<Option<Vec<u8>>>,
-    has_content: bool,
+    pushed: Pushed,
+}
+
+/// What a signer needs of the content.
+#[derive(Clone, Copy)]
+enum Need {
+    /// The hash of that index.
+    Hash(usize),
+    /// Every octet.
+    Whole,
+    /// More than is given to so many signers.
+    TooMuch,
+}
+
+/// What has come of the content.
+enum Pushed {
+    Nothing,
+    Content {
+        /// All of it, for signers that need it and while it is not too much.
+        whole: Option<Vec<u8>>,
+        /// Its beginning: all of it, if it can be a set of attributes.
+        start: Vec<u8>,
+    },
+    /// Only its hash.
+    Hash(HashId, Vec<u8>),
 }
 
 impl<'a> Verification<'a> {
     pub fn begin(signed: &'a SignedData<'a>, certificates: &'a [Certificate]) -> Self {
-        let mut verification = Self { signed, certificates, signers: Vec::new(), hashers: Vec::new(), whole: None, has_content: false };
+        let mut verification = Self { signed, certificates, signers: Vec::new(), hashers: Vec::new(), pushed: Pushed::Nothing };
         for info in &signed.signers {
             let signer = Signer::resolve(info, certificates);
-            if signer.needs_whole_content() {
-                verification.whole = Some(Some(Vec::new()));
-            }
-            let index = signer.hash().map(|(id, hasher)| verification.hasher(id, hasher));
-            verification.signers.push((signer, index));
+            let need = match signer.hash() {
+                Some((id, hasher)) => verification.hasher(id, hasher),
+                None => Need::Whole,
+            };
+            verification.signers.push((signer, need));
         }
         verification
     }
 
-    fn hasher(&mut self, id: HashId, hasher: Hasher) -> usize {
-        self.hashers.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
-            self.hashers.push((id, hasher));
-            self.hashers.len() - 1
-        })
+    fn hasher(&mut self, id: HashId, hasher: Hasher) -> Need {
+        if let Some(index) = self.hashers.iter().position(|(known, _)| *known == id) {
+            return Need::Hash(index);
+        }
+        if id.is_keyed() && self.hashers.iter().filter(|(known, _)| known.is_keyed()).count() == MAX_KEYED_HASHES {
+            return Need::TooMuch;
+        }
+        self.hashers.push((id, hasher));
+        Need::Hash(self.hashers.len() - 1)
     }
 
     /// The next part of the content. Content of no octets is content too: push it once, empty.
     pub fn update(&mut self, part: &[u8]) {
-        self.has_content = true;
         for (_, hasher) in &mut self.hashers {
             hasher.update(part);
         }
-        if let Some(whole) = &mut self.whole {
-            match whole {
-                Some(octets) if octets.len() + part.len() <= MAX_WHOLE => octets.extend_from_slice(part),
-                Some(_) | None => *whole = None,
-            }
+        if !matches!(self.pushed, Pushed::Content { .. }) {
+            let is_needed = self.signers.iter().any(|(signer, _)| signer.needs_whole_content());
+            self.pushed = Pushed::Content { whole: is_needed.then(Vec::new), start: Vec::new() };
         }
+        if let Pushed::Content { whole: kept, start } = &mut self.pushed {
+            *kept = kept.take().filter(|octets| octets.len() + part.len() <= MAX_WHOLE);
+            kept.iter_mut().for_each(|octets| octets.extend_from_slice(part));
+            start.extend_from_slice(&part[..part.len().min(MAX_ATTRIBUTE_SET + 1 - start.len())]);
+        }
+    }
+
+    /// Instead of the content its hash, for who does not give the content away. It serves the signers who hash with that function
+    /// and signed attributes; the others lack the content.
+    pub fn content_hash(&mut self, digest: Digest, hash: &[u8]) {
+        self.pushed = Pushed::Hash(HashId::plain(digest), hash.to_vec());
     }
 
     /// The verdict on every signer, at the time that its token proves, or else at the moment asked for.
     pub fn finish(self, moment: Moment, judge: &Judge<'_>) -> SignatureReport {
-        let content_type = Some(self.signed.content_type);
-        let hashes: Vec<Vec<u8>> = self.hashers.into_iter().map(|(_, hasher)| hasher.finish()).collect();
-        let context = Context { certificates: self.certificates, moment, judge };
+        let (ids, hashes): (Vec<HashId>, Vec<Vec<u8>>) = self.hashers.into_iter().map(|(id, hasher)| (id, hasher.finish())).unzip();
+        let content_is_attributes = match &self.pushed {
+            Pushed::Content { start, .. } => start.len() <= MAX_ATTRIBUTE_SET && is_attribute_set(start),
+            Pushed::Nothing | Pushed::Hash(..) => false,
+        };
+        let context = Context { certificates: self.certificates, content_is_attributes, moment, judge, left: Cell::new(MAX_JUDGED) };
         let mut reports = Vec::with_capacity(self.signers.len());
-        for (signer, index) in &self.signers {
-            let content = match (self.has_content, index, &self.whole) {
-                (false, ..) => Content::Missing,
-                (true, Some(index), _) => Content::Hash(&hashes[*index]),
-                (true, None, Some(Some(whole))) if signer.needs_whole_content() => Content::Whole(whole),
-                (true, None, _) => Content::Missing,
+        for (signer, need) in &self.signers {
+            let content = match (&self.pushed, *need) {
+                (Pushed::Nothing, _) => Content::Missing,
+                (Pushed::Content { .. }, Need::TooMuch) => Content::TooMuch,
+                (Pushed::Content { .. }, Need::Hash(index)) => Content::Hash(&hashes[index]),
+                (Pushed::Content { whole, .. }, Need::Whole) => whole.as_deref().map_or(Content::TooMuch, Content::Whole),
+                // Without attributes the content itself was signed, and of what that is a hash says nothing (`may_lack_attributes`).
+                (Pushed::Hash(id, hash), Need::Hash(index)) if ids[index] == *id && signer.info.signed.is_some() => Content::Hash(hash),
+                (Pushed::Hash(..), _) => Content::Missing,
             };
-            let mut checks = Vec::new();
-            let mut checked = signer.check(content_type, content, &mut checks);
-            // RFC 5652 §5.3: only plain data may be signed without attributes.
-            if checked.is_ok() && signer.info.signed.is_none() && !self.signed.is_data() {
-                checked = Err(SignatureReason::AttributesContradict);
-                super::signer::record(&mut checks, CheckName::SignedAttributes, "RFC 5652 §5.3", &checked, None);
-            }
-            reports.push(context.conclude(signer, checked, checks, 0));
+            reports.push(context.judge_signer(signer, self.signed, content));
         }
         SignatureReport::new(format(self.signed.dialect), reports)
     }
@@ -124,26 +163,57 @@ pub fn format(dialect: Dialect) -> &'static str {
 /// What all signers of one file have in common.
 struct Context<'a> {
     certificates: &'a [Certificate],
+    content_is_attributes: bool,
     moment: Moment,
     judge: &'a Judge<'a>,
+    /// How many certificates may still be judged.
+    left: Cell<usize>,
 }
 
 impl Context<'_> {
+    fn judge_signer(&self, signer: &Signer<'_>, signed: &SignedData<'_>, content: Content<'_>) -> SignerReport {
+        let mut checks = Vec::new();
+        let mut checked = signer.check(Some(signed.content_type), content, &mut checks);
+        if checked.is_ok() && signer.info.signed.is_none() {
+            checked = self.may_lack_attributes(signed);
+            let found = format!("no attributes, content type {}", signed.content_type);
+            record(&mut checks, CheckName::SignedAttributes, "RFC 5652 §5.3: only plain data goes without", &checked, found);
+        }
+        self.conclude(signer, checked, checks, 0)
+    }
+
+    /// Content that is itself a set of attributes would pass a signature over those attributes off as one over content: whoever
+    /// made it has signed something else.
+    fn may_lack_attributes(&self, signed: &SignedData<'_>) -> Result<(), SignatureReason> {
+        if signed.is_data() && !self.content_is_attributes { Ok(()) } else { Err(SignatureReason::AttributesContradict) }
+    }
+
     fn conclude(&self, signer: &Signer<'_>, checked: Result<(), SignatureReason>, checks: Vec<Check>, depth: usize) -> SignerReport {
         let info = signer.info;
         let time_stamps = info.unsigned.values(ID_SIGNATURE_TIME_STAMP).take(MAX_STAMPS);
         let time_stamps: Vec<_> = time_stamps.map(|der| self.time_stamp(der, info.signature)).collect();
         let claimed = info.signed.as_ref().and_then(|signed| signed.signing_time().ok().flatten());
         let level = level(info, time_stamps.iter().any(|(_, time)| time.is_some()));
-        let unconcluded = Unconcluded { certificate: signer.certificate, candidates: self.certificates, checked, checks, time_stamps };
-        let mut report = conclusion::conclude(unconcluded, self.moment, self.judge);
+        let unconcluded =
+            Unconcluded { certificate: signer.certificate, candidates: self.certificates, checked, checks, time_stamps, claimed };
+        let mut report = conclusion::conclude(unconcluded, self.moment, &|asked: &Asked<'_>| self.ask(asked));
         report.level = Some(level);
-        report.claimed_time = claimed.map(rfc3339);
         if depth < MAX_DEPTH {
             let counter_signatures = info.unsigned.values(ID_COUNTER_SIGNATURE).take(MAX_COUNTER_SIGNATURES);
             report.counter_signatures = counter_signatures.map(|der| self.counter_signature(der, info.signature, depth + 1)).collect();
         }
         report
+    }
+
+    /// Asks the judge, while it has not been asked too often.
+    fn ask(&self, asked: &Asked<'_>) -> Report {
+        match self.left.get().checked_sub(1) {
+            Some(left) => {
+                self.left.set(left);
+                (self.judge)(asked)
+            }
+            None => Report::without_status(Reason::TooMuchWork, asked.at.unwrap_or(self.moment.now)),
+        }
     }
 
     /// Over the signature value (RFC 5652 §11.4).
@@ -165,7 +235,7 @@ impl Context<'_> {
             Err(error) => return (time_stamp::unreadable(&error.to_string()), None),
         };
         let hash = token.digest().map(|digest| digest.hash(signature));
-        let report = token.judge(hash.as_deref(), self.certificates, &|asked: &Asked<'_>| (self.judge)(asked));
+        let report = token.judge(hash.as_deref(), self.certificates, self.moment.now, &|asked: &Asked<'_>| self.ask(asked));
         let time = (report.verdict() == Verdict::Passed).then_some(token.time());
         (report, time)
     }

@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use super::{Asked, Judge, SignatureReason, SignerReport, TimeStampReport, cms::Moment, report::BestSignatureTime, signer::record};
 use crate::{
-    validation::{Check, CheckName, Purpose, Reason, Verdict},
+    validation::{Check, CheckName, Purpose, Reason, Report, Verdict},
+    world::{parse_rfc3339, rfc3339},
     x509::Certificate,
 };
 
@@ -19,34 +20,56 @@ pub(super) struct Unconcluded<'a> {
     pub checked: Result<(), SignatureReason>,
     pub checks: Vec<Check>,
     pub time_stamps: Vec<Stamp>,
+    /// When the signer says that it was.
+    pub claimed: Option<OffsetDateTime>,
 }
 
 pub(super) fn conclude(unconcluded: Unconcluded<'_>, moment: Moment, judge: &Judge<'_>) -> SignerReport {
-    let Unconcluded { certificate, candidates, checked, mut checks, time_stamps } = unconcluded;
+    let Unconcluded { certificate, candidates, checked, mut checks, time_stamps, claimed } = unconcluded;
     let stamped = time_stamps.iter().filter_map(|(_, time)| *time).min();
-    let best = match (stamped, moment.at) {
-        (Some(time), _) => BestSignatureTime::new(time, "time-stamp"),
-        (None, Some(at)) => BestSignatureTime::new(at, "asked"),
-        (None, None) => BestSignatureTime::new(moment.now, "now"),
+    // The earliest time at which the signature is known to have been there (ETSI EN 319 102-1 §5.5.4 (1)).
+    let (best, at) = match (stamped, moment.at) {
+        (Some(time), at) if at.is_none_or(|at| time <= at) => (BestSignatureTime::new(time, "time-stamp"), Some(time)),
+        (_, Some(at)) => (BestSignatureTime::new(at, "asked"), Some(at)),
+        (_, None) => (BestSignatureTime::new(moment.now, "now"), None),
     };
     // Also of a signature that does not hold: whose it pretends to be is worth knowing.
-    let report = certificate.map(|certificate| judge(&Asked { certificate, candidates, at: stamped.or(moment.at), purpose: Purpose::Any }));
+    let report = certificate.map(|certificate| judge(&Asked { certificate, candidates, at, purpose: Purpose::Any }));
     let accepted = match (&report, certificate) {
-        (Some(report), _) if report.verdict() != Verdict::Passed => Err(SignatureReason::Certificate(report.reason())),
+        (Some(report), Some(certificate)) if report.verdict() != Verdict::Passed => Err(refusal(report, certificate, claimed)),
         (Some(_), Some(certificate)) => may_sign(certificate),
-        _ => Ok(()),
+        (None, _) | (_, None) => Ok(()),
     };
-    if report.is_some() {
-        record(&mut checks, CheckName::CertificateAtThatTime, "ETSI EN 319 102-1 §5.2.6", &accepted, Some(best.time.clone()));
+    if let Some(report) = &report {
+        let found = format!("{}: {}", best.time, report.judgement.message.en);
+        record(&mut checks, CheckName::CertificateAtThatTime, "ETSI EN 319 102-1 §5.2.6", &accepted, found);
     }
     let reason = match checked.and(accepted) {
         Ok(()) => SignatureReason::SignatureValid,
         Err(reason) => reason,
     };
     let mut signer = SignerReport::new(reason, certificate, best, checks);
+    signer.claimed_time = claimed.map(rfc3339);
     signer.certificate = report;
     signer.time_stamps = time_stamps.into_iter().map(|(report, _)| report).collect();
     signer
+}
+
+/// What a certificate that is not good says about a signature by it. What became of the certificate since says nothing about a
+/// signature that may be older (ETSI EN 319 102-1 §5.3.4, table 6); only against itself a signer's own word of the time counts.
+fn refusal(report: &Report, certificate: &Certificate, claimed: Option<OffsetDateTime>) -> SignatureReason {
+    let is_younger_than = |since: Option<OffsetDateTime>| claimed.zip(since).is_some_and(|(claimed, since)| claimed >= since);
+    match report.reason() {
+        Reason::Revoked if !is_younger_than(revoked_since(report)) => SignatureReason::RevokedNoProofOfTime,
+        Reason::Expired if !is_younger_than(Some(certificate.not_after())) => SignatureReason::ExpiredNoProofOfTime,
+        reason => SignatureReason::Certificate(reason),
+    }
+}
+
+/// Since when a revoked certificate is not trusted: the invalidityDate counts before the revocation itself (RFC 5280 §5.3.2).
+pub(super) fn revoked_since(report: &Report) -> Option<OffsetDateTime> {
+    let times = [&report.status.since, &report.status.invalid_since];
+    times.into_iter().flatten().filter_map(|time| parse_rfc3339(time)).min()
 }
 
 /// A key usage that is there must say that the key signs (RFC 5280 §4.2.1.3).
@@ -62,7 +85,7 @@ fn may_sign(certificate: &Certificate) -> Result<(), SignatureReason> {
 /// On a signature that cannot be read.
 pub(super) fn unreadable(why: &str, moment: Moment) -> SignerReport {
     let mut checks = Vec::new();
-    record::<()>(&mut checks, CheckName::Format, "RFC 5652 §5.3", &Err(SignatureReason::FormatError), Some(why.to_owned()));
+    record::<()>(&mut checks, CheckName::Format, "RFC 5652 §5.3", &Err(SignatureReason::FormatError), why);
     let best = BestSignatureTime::new(moment.at.unwrap_or(moment.now), if moment.at.is_some() { "asked" } else { "now" });
     SignerReport::new(SignatureReason::FormatError, None, best, checks)
 }

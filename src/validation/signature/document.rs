@@ -8,55 +8,87 @@ use super::{
     signer::record,
 };
 use crate::{
-    validation::CheckName,
+    crypto::Digest,
+    validation::{Check, CheckName, Outcome},
     x509::{
         Certificate, Error,
         cms::{Layout, SignedData},
     },
 };
 
-/// Judges a CMS or JWS. `detached`: the content, where it is not in the file. `more`: certificates that may be the signers' or
-/// belong to their paths.
-pub fn judge(file: &[u8], detached: Option<&[u8]>, more: &[Certificate], moment: Moment, judge: &Judge<'_>) -> SignatureReport {
+/// The content, as far as whoever asks gives it. A signature that carries its content must be over the same.
+#[derive(Clone, Copy)]
+pub enum Given<'a> {
+    Nothing,
+    Content(&'a [u8]),
+    /// Its hash alone, which serves a CMS with signed attributes.
+    Hash(Digest, &'a [u8]),
+}
+
+/// Judges a CMS or JWS. `more`: certificates that may be the signers' or belong to their paths.
+pub fn judge(file: &[u8], given: Given<'_>, more: &[Certificate], moment: Moment, judge: &Judge<'_>) -> SignatureReport {
     match Format::detect(file) {
-        Format::Cms => judge_cms(file, detached, more, moment, judge).unwrap_or_else(|error| unreadable("cms", &error.to_string())),
-        Format::Jws => match std::str::from_utf8(file).map_err(|error| error.to_string()) {
-            Ok(text) => match Jws::parse(text.trim(), detached) {
-                Ok(jws) => jws.judge(more, moment, judge),
-                Err(error) => unreadable("jws", &error.to_string()),
-            },
-            Err(error) => unreadable("jws", &error),
-        },
+        Format::Cms => judge_cms(file, given, more, moment, judge).unwrap_or_else(|error| unreadable("cms", &error.to_string())),
+        Format::Jws => judge_jws(file, given, more, moment, judge).unwrap_or_else(|error| unreadable("jws", &error)),
         Format::Unsupported(format) => SignatureReport::unjudged(format, SignatureReason::UnsupportedFormat, Vec::new()),
     }
 }
 
-fn judge_cms(
-    file: &[u8],
-    detached: Option<&[u8]>,
-    more: &[Certificate],
-    moment: Moment,
-    judge: &Judge<'_>,
-) -> Result<SignatureReport, Error> {
+fn judge_cms(file: &[u8], given: Given<'_>, more: &[Certificate], moment: Moment, judge: &Judge<'_>) -> Result<SignatureReport, Error> {
     let layout = Layout::of(file)?;
     let signed = SignedData::parse(&layout)?;
     let certificates = cms::certificates(&signed, more);
     let mut verification = Verification::begin(&signed, &certificates);
-    match (&layout.content, detached) {
-        // Content of no octets has no segments, or empty ones, and is content all the same.
+    match (&layout.content, given) {
         (Some(_), _) => {
             verification.update(&[]);
             layout.segments(file).for_each(|segment| verification.update(segment));
         }
-        (None, Some(content)) => verification.update(content),
-        (None, None) => {}
+        (None, Given::Content(content)) => verification.update(content),
+        (None, Given::Hash(digest, hash)) => verification.content_hash(digest, hash),
+        (None, Given::Nothing) => {}
     }
-    Ok(verification.finish(moment, judge))
+    let report = verification.finish(moment, judge);
+    let is_other = layout.content.is_some() && !given.is(layout.segments(file));
+    Ok(if is_other { of_other_content(report) } else { report })
+}
+
+fn judge_jws(file: &[u8], given: Given<'_>, more: &[Certificate], moment: Moment, judge: &Judge<'_>) -> Result<SignatureReport, String> {
+    let text = std::str::from_utf8(file).map_err(|error| error.to_string())?;
+    let detached = if let Given::Content(content) = given { Some(content) } else { None };
+    let jws = Jws::parse(text.trim(), detached).map_err(|error| error.to_string())?;
+    let payload = jws.payload();
+    if payload.is_empty() && matches!(given, Given::Hash(..)) {
+        return Ok(SignatureReport::unjudged("jws", SignatureReason::ContentMissing, Vec::new()));
+    }
+    let report = jws.judge(more, moment, judge);
+    Ok(if given.is([&payload[..]].into_iter()) { report } else { of_other_content(report) })
+}
+
+impl Given<'_> {
+    /// Whether nothing else was given than the content that is in these parts.
+    fn is<'a>(self, mut parts: impl Iterator<Item = &'a [u8]>) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Content(given) => parts.try_fold(given, |rest, part| rest.strip_prefix(part)).is_some_and(<[u8]>::is_empty),
+            Self::Hash(digest, hash) => {
+                let mut hasher = digest.hasher();
+                parts.for_each(|part| hasher.update(part));
+                hasher.finish() == hash
+            }
+        }
+    }
+}
+
+/// The report on a signature that carries other content than it was shown with: whatever it is worth, it is not about that.
+pub fn of_other_content(report: SignatureReport) -> SignatureReport {
+    let check = Check::new(CheckName::Content, "RFC 5652 §5.2", Outcome::Failed, "the signature carries other content than was given");
+    report.overruled(SignatureReason::ContentChanged, check)
 }
 
 /// On a file that its beginning promised to be of a format that it is not.
 pub fn unreadable(format: &'static str, why: &str) -> SignatureReport {
     let mut checks = Vec::new();
-    record::<()>(&mut checks, CheckName::Format, "RFC 5652 §5, RFC 7515 §5.2", &Err(SignatureReason::FormatError), Some(why.to_owned()));
+    record::<()>(&mut checks, CheckName::Format, "RFC 5652 §5, RFC 7515 §5.2", &Err(SignatureReason::FormatError), why);
     SignatureReport::unjudged(format, SignatureReason::FormatError, checks)
 }

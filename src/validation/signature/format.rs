@@ -13,19 +13,24 @@ pub enum Format {
 
 impl Format {
     pub fn detect(file: &[u8]) -> Self {
-        const MARKS: [(&[u8], Format); 6] = [
+        let marks: [(&[u8], Format); 6] = [
             (b"\x30", Format::Cms),
             (b"%PDF", Format::Unsupported("pdf")),
-            // An OFD document is a ZIP archive, as an ASiC container is.
-            (b"PK\x03\x04", Format::Unsupported("ofd")),
+            (b"PK\x03\x04", Format::Unsupported(archive(file))),
             (b"<", Format::Unsupported("xml")),
             (b"{", Format::Jws),
             (b"ey", Format::Jws),
         ];
         let start = file.trim_ascii_start();
-        let found = MARKS.into_iter().find(|(mark, _)| if *mark == b"\x30" { file.starts_with(mark) } else { start.starts_with(mark) });
+        let found = marks.into_iter().find(|(mark, _)| if *mark == b"\x30" { file.starts_with(mark) } else { start.starts_with(mark) });
         found.map_or(Self::Unsupported("unknown"), |(_, format)| format)
     }
+}
+
+/// An OFD document is a ZIP archive with that file in it (GB/T 33190); other archives may be anything.
+fn archive(file: &[u8]) -> &'static str {
+    const DOCUMENT: &[u8] = b"OFD.xml";
+    if file.windows(DOCUMENT.len()).any(|window| window == DOCUMENT) { "ofd" } else { "zip" }
 }
 
 /// The octets of a CMS that stands in PEM (RFC 7468 §8, §9), or in bare base64; anything else as it is.
@@ -56,7 +61,8 @@ mod tests {
         for (file, format) in [
             (&b"\x30\x80"[..], Format::Cms),
             (b"%PDF-1.7", Format::Unsupported("pdf")),
-            (b"PK\x03\x04", Format::Unsupported("ofd")),
+            (b"PK\x03\x04...OFD.xml", Format::Unsupported("ofd")),
+            (b"PK\x03\x04...META-INF", Format::Unsupported("zip")),
             (b"\n<?xml", Format::Unsupported("xml")),
             (b" {\"payload\"", Format::Jws),
             (b"eyJhbGciOiJFUzI1NiJ9.e30.AA", Format::Jws),

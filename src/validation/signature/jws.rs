@@ -35,6 +35,8 @@ const MAX_HEADER: usize = 64 * 1024;
 const MAX_SIGNATURES: usize = 64;
 /// The most certificates of one header.
 const MAX_CERTIFICATES: usize = 16;
+/// The most certificates that are tried for one signature.
+const MAX_TRIED: usize = 4;
 /// What `crit` may name, for it is understood here (RFC 7797).
 const UNDERSTOOD: &[&str] = &["b64"];
 /// What `crit` may not name, because every reader must understand it (RFC 7515 §4.1.11).
@@ -146,6 +148,14 @@ impl Jws {
         Ok(self)
     }
 
+    /// The octets of the payload.
+    pub fn payload(&self) -> Vec<u8> {
+        // Of what is in base64url it was checked that it is.
+        let is_base64 = self.signatures[0].header.is_base64;
+        let decoded = if is_base64 { decode_base64url(&self.payload) } else { None };
+        decoded.unwrap_or_else(|| self.payload.clone().into_bytes())
+    }
+
     /// Checks every signature with a key that the caller has, whatever the headers say of keys.
     pub fn verify(&self, key: &Jwk) -> Result<(), crypto::Error> {
         self.signatures.iter().try_for_each(|one| {
@@ -173,15 +183,18 @@ impl Jws {
         };
         let carries_own = !candidates.is_empty();
         candidates.extend_from_slice(more);
-        let certificate = one.header.choose(&candidates, carries_own);
+        // Without a word of the header which it is, the one that the signature is by.
+        let mut fitting = one.header.fitting(&candidates, carries_own).take(MAX_TRIED);
+        let certificate = fitting.clone().find(|certificate| self.verify_one(one, certificate).is_ok()).or_else(|| fitting.next());
         let found = certificate.ok_or(SignatureReason::SignerCertificateMissing);
-        record(&mut checks, CheckName::SignerCertificate, "RFC 7515 §4.1.6 to §4.1.8", &found, certificate.map(Certificate::subject_text));
+        let named = certificate.map_or_else(|| "none that the header names".to_owned(), Certificate::subject_text);
+        record(&mut checks, CheckName::SignerCertificate, "RFC 7515 §4.1.6 to §4.1.8", &found, named);
         let checked = found.and_then(|certificate| {
             let verified = self.verify_one(one, certificate);
-            record(&mut checks, CheckName::Signature, "RFC 7515 §5.2", &verified, Some(one.header.algorithm.clone()));
+            record(&mut checks, CheckName::Signature, "RFC 7515 §5.2", &verified, one.header.algorithm.as_str());
             verified
         });
-        let unconcluded = Unconcluded { certificate, candidates: &candidates, checked, checks, time_stamps: Vec::new() };
+        let unconcluded = Unconcluded { certificate, candidates: &candidates, checked, checks, time_stamps: Vec::new(), claimed: None };
         conclusion::conclude(unconcluded, moment, judge)
     }
 
@@ -257,15 +270,14 @@ impl Header {
         list.iter().map(|value| read(value).ok_or_else(wrong)).collect()
     }
 
-    /// The certificate that the header names; one that it carries comes first. Without a word of it, only one makes sense.
-    fn choose<'a>(&self, candidates: &'a [Certificate], carries_own: bool) -> Option<&'a Certificate> {
+    /// The certificates that the header may mean: of those that it carries the first, otherwise those that it names by their hash.
+    fn fitting<'a>(&self, candidates: &'a [Certificate], carries_own: bool) -> impl Iterator<Item = &'a Certificate> + Clone {
         let thumbprint = self.members.get("x5t#S256").map(|value| value.as_str().and_then(decode_base64url));
-        let fits = |certificate: &&Certificate| match &thumbprint {
+        let candidates = if carries_own { &candidates[..1] } else { candidates };
+        candidates.iter().filter(move |certificate| match &thumbprint {
             Some(named) => named.as_deref() == Some(&sha256(certificate.der())[..]),
             None => true,
-        };
-        let candidates = if carries_own { &candidates[..1] } else { candidates };
-        candidates.iter().find(fits)
+        })
     }
 }
 

@@ -12,6 +12,8 @@ pub mod jws;
 pub mod raw;
 pub mod report;
 mod signer;
+#[cfg(test)]
+mod tests;
 pub mod time_stamp;
 
 use time::OffsetDateTime;

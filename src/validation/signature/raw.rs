@@ -67,8 +67,9 @@ impl<'a> Verifier<'a> {
             }
         });
         let mut checks = Vec::new();
-        record(&mut checks, CheckName::Signature, "RFC 7518 §3.1", &checked, Some(self.algorithm.name.to_owned()));
-        let unconcluded = Unconcluded { certificate: Some(self.certificate), candidates, checked, checks, time_stamps: Vec::new() };
+        record(&mut checks, CheckName::Signature, "RFC 7518 §3.1", &checked, self.algorithm.name);
+        let certificate = Some(self.certificate);
+        let unconcluded = Unconcluded { certificate, candidates, checked, checks, time_stamps: Vec::new(), claimed: None };
         SignatureReport::new("raw", vec![conclusion::conclude(unconcluded, moment, judge)])
     }
 

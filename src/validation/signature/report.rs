@@ -34,6 +34,14 @@ pub enum SignatureReason {
     TimeStampOfOtherContent,
     /// The certificate of whoever signed the time does not say that it may.
     NotATimeStampAuthority,
+    /// The time stamp is of a time that has not come yet.
+    TimeStampFromTheFuture,
+    /// The certificate is revoked, and the signature may be older or younger than that.
+    RevokedNoProofOfTime,
+    /// The certificate has expired, and the signature may be older or younger than that.
+    ExpiredNoProofOfTime,
+    /// One of too many signers.
+    TooMuchWork,
     #[serde(untagged)]
     Certificate(Reason),
 }
@@ -46,7 +54,11 @@ impl SignatureReason {
             | Self::ContentMissing
             | Self::SignerCertificateMissing
             | Self::SignerCertificateMismatch
-            | Self::AlgorithmNotAccepted => Verdict::Indeterminate,
+            | Self::AlgorithmNotAccepted
+            | Self::TimeStampFromTheFuture
+            | Self::RevokedNoProofOfTime
+            | Self::ExpiredNoProofOfTime
+            | Self::TooMuchWork => Verdict::Indeterminate,
             Self::FormatError
             | Self::NoSigner
             | Self::ContentChanged
@@ -62,11 +74,15 @@ impl SignatureReason {
     pub fn sub_indication(self) -> Option<SubIndication> {
         Some(match self {
             Self::SignatureValid => return None,
-            Self::FormatError | Self::UnsupportedFormat | Self::NoSigner => SubIndication::FormatFailure,
+            Self::FormatError | Self::UnsupportedFormat | Self::NoSigner | Self::AttributesContradict => SubIndication::FormatFailure,
             Self::ContentMissing => SubIndication::SignedDataNotFound,
             Self::ContentChanged | Self::TimeStampOfOtherContent => SubIndication::HashFailure,
             Self::SignatureBroken => SubIndication::SigCryptoFailure,
-            Self::AttributesContradict | Self::NotATimeStampAuthority => SubIndication::SigConstraintsFailure,
+            Self::NotATimeStampAuthority => SubIndication::ChainConstraintsFailure,
+            Self::TimeStampFromTheFuture => SubIndication::TimestampOrderFailure,
+            Self::RevokedNoProofOfTime => SubIndication::RevokedNoPoe,
+            Self::ExpiredNoProofOfTime => SubIndication::OutOfBoundsNoPoe,
+            Self::TooMuchWork => SubIndication::CertificateChainGeneralFailure,
             Self::SignerCertificateMissing | Self::SignerCertificateMismatch => SubIndication::NoSigningCertificateFound,
             Self::AlgorithmNotAccepted => SubIndication::CryptoConstraintsFailure,
             Self::Certificate(reason) => return reason.sub_indication(),
@@ -94,6 +110,16 @@ impl SignatureReason {
             Self::NotATimeStampAuthority => {
                 ("签发时间戳的证书不是时间戳证书。", "The time was signed by a certificate that is not for time stamps.")
             }
+            Self::TimeStampFromTheFuture => ("时间戳的时间尚未到来。", "The time stamp is of a time that has not come yet."),
+            Self::RevokedNoProofOfTime => (
+                "签名者的证书已被吊销,且无法证明签名早于吊销。",
+                "The signer's certificate is revoked, and nothing proves that the signature is older than that.",
+            ),
+            Self::ExpiredNoProofOfTime => (
+                "签名者的证书已过期,且无法证明签名是在有效期内作出的。",
+                "The signer's certificate has expired, and nothing proves that the signature is older than that.",
+            ),
+            Self::TooMuchWork => ("签名者过多,未对该签名作出判断。", "There are too many signers; this signature was not judged."),
             Self::Certificate(reason) => return reason.message(),
         };
         Message { zh, en }
@@ -128,11 +154,19 @@ impl SignatureReport {
     pub fn unjudged(format: &'static str, reason: SignatureReason, checks: Vec<Check>) -> Self {
         Self { judgement: reason.into(), format, signatures: Vec::new(), checks }
     }
-}
 
-impl SignatureReport {
+    /// The same signatures, but a check of the file as a whole failed for that reason.
+    pub fn overruled(self, reason: SignatureReason, check: Check) -> Self {
+        let checks = self.checks.into_iter().chain([check]).collect();
+        Self { judgement: reason.into(), checks, ..self }
+    }
+
     pub fn verdict(&self) -> Verdict {
         self.judgement.verdict
+    }
+
+    pub fn reason(&self) -> SignatureReason {
+        self.judgement.reason
     }
 }
 

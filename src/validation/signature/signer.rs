@@ -9,7 +9,7 @@ use crate::{
     validation::{Check, CheckName, Outcome, Verdict},
     x509::{
         Certificate,
-        cms::{Attributes, SM2_SIGN, SignerInfo},
+        cms::{Attributes, SM2_SIGN, SignerIdentifier, SignerInfo},
     },
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Signer<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Content<'a> {
     Missing,
+    /// There is too much of it for what this signer needs.
+    TooMuch,
     /// Hashed with `Signer::hash`.
     Hash(&'a [u8]),
     /// For a scheme that hashes nothing beforehand.
@@ -39,6 +41,31 @@ pub(super) struct HashId {
     key: Option<Vec<u8>>,
 }
 
+impl HashId {
+    /// Of the content and nothing else.
+    pub fn plain(digest: Digest) -> Self {
+        Self { digest, key: None }
+    }
+
+    pub fn is_keyed(&self) -> bool {
+        self.key.is_some()
+    }
+}
+
+/// The most certificates with the issuer and serial number, or with the key identifier, of one signer that are looked at.
+const MAX_ALIKE: usize = 8;
+
+impl Content<'_> {
+    fn describe(self) -> String {
+        match self {
+            Self::Missing => "none was given".to_owned(),
+            Self::TooMuch => "too many signers need a hash of their own".to_owned(),
+            Self::Hash(hash) => hex::encode(hash),
+            Self::Whole(octets) => format!("{} octets", octets.len()),
+        }
+    }
+}
+
 type Checked = Result<(), SignatureReason>;
 
 impl<'a> Signer<'a> {
@@ -46,7 +73,7 @@ impl<'a> Signer<'a> {
     pub fn resolve(info: &'a SignerInfo<'a>, certificates: &'a [Certificate]) -> Self {
         let named = info.signed.as_ref().and_then(|signed| signed.signing_certificates().ok().flatten());
         let is_named = |certificate: &&Certificate| named.as_ref().is_some_and(|list| list[0].names(certificate));
-        let mut fitting = certificates.iter().filter(|certificate| info.identifier.names(certificate));
+        let mut fitting = certificates.iter().filter(|certificate| info.identifier.names(certificate)).take(MAX_ALIKE);
         let certificate = fitting.clone().find(is_named).or_else(|| fitting.next());
         let key = certificate.and_then(|certificate| certificate.verifying_key().ok());
         Self { info, certificate, key, scheme: scheme(info) }
@@ -56,7 +83,7 @@ impl<'a> Signer<'a> {
     pub fn hash(&self) -> Option<(HashId, Hasher)> {
         if self.info.signed.is_some() {
             let digest = Digest::find(self.info.digest())?;
-            return Some((HashId { digest, key: None }, digest.hasher()));
+            return Some((HashId::plain(digest), digest.hasher()));
         }
         let (key, scheme) = (self.key?, self.scheme?);
         let keyed = (scheme == Scheme::Sm2).then(|| key.octets().to_vec());
@@ -80,25 +107,22 @@ impl<'a> Signer<'a> {
     /// `content_type`: of the content; `None` for a counter-signature, which has none (RFC 5652 §11.4).
     pub fn check(&self, content_type: Option<ObjectIdentifier>, content: Content<'_>, checks: &mut Vec<Check>) -> Checked {
         let certificate = self.certificate.ok_or(SignatureReason::SignerCertificateMissing);
-        record(checks, CheckName::SignerCertificate, "RFC 5652 §5.3", &certificate, self.certificate.map(Certificate::subject_text));
+        let subject = self.certificate.map_or_else(|| self.describe_identifier(), Certificate::subject_text);
+        record(checks, CheckName::SignerCertificate, "RFC 5652 §5.3", &certificate, subject);
         let certificate = certificate?;
         let algorithms = self.check_algorithms();
-        record(checks, CheckName::Algorithms, "ETSI TS 119 312", &algorithms, Some(self.describe_algorithms()));
+        record(checks, CheckName::Algorithms, "ETSI TS 119 312", &algorithms, self.describe_algorithms());
         let (key, scheme) = algorithms?;
-        match &self.info.signed {
+        let holds = match &self.info.signed {
             Some(signed) => {
-                let attributes = self.check_attributes(signed, certificate, content_type, content, checks);
-                attributes?;
-                let holds = verify_attributes(key, scheme, signed, self.info.signature);
-                record(checks, CheckName::Signature, "RFC 5652 §5.6", &holds, None);
-                holds
+                self.check_attributes(signed, certificate, content_type, content, checks)?;
+                verify_attributes(key, scheme, signed, self.info.signature)
             }
-            None => {
-                let holds = self.verify_content(key, scheme, content);
-                record(checks, CheckName::Signature, "RFC 5652 §5.6", &holds, None);
-                holds
-            }
-        }
+            None => self.verify_content(key, scheme, content),
+        };
+        let over = if self.info.signed.is_some() { "the signed attributes" } else { "the content" };
+        record(checks, CheckName::Signature, "RFC 5652 §5.6", &holds, format!("{scheme:?} over {over}"));
+        holds
     }
 
     fn check_algorithms(&self) -> Result<(&VerifyingKey, Scheme), SignatureReason> {
@@ -119,6 +143,13 @@ impl<'a> Signer<'a> {
         }
     }
 
+    fn describe_identifier(&self) -> String {
+        match self.info.identifier {
+            SignerIdentifier::IssuerAndSerial { serial, .. } => format!("none with the serial number {}", hex::encode(serial)),
+            SignerIdentifier::KeyIdentifier(identifier) => format!("none with the key identifier {}", hex::encode(identifier)),
+        }
+    }
+
     fn check_attributes(
         &self,
         signed: &Attributes<'_>,
@@ -128,14 +159,15 @@ impl<'a> Signer<'a> {
         checks: &mut Vec<Check>,
     ) -> Checked {
         let attributes = self.check_content_type(signed, content_type).and_then(|()| self.check_protection(signed));
-        record(checks, CheckName::SignedAttributes, "RFC 5652 §11.1, RFC 6211", &attributes, None);
+        let found = content_type.map_or_else(|| "none, as in a counter-signature".to_owned(), |found| format!("content type {found}"));
+        record(checks, CheckName::SignedAttributes, "RFC 5652 §11.1, §11.4, RFC 6211", &attributes, found);
         attributes?;
         let digest = check_message_digest(signed, content);
-        record(checks, CheckName::Content, "RFC 5652 §11.2", &digest, None);
+        record(checks, CheckName::Content, "RFC 5652 §11.2", &digest, content.describe());
         digest?;
         let named = check_signing_certificate(signed, certificate);
         if let Some(named) = named {
-            record(checks, CheckName::SigningCertificate, "RFC 5035 §4", &named, None);
+            record(checks, CheckName::SigningCertificate, "RFC 5035 §4", &named, certificate.id().to_string());
             named?;
         }
         Ok(())
@@ -169,6 +201,7 @@ impl<'a> Signer<'a> {
     fn verify_content(&self, key: &VerifyingKey, scheme: Scheme, content: Content<'_>) -> Checked {
         let verified = match content {
             Content::Missing => return Err(SignatureReason::ContentMissing),
+            Content::TooMuch => return Err(SignatureReason::TooMuchWork),
             Content::Hash(hash) => key.verify_digest(scheme, hash, self.info.signature),
             Content::Whole(message) => key.verify(scheme, message, self.info.signature),
         };
@@ -187,7 +220,11 @@ fn verify_attributes(key: &VerifyingKey, scheme: Scheme, signed: &Attributes<'_>
 }
 
 fn check_message_digest(signed: &Attributes<'_>, content: Content<'_>) -> Checked {
-    let Content::Hash(hash) = content else { return Err(SignatureReason::ContentMissing) };
+    let hash = match content {
+        Content::Hash(hash) => hash,
+        Content::TooMuch => return Err(SignatureReason::TooMuchWork),
+        Content::Missing | Content::Whole(_) => return Err(SignatureReason::ContentMissing),
+    };
     match signed.message_digest() {
         Ok(Some(found)) if found == hash => Ok(()),
         Ok(Some(_)) => Err(SignatureReason::ContentChanged),
@@ -231,18 +268,18 @@ fn scheme(info: &SignerInfo<'_>) -> Option<Scheme> {
     }
 }
 
-/// Writes down what came of a check.
+/// Writes down what came of a check, and the evidence: what was looked at.
 pub(super) fn record<T>(
     checks: &mut Vec<Check>,
     name: CheckName,
     clause: &'static str,
     result: &Result<T, SignatureReason>,
-    detail: Option<String>,
+    evidence: impl Into<String>,
 ) {
     let outcome = match result {
         Ok(_) => Outcome::Passed,
         Err(reason) if reason.verdict() == Verdict::Failed => Outcome::Failed,
         Err(_) => Outcome::Unknown,
     };
-    checks.push(Check::new(name, clause, outcome, detail.unwrap_or_default()));
+    checks.push(Check::new(name, clause, outcome, evidence));
 }

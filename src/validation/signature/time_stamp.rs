@@ -1,17 +1,18 @@
 //! Time-stamp tokens judged (RFC 3161 §2.3, §2.4.2, RFC 5816).
 
 use const_oid::db::rfc5280;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     Asked, Judge, SignatureReason, TimeStampReport, cms,
+    conclusion::revoked_since,
     report::TokenReport,
     signer::{Signer, record},
 };
 use crate::{
     crypto::Digest,
     validation::{Check, CheckName, Purpose, Reason, Report, Verdict},
-    world::{parse_rfc3339, rfc3339},
+    world::rfc3339,
     x509::{
         self, Certificate,
         cms::{Layout, SignedData},
@@ -22,6 +23,8 @@ use crate::{
 const WHAT: &str = "time-stamp token";
 /// What a TSTInfo, which is a few hundred octets, may have at most.
 const MAX_INFO: usize = 64 * 1024;
+/// How far the clocks of the authority and of the verifier may be apart.
+const CLOCK_SKEW: Duration = Duration::minutes(5);
 
 /// A token that was read. Nothing was checked but its form.
 pub struct Token {
@@ -60,7 +63,7 @@ impl Token {
     }
 
     /// `hash`: of what is said to be stamped, by `digest`. `more`: certificates beside those in the token.
-    pub fn judge(&self, hash: Option<&[u8]>, more: &[Certificate], judge: &Judge<'_>) -> TimeStampReport {
+    pub fn judge(&self, hash: Option<&[u8]>, more: &[Certificate], now: OffsetDateTime, judge: &Judge<'_>) -> TimeStampReport {
         let mut checks = Vec::new();
         // Read before, by `parse`.
         let signed = SignedData::parse(&self.layout);
@@ -68,13 +71,14 @@ impl Token {
         let certificates = cms::certificates(&signed, more);
         let signer = Signer::resolve(&signed.signers[0], &certificates);
         let checked = self.check_imprint(hash, &mut checks).and_then(|()| self.check_signer(&signer, &mut checks));
+        let checked = checked.and_then(|()| self.check_time(now, &mut checks));
         let report = signer.certificate.map(|certificate| self.judge_authority(certificate, &certificates, judge));
         let accepted = match &report {
             Some(report) if report.verdict() != Verdict::Passed => Err(SignatureReason::Certificate(report.reason())),
             Some(_) | None => Ok(()),
         };
-        if report.is_some() {
-            record(&mut checks, CheckName::AuthorityCertificate, "RFC 3161 §4", &accepted, None);
+        if let Some(report) = &report {
+            record(&mut checks, CheckName::AuthorityCertificate, "RFC 3161 §4", &accepted, report.judgement.message.en);
         }
         let reason = checked.and(accepted).err().unwrap_or(SignatureReason::SignatureValid);
         let mut stamp = TimeStampReport::new(reason, Some(self.report()), signer.certificate, checks);
@@ -89,11 +93,19 @@ impl Token {
             (Some(_), Some(hash)) if hash == self.info.imprint.hash => Ok(()),
             (Some(_), Some(_)) => Err(SignatureReason::TimeStampOfOtherContent),
         };
-        record(checks, CheckName::Imprint, "RFC 3161 §2.4.2", &same, None);
+        record(checks, CheckName::Imprint, "RFC 3161 §2.4.2", &same, hex::encode(&self.info.imprint.hash));
         same?;
-        let extensions = if self.info.critical_unknown.is_empty() { Ok(()) } else { Err(SignatureReason::AttributesContradict) };
-        record(checks, CheckName::Extensions, "RFC 3161 §2.4.2", &extensions, None);
+        let unknown = self.info.critical_unknown.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let extensions = if unknown.is_empty() { Ok(()) } else { Err(SignatureReason::AttributesContradict) };
+        record(checks, CheckName::Extensions, "RFC 3161 §2.4.2: none that is critical is known", &extensions, unknown);
         extensions
+    }
+
+    fn check_time(&self, now: OffsetDateTime, checks: &mut Vec<Check>) -> Result<(), SignatureReason> {
+        let has_come = now.checked_add(CLOCK_SKEW).is_none_or(|latest| self.info.time <= latest);
+        let has_come = if has_come { Ok(()) } else { Err(SignatureReason::TimeStampFromTheFuture) };
+        record(checks, CheckName::Time, "ETSI EN 319 102-1 §5.4.2", &has_come, rfc3339(self.info.time));
+        has_come
     }
 
     fn check_signer(&self, signer: &Signer<'_>, checks: &mut Vec<Check>) -> Result<(), SignatureReason> {
@@ -104,28 +116,35 @@ impl Token {
             Some(Ok(Some(_))) => Ok(()),
             Some(_) | None => Err(SignatureReason::AttributesContradict),
         };
-        record(checks, CheckName::SigningCertificate, "RFC 3161 §2.4.2, RFC 5816", &named, None);
+        record(checks, CheckName::SigningCertificate, "RFC 3161 §2.4.2, RFC 5816", &named, "named by its hash");
         named?;
         let may_stamp = match signer.certificate {
             Some(certificate) if is_for_time_stamps_alone(certificate) => Ok(()),
             Some(_) | None => Err(SignatureReason::NotATimeStampAuthority),
         };
-        record(checks, CheckName::Purpose, "RFC 3161 §2.3", &may_stamp, None);
+        record(checks, CheckName::Purpose, "RFC 3161 §2.3", &may_stamp, "timeStamping, critical and alone");
         may_stamp
     }
 
-    /// The certificate counts at the time of the token. A revocation counts whenever it was, unless it says that the key was not
-    /// in other hands and came after the token: whoever has the key can make any time (RFC 3161 §4).
+    /// The certificate counts at the time of the token, unless what is known of it now says that its key was in other hands: whoever
+    /// has the key can make any time (RFC 3161 §4).
     fn judge_authority(&self, certificate: &Certificate, candidates: &[Certificate], judge: &Judge<'_>) -> Report {
         let asked = |at| judge(&Asked { certificate, candidates, at, purpose: Purpose::TimeStamping });
         let now = asked(None);
-        let was_revoked_for_compromise = || {
-            let is_harmless =
-                matches!(now.status.reason, Some("unspecified" | "affiliationChanged" | "superseded" | "cessationOfOperation"));
-            let came_after = now.status.since.as_deref().and_then(parse_rfc3339).is_some_and(|since| since > self.info.time);
-            !(is_harmless && came_after)
+        // By the state, for a certificate that has expired since may be revoked as well.
+        let is_distrusted = match now.status.state {
+            "revoked" => !self.is_older_than_harmless_revocation(&now),
+            "suspended" => true,
+            _ => now.reason() == Reason::AuthorityRevoked,
         };
-        if now.reason() == Reason::Revoked && was_revoked_for_compromise() { now } else { asked(Some(self.info.time)) }
+        if is_distrusted { now } else { asked(Some(self.info.time)) }
+    }
+
+    /// The reasons that a key is retired for. No reason is none of them.
+    fn is_older_than_harmless_revocation(&self, report: &Report) -> bool {
+        let is_harmless =
+            matches!(report.status.reason, Some("unspecified" | "affiliationChanged" | "superseded" | "cessationOfOperation"));
+        is_harmless && revoked_since(report).is_some_and(|since| self.info.time < since)
     }
 
     fn report(&self) -> TokenReport {
@@ -149,6 +168,6 @@ fn is_for_time_stamps_alone(certificate: &Certificate) -> bool {
 /// On something that is no token.
 pub fn unreadable(why: &str) -> TimeStampReport {
     let mut checks = Vec::new();
-    record::<()>(&mut checks, CheckName::Format, "RFC 3161 §2.4.2", &Err(SignatureReason::FormatError), Some(why.to_owned()));
+    record::<()>(&mut checks, CheckName::Format, "RFC 3161 §2.4.2", &Err(SignatureReason::FormatError), why);
     TimeStampReport::new(SignatureReason::FormatError, None, None, checks)
 }

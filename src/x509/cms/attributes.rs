@@ -142,6 +142,13 @@ impl<'a> Attribute<'a> {
     }
 }
 
+/// Whether octets are what a signature over signed attributes covers: the DER of a SET with content type and message digest.
+pub fn is_attribute_set(octets: &[u8]) -> bool {
+    let set = AnyRef::from_der(octets).ok().filter(|any| any.tag() == Tag::Set);
+    let attributes = set.and_then(|set| Attributes::parse(set.value()).ok());
+    attributes.is_some_and(|attributes| [ID_CONTENT_TYPE, ID_MESSAGE_DIGEST].iter().all(|id| attributes.find(*id).is_some()))
+}
+
 /// The DER of one attribute with one value.
 pub(super) fn encode(id: ObjectIdentifier, value: &[u8]) -> der::Result<Vec<u8>> {
     let content = [id.to_der()?, AnyRef::new(Tag::Set, value)?.to_der()?].concat();

@@ -14,7 +14,7 @@ mod signer_info;
 
 use der::asn1::ObjectIdentifier;
 
-pub use attributes::{Attribute, Attributes, EssCertId};
+pub use attributes::{Attribute, Attributes, EssCertId, is_attribute_set};
 pub use build::{Draft, Envelope, attribute};
 pub use layout::{Layout, MAX_REST, MAX_SEGMENTS};
 pub use signed_data::SignedData;

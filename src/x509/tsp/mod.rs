@@ -13,7 +13,7 @@ use der::{
 use spki::AlgorithmIdentifierOwned;
 
 pub use request::TimeStampRequest;
-pub use response::{Failure, TimeStampResponse, granted, rejection};
+pub use response::{Failure, Rejection, TimeStampResponse, granted, rejection};
 pub use token::{Accuracy, TstInfo};
 
 use super::Error;

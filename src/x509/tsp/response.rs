@@ -1,7 +1,7 @@
 //! TimeStampResp (RFC 3161 §2.4.2).
 
 use der::{
-    Decode, Encode,
+    Decode, Encode, Tag,
     asn1::{AnyRef, BitStringRef},
 };
 
@@ -19,8 +19,9 @@ pub enum Failure {
     /// The hash function is not known or not trusted any more.
     BadAlgorithm = 0,
     BadRequest = 2,
-    /// The hash has not the length of its function.
+    /// The request cannot be read, or the hash has not the length of its function.
     BadDataFormat = 5,
+    /// The clock is behind what was stamped already.
     TimeNotAvailable = 14,
     UnacceptedPolicy = 15,
     UnacceptedExtension = 16,
@@ -39,6 +40,20 @@ impl Failure {
         Self::AddInfoNotAvailable,
         Self::SystemFailure,
     ];
+
+    /// The name in RFC 3161 §2.4.2.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadAlgorithm => "badAlg",
+            Self::BadRequest => "badRequest",
+            Self::BadDataFormat => "badDataFormat",
+            Self::TimeNotAvailable => "timeNotAvailable",
+            Self::UnacceptedPolicy => "unacceptedPolicy",
+            Self::UnacceptedExtension => "unacceptedExtension",
+            Self::AddInfoNotAvailable => "addInfoNotAvailable",
+            Self::SystemFailure => "systemFailure",
+        }
+    }
 }
 
 /// A response as received. Nothing was checked but its form.
@@ -46,8 +61,24 @@ impl Failure {
 pub enum TimeStampResponse<'a> {
     /// The ContentInfo of the token.
     Granted(&'a [u8]),
+    Rejected(Rejection),
+}
+
+/// Why an authority gave no token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
     /// `None`: without a reason, or with one that is not known here.
-    Rejected(Option<Failure>),
+    pub failure: Option<Failure>,
+    /// What it says about it.
+    pub text: String,
+}
+
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let failure = self.failure.map_or("no reason that is known", Failure::name);
+        // The text is a stranger's: on a terminal it must be text.
+        write!(formatter, "{failure}: {}", self.text.escape_debug())
+    }
 }
 
 impl<'a> TimeStampResponse<'a> {
@@ -58,7 +89,7 @@ impl<'a> TimeStampResponse<'a> {
             (GRANTED | GRANTED_WITH_MODS, Some(_)) => Ok(Self::Granted(token)),
             (GRANTED | GRANTED_WITH_MODS, None) => Err(Error::malformed(WHAT, "granted and empty")),
             (_, Some(_)) => Err(Error::malformed(WHAT, "refused, with a token")),
-            (_, None) => Ok(Self::Rejected(fields.status.failure())),
+            (_, None) => Ok(Self::Rejected(Rejection { failure: fields.status.failure(), text: fields.status.text() })),
         }
     }
 }
@@ -72,14 +103,15 @@ pub fn granted(token: &[u8]) -> Result<Vec<u8>, Error> {
     encode().map_err(|error| Error::malformed(WHAT, error))
 }
 
-/// A whole response without one.
-pub fn rejection(failure: Failure) -> Result<Vec<u8>, Error> {
+/// A whole response without one. `text` tells a person what to do about it.
+pub fn rejection(failure: Failure, text: &str) -> Result<Vec<u8>, Error> {
     // A named bit list ends with its last bit that is set (X.690 §11.2.2).
     let bit = failure as u8;
     let mut octets = vec![0; usize::from(bit / 8) + 1];
     octets[usize::from(bit / 8)] = 0x80 >> (bit % 8);
     let encode = || {
-        let status = StatusInfo { status: REJECTION, text: None, failure: Some(BitStringRef::new(7 - bit % 8, &octets)?) };
+        let text = vec![AnyRef::new(Tag::Utf8String, text.as_bytes())?];
+        let status = StatusInfo { status: REJECTION, text: Some(text), failure: Some(BitStringRef::new(7 - bit % 8, &octets)?) };
         Fields { status, token: None }.to_der()
     };
     encode().map_err(|error| Error::malformed(WHAT, error))
@@ -114,6 +146,11 @@ impl StatusInfo<'_> {
         let is_set = |bit: u8| octets.get(usize::from(bit / 8)).is_some_and(|octet| octet & 0x80 >> (bit % 8) != 0);
         Failure::ALL.into_iter().find(|failure| is_set(*failure as u8))
     }
+
+    fn text(&self) -> String {
+        let lines = self.text.iter().flatten().filter_map(|line| std::str::from_utf8(line.value()).ok());
+        lines.collect::<Vec<_>>().join(" ")
+    }
 }
 
 #[cfg(test)]
@@ -122,10 +159,17 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why_and_a_grant_carries_its_token() {
-        assert_eq!(hex::encode(rejection(Failure::BadAlgorithm).unwrap()), "30093007020102030207 80".replace(' ', ""));
+        let der = "300f 300d 020102 3004 0c0261 62 03020780".replace(' ', "");
+        assert_eq!(hex::encode(rejection(Failure::BadAlgorithm, "ab").unwrap()), der);
         for failure in Failure::ALL {
-            assert_eq!(TimeStampResponse::parse(&rejection(failure).unwrap()).unwrap(), TimeStampResponse::Rejected(Some(failure)));
+            let response = rejection(failure, "为什么").unwrap();
+            let expected = Rejection { failure: Some(failure), text: "为什么".to_owned() };
+            assert_eq!(TimeStampResponse::parse(&response).unwrap(), TimeStampResponse::Rejected(expected));
         }
+        let bare = TimeStampResponse::parse(&[0x30, 5, 0x30, 3, 2, 1, 2]).unwrap();
+        assert_eq!(bare, TimeStampResponse::Rejected(Rejection { failure: None, text: String::new() }));
+        let told = Rejection { failure: Some(Failure::BadAlgorithm), text: "\u{1b}[2J是".to_owned() };
+        assert_eq!(told.to_string(), "badAlg: \\u{1b}[2J是");
         let token = [0x30, 3, 2, 1, 5];
         assert_eq!(TimeStampResponse::parse(&granted(&token).unwrap()).unwrap(), TimeStampResponse::Granted(&token));
     }

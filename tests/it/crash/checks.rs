@@ -192,6 +192,12 @@ impl Books {
         self.certificates.iter().filter(|view| view["enrolment"] == enrolment).collect()
     }
 
+    /// The hash of every token that was given out, or was about to be.
+    pub fn tokens(&self) -> Vec<Hash> {
+        let stamps = self.logs.values().flatten().filter(|entry| entry.event_type == EventType::TIME_STAMP);
+        stamps.filter_map(|entry| entry.body().try_into().ok()).collect()
+    }
+
     /// How many leaves of that type speak of a certificate.
     pub fn leaves_about(&self, id: &str, event: EventType) -> anyhow::Result<usize> {
         let key = StatusKey::from_tbs_digest(&CertificateId::from_hex(id).context("an id")?.0);

@@ -25,7 +25,20 @@ import java.util.Date;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeMap;
+import org.bouncycastle.asn1.ASN1Encodable;
+import org.bouncycastle.asn1.ASN1EncodableVector;
+import org.bouncycastle.asn1.ASN1ObjectIdentifier;
+import org.bouncycastle.asn1.DERSet;
+import org.bouncycastle.asn1.cms.Attribute;
+import org.bouncycastle.asn1.cms.ContentInfo;
+import org.bouncycastle.asn1.cms.SignedData;
+import org.bouncycastle.asn1.cms.SignerInfo;
+import org.bouncycastle.asn1.ess.ESSCertIDv2;
+import org.bouncycastle.asn1.ess.SigningCertificateV2;
+import org.bouncycastle.asn1.gm.GMObjectIdentifiers;
 import org.bouncycastle.asn1.ocsp.OCSPObjectIdentifiers;
+import org.bouncycastle.asn1.pkcs.PKCSObjectIdentifiers;
+import org.bouncycastle.asn1.x509.AlgorithmIdentifier;
 import org.bouncycastle.asn1.x509.CRLDistPoint;
 import org.bouncycastle.asn1.x509.ExtendedKeyUsage;
 import org.bouncycastle.asn1.x509.Extension;
@@ -41,18 +54,26 @@ import org.bouncycastle.cert.ocsp.OCSPResp;
 import org.bouncycastle.cert.ocsp.RevokedStatus;
 import org.bouncycastle.cert.ocsp.SingleResp;
 import org.bouncycastle.cert.ocsp.UnknownStatus;
+import org.bouncycastle.cms.CMSException;
+import org.bouncycastle.cms.CMSProcessableByteArray;
 import org.bouncycastle.cms.CMSSignedData;
+import org.bouncycastle.cms.SignerInformation;
+import org.bouncycastle.cms.SignerInformationVerifier;
+import org.bouncycastle.cms.jcajce.JcaSimpleSignerInfoVerifierBuilder;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.bouncycastle.openssl.PEMParser;
 import org.bouncycastle.operator.ContentVerifierProvider;
+import org.bouncycastle.operator.DigestCalculator;
 import org.bouncycastle.operator.DigestCalculatorProvider;
 import org.bouncycastle.operator.jcajce.JcaContentVerifierProviderBuilder;
 import org.bouncycastle.operator.jcajce.JcaDigestCalculatorProviderBuilder;
 import org.bouncycastle.pkcs.PKCS10CertificationRequest;
+import org.bouncycastle.tsp.TimeStampToken;
 
 /**
- * Shows a kept demo to BouncyCastle, the stranger that knows SM2 whole: chains, CRLs, OCSP responses and requests of both
- * families, through the same path validation. Usage: Check WORLD LABELS (label, family, authority, serial, status by tabs).
+ * Shows a kept demo to BouncyCastle, the stranger that knows SM2 whole: chains, CRLs, OCSP responses, requests, signed documents
+ * and time stamps of both families, through the same path validation. Usage: Check WORLD LABELS DOCUMENTS (label, family,
+ * authority, serial, status by tabs; family, signer by tabs).
  * Prints one line for each check: "ok   bouncycastle: …" or "FAIL bouncycastle: …".
  */
 public final class Check {
@@ -83,7 +104,11 @@ public final class Check {
         }
     }
 
+    /** SM2 as GB/T 35275 names it in a SignerInfo. */
+    private static final ASN1ObjectIdentifier SM2_SIGN = new ASN1ObjectIdentifier("1.2.156.10197.1.301.1");
+
     private final Path world;
+    private final Path documents;
     private final List<Subject> subjects = new ArrayList<>();
     private final TreeMap<String, X509Certificate> authorities = new TreeMap<>();
     private final CertificateFactory factory = CertificateFactory.getInstance("X.509", "BC");
@@ -91,11 +116,12 @@ public final class Check {
 
     public static void main(String[] arguments) throws Exception {
         Security.addProvider(new BouncyCastleProvider());
-        new Check(Path.of(arguments[0]), Path.of(arguments[1])).run();
+        new Check(Path.of(arguments[0]), Path.of(arguments[1]), Path.of(arguments[2])).run();
     }
 
-    private Check(Path world, Path labels) throws Exception {
+    private Check(Path world, Path labels, Path documents) throws Exception {
         this.world = world;
+        this.documents = documents;
         for (String line : Files.readAllLines(labels)) {
             subjects.add(new Subject(line));
         }
@@ -126,6 +152,20 @@ public final class Check {
         for (String family : List.of("p256", "sm2")) {
             check(family + ".unknown", () -> verifyOcsp(family + ".unknown", null));
         }
+        for (String line : Files.readAllLines(documents)) {
+            checkDocuments(line.split("\t")[0], line.split("\t")[1]);
+        }
+    }
+
+    private void checkDocuments(String family, String signer) {
+        List<String> forms = new ArrayList<>(List.of("p7s", "p7m", "unstamped.p7s"));
+        if (family.equals("sm2")) {
+            forms.addAll(List.of("gmt0010.p7s", "gmt0010.p7m"));
+        }
+        for (String form : forms) {
+            check("signatures/" + family + "." + form, () -> verifySignature(family + "." + form, signer));
+        }
+        check("signatures/" + family + ".tst", () -> verifyStamp(new TimeStampToken(new CMSSignedData(signature(family + ".tst"))), signature("document.txt")));
     }
 
     private void checkSubject(Subject subject) throws Exception {
@@ -215,6 +255,87 @@ public final class Check {
         Collection<X509CertificateHolder> inside = new CMSSignedData(der).getCertificates().getMatches(null);
         require(inside.contains(holder(leaf(subject))), "the certificate is not in it");
         require(inside.contains(holder(authority(subject.authority))), "its authority is not in it");
+    }
+
+    private void verifySignature(String file, String label) throws Exception {
+        byte[] document = signature("document.txt");
+        byte[] der = withKnownAlgorithm(signature(file));
+        boolean attached = file.endsWith(".p7m");
+        CMSSignedData signed = attached ? new CMSSignedData(der) : new CMSSignedData(new CMSProcessableByteArray(document), der);
+        require(Arrays.equals((byte[]) signed.getSignedContent().getContent(), document), "the document is not in it");
+        require(signed.getSignerInfos().size() == 1, "not one signer");
+        SignerInformation signer = signed.getSignerInfos().getSigners().iterator().next();
+        X509CertificateHolder own = holder(certificate(world.resolve("certificates/" + label + ".crt")));
+        require(signed.getCertificates().getMatches(signer.getSID()).contains(own), "the signer's certificate is not in it");
+        require(signer.verify(verifier(own)), "the signature is wrong");
+
+        Attribute named = signer.getSignedAttributes().get(PKCSObjectIdentifiers.id_aa_signingCertificateV2);
+        ESSCertIDv2 id = SigningCertificateV2.getInstance(named.getAttributeValues()[0]).getCerts()[0];
+        require(Arrays.equals(id.getCertHash(), digest(id.getHashAlgorithm(), own.getEncoded())), "the signature names another certificate");
+        if (!attached) {
+            CMSSignedData other = new CMSSignedData(new CMSProcessableByteArray("another".getBytes()), der);
+            require(!holds(other.getSignerInfos().getSigners().iterator().next(), own), "it is of another document as well");
+        }
+        Attribute stamp = signer.getUnsignedAttributes() == null ? null : signer.getUnsignedAttributes().get(PKCSObjectIdentifiers.id_aa_signatureTimeStampToken);
+        require((stamp == null) == file.contains("unstamped"), "stamped, or not, against its name");
+        if (stamp != null) {
+            verifyStamp(new TimeStampToken(ContentInfo.getInstance(stamp.getAttributeValues()[0])), signer.getSignature());
+        }
+    }
+
+    private static boolean holds(SignerInformation signer, X509CertificateHolder certificate) throws Exception {
+        try {
+            return signer.verify(verifier(certificate));
+        } catch (CMSException differs) {
+            return false;
+        }
+    }
+
+    /** RFC 3161 §2.2: what a client must confirm before it believes a token. */
+    private void verifyStamp(TimeStampToken token, byte[] stamped) throws Exception {
+        Collection<X509CertificateHolder> inside = token.getCertificates().getMatches(token.getSID());
+        require(inside.size() == 1, "the authority's certificate is not in it");
+        X509CertificateHolder stamper = inside.iterator().next();
+        token.validate(verifier(stamper));
+        AlgorithmIdentifier hash = token.getTimeStampInfo().getHashAlgorithm();
+        require(Arrays.equals(token.getTimeStampInfo().getMessageImprintDigest(), digest(hash, stamped)), "it is of something else");
+        require(!token.getTimeStampInfo().getGenTime().after(new Date()), "it is of the future");
+        validate((X509Certificate) factory.generateCertificate(new ByteArrayInputStream(stamper.getEncoded())), null);
+    }
+
+    /**
+     * GB/T 35275 names the algorithm of the key where BouncyCastle wants that of the signature. No signature covers the field,
+     * so the one is put in the other's place.
+     */
+    private static byte[] withKnownAlgorithm(byte[] der) throws IOException {
+        ContentInfo outer = ContentInfo.getInstance(der);
+        SignedData data = SignedData.getInstance(outer.getContent());
+        ASN1EncodableVector signers = new ASN1EncodableVector();
+        for (ASN1Encodable one : data.getSignerInfos()) {
+            SignerInfo signer = SignerInfo.getInstance(one);
+            AlgorithmIdentifier algorithm = signer.getDigestEncryptionAlgorithm();
+            if (algorithm.getAlgorithm().equals(SM2_SIGN)) {
+                algorithm = new AlgorithmIdentifier(GMObjectIdentifiers.sm2sign_with_sm3);
+            }
+            signers.add(new SignerInfo(signer.getSID(), signer.getDigestAlgorithm(), signer.getAuthenticatedAttributes(), algorithm,
+                    signer.getEncryptedDigest(), signer.getUnauthenticatedAttributes()));
+        }
+        SignedData known = new SignedData(data.getDigestAlgorithms(), data.getEncapContentInfo(), data.getCertificates(), data.getCRLs(), new DERSet(signers));
+        return new ContentInfo(outer.getContentType(), known).getEncoded();
+    }
+
+    private byte[] digest(AlgorithmIdentifier algorithm, byte[] message) throws Exception {
+        DigestCalculator calculator = digests.get(algorithm);
+        calculator.getOutputStream().write(message);
+        return calculator.getDigest();
+    }
+
+    private byte[] signature(String file) throws IOException {
+        return Files.readAllBytes(world.resolve("signatures").resolve(file));
+    }
+
+    private static SignerInformationVerifier verifier(X509CertificateHolder certificate) throws Exception {
+        return new JcaSimpleSignerInfoVerifierBuilder().setProvider("BC").build(certificate);
     }
 
     /** RFC 6960 §3.2: what a client must confirm before it believes a response. */

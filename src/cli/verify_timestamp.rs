@@ -1,0 +1,164 @@
+//! `hufu verify timestamp`: offline with a trust bundle and proofs about the authority's certificate, or by asking a server.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, ensure};
+use base64::prelude::*;
+use clap::Args;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{
+    Connection,
+    offline::ProofFiles,
+    report::{ReportForm, usage},
+    verify_signature::{each_part, push_checks, push_judgement, word},
+};
+use crate::{
+    crypto::digest::sha256,
+    ledger::{Receipt, VerifyError, proof::verify_token_receipt},
+    services::{trust::TrustBundle, verify_signature::token_of},
+    validation::{
+        Check, CheckName, Outcome, Reason, Report, TimeStampReport, Verdict,
+        signature::{
+            Asked, SignatureReason,
+            format::unarmoured,
+            time_stamp::{Token, unreadable},
+        },
+    },
+    world::{Clock, SystemClock},
+    x509::Certificate,
+};
+
+#[derive(Debug, Args)]
+pub struct VerifyTimestamp {
+    /// The token, or the response that it came in (DER or PEM)
+    pub file: PathBuf,
+    /// What is said to have been stamped
+    #[arg(long, value_name = "FILE")]
+    pub content: PathBuf,
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Certificates (PEM or DER): that of the authority where the token has none, or those above it
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Vec<PathBuf>,
+    /// The receipt of the token itself, which shows that the ledger has it
+    #[arg(long, value_name = "FILE")]
+    pub token_receipt: Option<PathBuf>,
+    #[command(flatten)]
+    pub proofs: ProofFiles,
+    #[command(flatten)]
+    pub form: ReportForm,
+}
+
+/// A token with what is said to be stamped.
+struct Stamped {
+    der: Vec<u8>,
+    /// Or why it cannot be read.
+    token: Result<Token, String>,
+    /// Of the content, by the hash function of the token; `None` where that is not known.
+    hash: Option<Vec<u8>>,
+    more: Vec<Certificate>,
+}
+
+impl VerifyTimestamp {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let now = SystemClock.now();
+        let (stamped, bundle) = match self.read() {
+            Ok(read) => read,
+            Err(error) => return Ok(usage(&error)),
+        };
+        match (&stamped.token, bundle) {
+            (Err(why), _) => self.form.print(&self.connection, &unreadable(why), now, text),
+            (Ok(_), None) => Ok(self.form.ask(&self.connection, "/api/v1/verify/signature", &stamped.question(), text).await),
+            (Ok(token), Some(bundle)) => match self.judge(token, &stamped, bundle, now) {
+                Ok(report) => self.form.print(&self.connection, &report, now, text),
+                Err(error) => Ok(usage(&error)),
+            },
+        }
+    }
+
+    fn read(&self) -> anyhow::Result<(Stamped, Option<TrustBundle>)> {
+        let bundle = self.connection.bundle()?;
+        ensure!(bundle.is_some() || self.token_receipt.is_none(), "a receipt is judged with --trust bundle.json");
+        let der = token_of(unarmoured(read(&self.file)?));
+        let token = Token::parse(&der).map_err(|error| error.to_string());
+        let mut hasher = token.as_ref().ok().and_then(Token::digest).map(|digest| digest.hasher());
+        each_part(&self.content, &mut |part| hasher.iter_mut().for_each(|hasher| hasher.update(part)))?;
+        let mut more = Vec::new();
+        for path in &self.certificate {
+            more.extend(Certificate::parse_many(&read(path)?).with_context(|| format!("reading {}", path.display()))?);
+        }
+        Ok((Stamped { der, token, hash: hasher.map(|hasher| hasher.finish()), more }, bundle))
+    }
+
+    /// By the bundle alone.
+    fn judge(&self, token: &Token, stamped: &Stamped, bundle: TrustBundle, now: OffsetDateTime) -> anyhow::Result<TimeStampReport> {
+        let logs = bundle.trusted_logs();
+        let offline = self.proofs.read(bundle, now)?;
+        // What could fail was read before.
+        let judge = |asked: &Asked<'_>| offline.judge(asked).unwrap_or_else(|_| Report::unknown(asked.at.unwrap_or(now)));
+        let mut report = token.judge(stamped.hash.as_deref(), &stamped.more, now, &judge);
+        if let Some(path) = &self.token_receipt {
+            let receipt = String::from_utf8(read(path)?).map_err(anyhow::Error::from);
+            let receipt = receipt.and_then(|text| Ok(Receipt::parse(&text)?)).with_context(|| format!("reading {}", path.display()))?;
+            let digest = sha256(&stamped.der);
+            let proofs = logs.iter().map(|log| verify_token_receipt(&receipt, &digest, log).map(|_| &log.origin));
+            let recorded = proofs.reduce(Result::or).unwrap_or(Err(VerifyError::OtherToken));
+            check_recorded(&mut report, recorded.map(|origin| format!("entry {} of {origin}", receipt.index)));
+        }
+        Ok(report)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+impl Stamped {
+    /// What a server is asked. The content stays here.
+    fn question(&self) -> Value {
+        json!({
+            "format": "time-stamp", "signature": BASE64_STANDARD.encode(&self.der),
+            "digest": self.hash.as_ref().map(|hash| BASE64_STANDARD.encode(hash)),
+            "certificates": self.more.iter().map(Certificate::to_pem).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Whether a log of the bundle has the token. A receipt that does not show it speaks against it.
+fn check_recorded(report: &mut TimeStampReport, recorded: Result<String, VerifyError>) {
+    let (outcome, detail) = match recorded {
+        Ok(place) => (Outcome::Passed, place),
+        Err(error) => (Outcome::Failed, error.to_string()),
+    };
+    report.checks.push(Check::new(CheckName::Receipt, "C2SP tlog-proof", outcome, detail));
+    if outcome == Outcome::Failed && report.verdict() != Verdict::Failed {
+        report.judgement = SignatureReason::Certificate(Reason::LedgerProofInvalid).into();
+    }
+}
+
+/// A report for people, from the JSON that a server answers or that was made here.
+fn text(report: &Value) -> String {
+    let mut lines = Vec::new();
+    push_judgement(&mut lines, report, 0);
+    let token = &report["token"];
+    if token.is_object() {
+        let accuracy = token["accuracy_millis"].as_i64().map(|millis| format!(" ± {millis} ms")).unwrap_or_default();
+        lines.push(format!("  time    {}{accuracy}", word(&token["time"])));
+        lines.push(format!("  serial  {}, policy {}", word(&token["serial"]), word(&token["policy"])));
+    }
+    if report["authority"].is_object() {
+        lines.push(format!("  by      {}", word(&report["authority"]["subject"])));
+    }
+    push_checks(&mut lines, report, 1);
+    if report["certificate"].is_object() {
+        lines.push("  certificate".to_owned());
+        push_judgement(&mut lines, &report["certificate"], 2);
+        push_checks(&mut lines, &report["certificate"], 2);
+    }
+    lines.join("\n")
+}
