@@ -82,7 +82,7 @@ async fn whatever_is_altered_is_named() {
     let whole = serde_json::to_value(&evidence).unwrap();
     let mut texts = Vec::new();
     paths(&whole, String::new(), &mut texts);
-    assert!(texts.len() > 15, "{texts:?}");
+    assert!(texts.len() >= 15, "{texts:?}");
     for path in texts {
         let mut altered = whole.clone();
         let text = altered.pointer(&path).unwrap().as_str().unwrap().to_owned();
