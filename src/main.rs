@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hufu::cli::{
     citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, evidence, ledger::Ledger, policy::Policy, register,
-    serve::Serve, show, sign::Sign, suspend::Suspend, verify::Verify,
+    renew::Renew, revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend, token::Token, verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.
@@ -36,14 +36,18 @@ enum Command {
     Dismiss(decide::Decide),
     /// Ask for certificates
     Enrol(Enrol),
+    /// Make claim codes for approved people who have no key yet
+    Codes(roster::Codes),
     /// Approve enrolments with a signed statement
     Approve(decide::Approve),
     /// Reject an enrolment with a signed statement
     Reject(decide::Reject),
     /// Take back a request of one's own with a signed statement
     Withdraw(decide::Decide),
-    /// Revoke a certificate with a signed statement
-    Revoke(decide::Revoke),
+    /// Have a certificate issued that follows one's own, now or whenever it is time
+    Renew(Renew),
+    /// Revoke certificates with a signed statement
+    Revoke(Revoke),
     /// Suspend a certificate with a signed statement, or with the code that was printed at its issue
     Suspend(Suspend),
     /// End a suspension with a signed statement
@@ -57,6 +61,9 @@ enum Command {
     Show(show::Show),
     /// Fetch everything that proves how a certificate was decided on, as one file for a court
     Evidence(evidence::Fetch),
+    /// Give services that rely on the CA tokens, and end them
+    #[command(subcommand)]
+    Token(Token),
     /// Sign a file with a key of one's own
     Sign(Sign),
     /// Verify a certificate, a signature or a time stamp, offline or against a server, or a file of evidence
@@ -111,16 +118,19 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Grant(command) => command.run("grant", None, None).await?,
         Command::Dismiss(command) => command.run("dismiss", None, None).await?,
         Command::Enrol(command) => command.run().await?,
+        Command::Codes(command) => command.run().await?,
         Command::Approve(command) => command.run().await?,
         Command::Reject(command) => command.decide.run("reject", Some(&command.reason), None).await?,
         Command::Withdraw(command) => command.run("withdraw", None, None).await?,
-        Command::Revoke(command) => command.decide.run("revoke", Some(&command.reason), command.since.as_deref()).await?,
+        Command::Renew(command) => command.run().await?,
+        Command::Revoke(command) => command.run().await?,
         Command::Suspend(command) => command.run().await?,
         Command::Resume(command) => command.run("resume", None, None).await?,
         Command::Citizen(command) => command.run().await?,
         Command::List(command) => command.run().await?,
         Command::Show(command) => command.run().await?,
         Command::Evidence(command) => command.run().await?,
+        Command::Token(command) => command.run().await?,
         Command::Sign(command) => command.run().await?,
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,

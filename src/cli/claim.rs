@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// PBKDF2 iterations of the PKCS#12 file: what OpenSSL and Java read without a pause.
-const PKCS12_ITERATIONS: u32 = 100_000;
+pub(super) const PKCS12_ITERATIONS: u32 = 100_000;
 
 #[derive(Debug, Args)]
 pub struct Claim {
@@ -112,7 +112,7 @@ impl Claim {
             return decrypt_pem(&kept, b"").with_context(|| format!("reading {}", path.display()));
         }
         let secret = self.family.algorithm().generate()?;
-        files::write_private(path, pem(&secret)?.as_bytes())?;
+        files::write_private(path, key_pem(&secret)?.as_bytes())?;
         Ok(secret)
     }
 
@@ -129,7 +129,7 @@ impl Claim {
             bail!("the certificate is not for the key that was made here");
         }
         let file = |extension: &str| self.out.join(format!("{name}.{extension}"));
-        let pem = pem(secret)?;
+        let pem = key_pem(secret)?;
         if std::fs::read(file("key")).is_ok_and(|there| there != pem.as_bytes()) {
             bail!("{} is another key, which is not overwritten; repeat the command with another --name or --out", file("key").display());
         }
@@ -157,7 +157,7 @@ impl Claim {
     }
 }
 
-fn pem(secret: &Secret) -> anyhow::Result<zeroize::Zeroizing<String>> {
+pub(super) fn key_pem(secret: &Secret) -> anyhow::Result<zeroize::Zeroizing<String>> {
     let pem = der::pem::encode_string("PRIVATE KEY", LineEnding::LF, secret).map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok(zeroize::Zeroizing::new(pem))
 }

@@ -1,4 +1,4 @@
-//! `hufu approve | reject | revoke | suspend | resume`: fetches what there is to decide, shows it, signs a statement about
+//! `hufu approve | reject | suspend | resume …`, and what `hufu revoke` rests on: fetches what there is to decide, shows it, signs a statement about
 //! exactly that with the caller's own key, and hands the statement in.
 
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    Connection,
+    Connection, acknowledgement,
     client::{Client, Identity},
 };
 use crate::{
@@ -51,18 +51,6 @@ pub struct Reject {
     pub reason: String,
 }
 
-#[derive(Debug, Args)]
-pub struct Revoke {
-    #[command(flatten)]
-    pub decide: Decide,
-    /// An RFC 5280 reason: keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn …
-    #[arg(long, default_value = "unspecified")]
-    pub reason: String,
-    /// Since when the key is not trusted, as 2030-01-01T00:00:00Z
-    #[arg(long)]
-    pub since: Option<String>,
-}
-
 /// The path that takes the statement, for each act.
 fn path(act: &str, id: &str) -> anyhow::Result<String> {
     Ok(match act {
@@ -82,6 +70,8 @@ fn path(act: &str, id: &str) -> anyhow::Result<String> {
         "dismiss-contest" => format!("/api/v1/citizens/contests/{id}/dismissal"),
         "export" => format!("/api/v1/citizens/{id}/export"),
         "erase" => format!("/api/v1/citizens/{id}/erasure"),
+        "grant-token" => format!("/api/v1/tokens/{id}/grant"),
+        "revoke-token" => format!("/api/v1/tokens/{id}/revocation"),
         other => bail!("there is no act {other:?}"),
     })
 }
@@ -102,7 +92,7 @@ impl Approve {
         }
         let identity = connection.identity()?;
         let client = connection.client()?;
-        let draft = Draft::fetch_list(&client, &ids).await?;
+        let draft = Draft::fetch_list(&client, "approve", &ids, None, None).await?;
         eprintln!("You are about to sign: approve these {} enrolments", ids.len());
         for one in draft.shown.as_array().into_iter().flatten() {
             eprintln!("{}", one_line(one));
@@ -115,7 +105,8 @@ impl Approve {
         connection.print(&answer, |answer| {
             let count = |member: &str| answer[member].as_u64().unwrap_or_default();
             let failed = answer["failed"].as_array().map_or(0, Vec::len);
-            format!("{} approved: {} issued, {} wait for others, {failed} failed", count("items"), count("issued"), count("waiting"))
+            let (issued, approved, waiting) = (count("issued"), count("approved"), count("waiting"));
+            format!("{} signed for: {issued} issued, {approved} wait for their key, {waiting} for others, {failed} failed", count("items"))
         });
         Ok(())
     }
@@ -131,7 +122,7 @@ fn read_ids(file: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// The first word of each line, so that what `hufu list enrolments` prints can be handed in as it is.
-fn first_words(text: &str) -> Vec<String> {
+pub(super) fn first_words(text: &str) -> Vec<String> {
     text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
@@ -145,7 +136,8 @@ impl Decide {
     /// Shows, asks, signs, hands in, prints the answer.
     pub async fn run(self, act: &str, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<()> {
         let answer = self.execute(act, reason, since).await?;
-        self.connection.print(&answer, |answer| summary(act, answer));
+        let kept = acknowledgement::keep(&answer)?;
+        self.connection.print(&answer, |answer| format!("{}{kept}", summary(act, answer)));
         Ok(())
     }
 
@@ -195,39 +187,48 @@ pub struct Draft {
 impl Draft {
     pub async fn fetch(client: &Client, act: &str, id: &str, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Self> {
         let answer = client.post("/api/v1/statements/drafts", &json!({"act": act, "about": id, "reason": reason, "since": since})).await?;
+        Self::read(&answer, act, id, reason, since)
+    }
+
+    /// The draft of a renewal with the key of this request.
+    pub async fn fetch_renewal(client: &Client, id: &str, csr: &str) -> anyhow::Result<Self> {
+        let answer = client.post("/api/v1/statements/drafts", &json!({"act": "renew", "about": id, "csr": csr})).await?;
+        Self::read(&answer, "renew", id, None, None)
+    }
+
+    fn read(answer: &Value, act: &str, id: &str, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Self> {
         let payload: Payload = serde_json::from_value(answer["payload"].clone()).context("the server's draft cannot be read")?;
-        let salt = read_salt(&answer)?;
+        let salt = read_salt(answer)?;
         let shown = answer["shown"].clone();
         let asked = payload.about.to_string() == id && payload.act.as_str() == act;
         if !asked || payload.seen != statement::seen(&salt, &shown) {
             bail!("the server's draft is not about what it shows; nothing was signed");
         }
-        let same = |signed: Option<String>, asked: Option<&str>| signed.as_deref() == asked;
-        if !same(payload.reason.as_ref().map(ToString::to_string), reason) || !same(payload.since.map(|since| since.to_string()), since) {
-            bail!("the server's draft has another reason or date than asked; nothing was signed");
-        }
+        check_words(&payload, reason, since)?;
         Ok(Self { payload, shown })
     }
 
     /// The draft of a statement over a list. Its `shown` is the list of what was shown of each.
-    pub async fn fetch_list(client: &Client, ids: &[String]) -> anyhow::Result<Self> {
-        let answer = client.post("/api/v1/statements/drafts", &json!({"act": "approve", "list": ids})).await?;
+    pub async fn fetch_list(client: &Client, act: &str, ids: &[String], reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Self> {
+        let body = json!({"act": act, "list": ids, "reason": reason, "since": since});
+        let answer = client.post("/api/v1/statements/drafts", &body).await?;
         let payload: Payload = serde_json::from_value(answer["payload"].clone()).context("the server's draft cannot be read")?;
         let items = answer["items"].as_array().context("the server's draft shows no items")?;
         let abouts: Vec<About> = ids.iter().map(|id| id.parse()).collect::<Result<_, _>>()?;
         let mut seen = Vec::new();
         for (id, item) in ids.iter().zip(items) {
             let salt = read_salt(item)?;
-            seen.push(json!({"enrolment": id, "seen": statement::seen(&salt, &item["shown"]).to_string()}));
+            seen.push(json!({kind(id): id, "seen": statement::seen(&salt, &item["shown"]).to_string()}));
         }
         let about_what_it_shows = items.len() == ids.len()
-            && payload.act.as_str() == "approve"
+            && payload.act.as_str() == act
             && payload.about == list_root(&abouts)
             && payload.seen == statement::seen(&[0; 32], &json!({"list": seen}))
-            && ids.iter().zip(items).all(|(id, item)| item["shown"]["enrolment"] == **id);
+            && ids.iter().zip(items).all(|(id, item)| item["shown"][kind(id)] == **id);
         if !about_what_it_shows {
             bail!("the server's draft is not about what it shows; nothing was signed");
         }
+        check_words(&payload, reason, since)?;
         Ok(Self { payload, shown: items.iter().map(|item| item["shown"].clone()).collect() })
     }
 
@@ -239,12 +240,25 @@ impl Draft {
     }
 }
 
+/// What an item of a list is: a digest is a certificate's, an identifier an enrolment's.
+fn kind(id: &str) -> &'static str {
+    if id.len() == 64 { "certificate" } else { "enrolment" }
+}
+
+fn check_words(payload: &Payload, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<()> {
+    let same = |signed: Option<String>, asked: Option<&str>| signed.as_deref() == asked;
+    if !same(payload.reason.as_ref().map(ToString::to_string), reason) || !same(payload.since.map(|since| since.to_string()), since) {
+        bail!("the server's draft has another reason or date than asked; nothing was signed");
+    }
+    Ok(())
+}
+
 fn read_salt(shown: &Value) -> anyhow::Result<[u8; 32]> {
     let salt = hex::decode(shown["salt"].as_str().unwrap_or_default()).ok().and_then(|salt| salt.try_into().ok());
     salt.context("the server's draft has no salt")
 }
 
-fn heading(act: &str, reason: Option<&str>, since: Option<&str>) -> String {
+pub(super) fn heading(act: &str, reason: Option<&str>, since: Option<&str>) -> String {
     let mut heading = format!("You are about to sign: {act}");
     if let Some(reason) = reason {
         heading.push_str(&format!(", reason {reason}"));
@@ -255,7 +269,7 @@ fn heading(act: &str, reason: Option<&str>, since: Option<&str>) -> String {
     heading
 }
 
-fn confirmed() -> anyhow::Result<bool> {
+pub(super) fn confirmed() -> anyhow::Result<bool> {
     eprint!("Sign? [y/N] ");
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -1,4 +1,4 @@
-//! `hufu enrol`: hands in a request for a certificate, with certification requests made elsewhere.
+//! `hufu enrol`: hands in a request for a certificate, with certification requests made elsewhere, or a list of people.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
-use super::Connection;
+use super::{Connection, roster::Roster};
 
 #[derive(Debug, Args)]
 pub struct Enrol {
@@ -23,11 +23,20 @@ pub struct Enrol {
     #[arg(long = "alternative-name", value_name = "KIND=VALUE", value_parser = field)]
     pub alternative_names: Vec<(String, String)>,
     /// A certification request (PEM or DER); one a family
-    #[arg(long = "csr", value_name = "FILE", required = true)]
+    #[arg(long = "csr", value_name = "FILE", required_unless_present = "csv")]
     pub requests: Vec<PathBuf>,
     /// SHA-256 of the evidence of identity proofing, in hexadecimal
     #[arg(long)]
     pub evidence: Option<String>,
+    /// A list of people (CSV): the column `number`, their employee number, and those that the profile takes from a request
+    #[arg(long, value_name = "FILE", requires = "department", conflicts_with_all = ["fields", "alternative_names", "requests", "evidence"])]
+    pub csv: Option<PathBuf>,
+    /// Say what is wrong with the list and what would be done, and do nothing
+    #[arg(long, requires = "csv")]
+    pub dry_run: bool,
+    /// Enrol anew also those of the list whose enrolment was rejected, withdrawn or expired
+    #[arg(long, requires = "csv")]
+    pub again: bool,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -38,6 +47,10 @@ fn field(text: &str) -> Result<(String, String), String> {
 
 impl Enrol {
     pub async fn run(self) -> anyhow::Result<()> {
+        if let (Some(csv), Some(department)) = (&self.csv, &self.department) {
+            let roster = Roster { csv, profile: &self.profile, department, again: self.again };
+            return if self.dry_run { roster.check(&self.connection).await } else { roster.enrol(&self.connection).await };
+        }
         let mut requests = Vec::new();
         for path in &self.requests {
             let file = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;

@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output (as JSON with `--json`), everything else to standard error.
 
+pub mod acknowledgement;
 pub mod check;
 pub mod citizen;
 pub mod claim;
@@ -14,13 +15,17 @@ pub mod ledger;
 pub mod offline;
 pub mod policy;
 pub mod register;
+pub mod renew;
 pub mod report;
+pub mod revoke;
+pub mod roster;
 pub mod serve;
 pub mod show;
 pub mod sign;
 pub mod source;
 pub mod suspend;
 pub mod time_stamp;
+pub mod token;
 pub mod verify;
 pub mod verify_signature;
 pub mod verify_timestamp;

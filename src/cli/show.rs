@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::Connection;
+use super::{Connection, client::Client};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -14,6 +14,7 @@ pub enum Kind {
     Authorities,
     Policies,
     Notices,
+    Tokens,
 }
 
 #[derive(Debug, Args)]
@@ -47,33 +48,38 @@ impl Kind {
             Self::Authorities => "/api/v1/authorities",
             Self::Policies => "/api/v1/policies",
             Self::Notices => "/api/v1/notices",
+            Self::Tokens => "/api/v1/tokens",
         }
     }
 }
 
 impl List {
     pub async fn run(self) -> anyhow::Result<()> {
-        let client = self.connection.client()?;
-        let mut items = Vec::new();
-        let mut cursor: Option<String> = None;
-        loop {
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
-            for filter in &self.filters {
-                let (name, value) = filter.split_once('=').ok_or_else(|| anyhow::anyhow!("write a filter as NAME=VALUE"))?;
-                query.append_pair(name, value);
-            }
-            if let Some(cursor) = &cursor {
-                query.append_pair("cursor", cursor);
-            }
-            let mut page = client.get(&format!("{}?{}", self.kind.path(), query.finish())).await?;
-            items.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
-            cursor = page["next"].as_str().map(str::to_owned);
-            if cursor.is_none() {
-                break;
-            }
-        }
+        let items = all(&self.connection.client()?, self.kind.path(), &self.filters).await?;
         self.connection.print(&Value::from(items), |items| items.as_array().into_iter().flatten().map(line).collect::<Vec<_>>().join("\n"));
         Ok(())
+    }
+}
+
+/// Every record of a list, page by page.
+pub(super) async fn all(client: &Client, path: &str, filters: &[String]) -> anyhow::Result<Vec<Value>> {
+    let mut items = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for filter in filters {
+            let (name, value) = filter.split_once('=').ok_or_else(|| anyhow::anyhow!("write a filter as NAME=VALUE"))?;
+            query.append_pair(name, value);
+        }
+        if let Some(cursor) = &cursor {
+            query.append_pair("cursor", cursor);
+        }
+        let mut page = client.get(&format!("{path}?{}", query.finish())).await?;
+        items.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
+        cursor = page["next"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            return Ok(items);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     Connection,
+    acknowledgement::VerifyAcknowledgement,
     evidence::VerifyEvidence,
     report::{ReportForm, usage},
     verify_signature::VerifySignature,
@@ -43,6 +44,8 @@ pub enum Verify {
     /// Judge a certificate: its path, its use and what the ledger says of it. With a trust bundle (--trust bundle.json) nobody
     /// is asked and the proofs decide; otherwise the server is asked
     Certificate(VerifyCertificate),
+    /// Check the acknowledgement of a revocation against the trust bundle
+    Acknowledgement(VerifyAcknowledgement),
     /// Judge a signature: a CMS (CAdES, GM/T 0010), a JWS or a bare value, with its signers' certificates at the time of the
     /// signature. With a trust bundle nobody is asked, as for certificates
     Signature(VerifySignature),
@@ -89,6 +92,7 @@ impl Verify {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Certificate(verify) => verify.run().await,
+            Self::Acknowledgement(verify) => verify.run(),
             Self::Signature(verify) => verify.run().await,
             Self::Timestamp(verify) => verify.run().await,
             Self::Evidence(verify) => Ok(verify.run()),

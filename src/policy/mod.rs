@@ -8,8 +8,10 @@
 //! Kept out on purpose: the database, the clock, HTTP, drafting and signing certificates, and whether a signer's certificate
 //! was valid: that is `validation`'s question. Everything here is a value or a function of values.
 
+pub mod acknowledgement;
 pub mod assurance;
 pub mod decision;
+pub mod employee_number;
 mod facts;
 pub mod identity;
 pub mod identity_number;
@@ -25,8 +27,10 @@ pub mod shipped;
 pub mod statement;
 pub mod subject;
 
+pub use acknowledgement::{Acknowledgement, AcknowledgementPayload};
 pub use assurance::{Assurance, ProofingRules};
 pub use decision::{Decision, Outcome, decision_hash};
+pub use employee_number::{EmployeeNumber, EmployeeNumberError};
 pub use identity::{AuthorityName, DepartmentId, EnrolmentId, IdentityError, Nonce, PersonId, Purpose};
 pub use identity_number::{IdentityNumber, NumberError, NumberKind};
 pub use jws::{Header, SignerReference, StatementError, assemble, signing_input};

@@ -394,7 +394,8 @@ mod tests {
         let profile = |name: &str| set.profile(&name.parse().unwrap()).unwrap();
         let other = with(SUBJECT, &[]);
         let approver_here = Object::Role { of: &other, role: Approver, department: HERE.into() };
-        let cases: [(&str, Act, Object<'_>, &[Role]); 10] = [
+        let record = || Object::Record { department: HERE.into(), subject: None };
+        let cases: [(&str, Act, Object<'_>, &[Role]); 12] = [
             ("submit staff", Act::Submit, enrolment(profile("staff")), &[RegistrationOfficer]),
             ("approve staff", Act::Approve, enrolment(profile("staff")), &[Approver]),
             ("reject staff", Act::Reject, enrolment(profile("staff")), &[Approver]),
@@ -405,6 +406,8 @@ mod tests {
             ("renew", Act::Renew, certificate(), &[]),
             ("propose", Act::Submit, approver_here.clone(), &[Administrator]),
             ("dismiss", Act::Dismiss, approver_here.clone(), &[Administrator]),
+            ("grant a token", Act::GrantToken, record(), &[Administrator]),
+            ("revoke a token", Act::RevokeToken, record(), &[Administrator]),
         ];
         for (case, act, object, allowed) in &cases {
             for role in Role::ALL.iter().copied() {

@@ -120,6 +120,10 @@ acts! {
     Export = "export",
     /// What is held about a person is destroyed; about the person.
     Erase = "erase",
+    /// A service gets a token; about the token.
+    GrantToken = "grant-token",
+    /// A token ends; about the token.
+    RevokeToken = "revoke-token",
     /// An identity check is taken back before its code is used; about the identity check.
     WithdrawIdentity = "withdraw-identity",
 }

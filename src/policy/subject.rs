@@ -286,6 +286,26 @@ pub enum FieldRule {
     NotTheDepartments,
 }
 
+impl FieldRule {
+    /// The rule as a stable word, for lists that programs read.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::NotAskedFor => "not-asked-for",
+            Self::Blank => "blank",
+            Self::TooLong { .. } => "too-long",
+            Self::TooMany { .. } => "too-many",
+            Self::Repeated => "repeated",
+            Self::ControlCharacter => "control-character",
+            Self::Syntax => "syntax",
+            Self::Country => "country",
+            Self::NotPrintable => "not-printable",
+            Self::IdentityNumber => "identity-number",
+            Self::NotTheDepartments => "not-the-departments",
+        }
+    }
+}
+
 /// What every value in a subject must be.
 pub(super) fn check_text(attribute: &Attribute, max: usize, value: &str) -> Result<(), FieldRule> {
     if value.is_empty() || value.trim() != value {

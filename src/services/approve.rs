@@ -5,9 +5,9 @@
 //! other missing; so whoever was not enough looks again, and upkeep looks for what a crash left between.
 //!
 //! One statement may approve a list: it is about the Merkle root of the list, and what was seen of each is in what was seen
-//! of all.
+//! of all. An enrolment without a key is approved and waits for its code (`staff/`); every other is issued at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use super::{
     error::Error,
     issue::Issued,
     journal::{Commit, Kind, Position},
+    revoke::digest,
     rows::Row,
     statements::{Caller, Checked, Decided, Subject, allowed, decided},
 };
@@ -35,9 +36,14 @@ pub const MOST_LISTED: usize = 20_000;
 /// How many of a list are issued beside each other; they share commits.
 const SETTLED_AT_ONCE: usize = 64;
 
+/// How many of a list are looked at and recorded together.
+const SETTLED_TOGETHER: usize = 500;
+
 /// What an approval led to.
 pub enum Approval {
     Issued(Vec<Issued>),
+    /// There is no key yet: a code brings it.
+    Approved,
     /// Recorded; more people must approve.
     Waiting(Missing),
 }
@@ -57,7 +63,7 @@ impl Services {
         let checked = self.check_decision(caller, &enrolment, Act::Approve, &votes, statement).await?;
         votes.push(Vote { signer: caller.actor.clone(), statement: checked.statement.digest() });
         if self.missing(&enrolment, &votes).is_none() {
-            return self.issue_approved(&enrolment, checked.rows, &votes).await.map(Approval::Issued);
+            return self.carry_out(&enrolment, checked.rows, &votes).await;
         }
         self.journal.commit(Commit { kind: Kind::Other, rows: checked.rows, entries: Vec::new() }).await?;
         self.settle(enrolment).await
@@ -68,14 +74,18 @@ impl Services {
         if ids.is_empty() || ids.len() > MOST_LISTED {
             return Err(Error::malformed("list", format!("1 to {MOST_LISTED} enrolments")));
         }
-        let mut each = Vec::with_capacity(ids.len());
-        for id in ids {
-            each.push(self.listed(caller, id).await.map_err(|error| error.of_item(id))?);
-        }
-        let items: Vec<About> = each.iter().map(|subject| subject.about).collect();
-        if items.iter().collect::<BTreeSet<_>>().len() < items.len() {
+        if ids.iter().collect::<BTreeSet<_>>().len() < ids.len() {
             return Err(Error::malformed("list", "an enrolment is in it twice"));
         }
+        let enrolments = self.find_enrolments(ids).await?;
+        self.check_slots(&enrolments).await?;
+        let votes = self.votes_of(&enrolments).await?;
+        let mut each = Vec::with_capacity(ids.len());
+        for (enrolment, votes) in enrolments.iter().zip(&votes) {
+            let listed = self.listed(caller, enrolment, votes);
+            each.push(listed.map_err(|error| error.of_item(&enrolment.id.to_string()))?);
+        }
+        let items: Vec<About> = each.iter().map(|subject| subject.about).collect();
         let shown: Vec<Value> = (each.iter())
             .map(|one| json!({"enrolment": one.about.to_string(), "seen": statement::seen(&one.salt, &one.shown).to_string()}))
             .collect();
@@ -84,12 +94,10 @@ impl Services {
         Ok((Subject { about: list_root(&items), shown: json!({"list": shown}), salt: [0; 32], log }, each))
     }
 
-    async fn listed(&self, caller: &Caller, id: &str) -> Result<Subject, Error> {
-        let enrolment = self.find_enrolment(id).await?;
-        must_be_submitted(&enrolment)?;
-        self.check_slot(&enrolment).await?;
-        self.policy().decide(&caller.actor, Act::Approve, &enrolment.object(self.approved_by(&enrolment).await?))?;
-        self.enrolment_subject(&enrolment)
+    fn listed(&self, caller: &Caller, enrolment: &Enrolment, votes: &[Vote]) -> Result<Subject, Error> {
+        must_be_submitted(enrolment)?;
+        self.policy().decide(&caller.actor, Act::Approve, &enrolment.object(people(votes)))?;
+        self.enrolment_subject(enrolment)
     }
 
     /// Records the approval of a list. Each of it is settled by `settle_list`, or by upkeep.
@@ -104,20 +112,55 @@ impl Services {
 
     /// Issues whatever of these was approved by enough people, many at a time. Answers for each, in their order.
     pub async fn settle_list(&self, ids: &[String]) -> Vec<Result<Approval, Error>> {
-        let settle = async |id: &String| self.settle(self.find_enrolment(id).await?).await;
-        stream::iter(ids).map(settle).buffered(SETTLED_AT_ONCE).collect().await
+        let mut outcomes = Vec::with_capacity(ids.len());
+        for together in ids.chunks(SETTLED_TOGETHER) {
+            match self.settle_together(together).await {
+                Ok(settled) => outcomes.extend(settled),
+                // One that cannot be settled keeps no other from it: each by itself.
+                Err(_) => {
+                    let settle = async |id: &String| self.settle(self.find_enrolment(id).await?).await;
+                    outcomes.extend(stream::iter(together).map(settle).buffered(SETTLED_AT_ONCE).collect::<Vec<_>>().await);
+                }
+            }
+        }
+        outcomes
+    }
+
+    /// Records in one commit those that have no key, and issues the others beside each other.
+    async fn settle_together(&self, ids: &[String]) -> Result<Vec<Result<Approval, Error>>, Error> {
+        let enrolments = self.find_enrolments(ids).await?;
+        let votes = self.votes_of(&enrolments).await?;
+        let is_keyless = |enrolment: &Enrolment, votes: &[Vote]| {
+            enrolment.requests.is_empty() && enrolment.state == "submitted" && self.missing(enrolment, votes).is_none()
+        };
+        let mut rows = Vec::new();
+        for (enrolment, votes) in enrolments.iter().zip(&votes).filter(|(enrolment, votes)| is_keyless(enrolment, votes)) {
+            rows.extend(self.approved_rows(enrolment, &statements(votes)));
+        }
+        if !rows.is_empty() {
+            self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
+        }
+        let settle = async |(enrolment, votes): (Enrolment, Vec<Vote>)| {
+            if is_keyless(&enrolment, &votes) { Ok(Approval::Approved) } else { self.settle_votes(enrolment, votes).await }
+        };
+        Ok(stream::iter(enrolments.into_iter().zip(votes)).map(settle).buffered(SETTLED_AT_ONCE).collect().await)
     }
 
     /// Issues an enrolment whose recorded approvals are enough.
     pub(super) async fn settle(&self, enrolment: Enrolment) -> Result<Approval, Error> {
         let votes = self.votes(&enrolment).await?;
+        self.settle_votes(enrolment, votes).await
+    }
+
+    async fn settle_votes(&self, enrolment: Enrolment, votes: Vec<Vote>) -> Result<Approval, Error> {
         if let Some(missing) = self.missing(&enrolment, &votes) {
             return Ok(Approval::Waiting(missing));
         }
-        match self.issue_approved(&enrolment, Vec::new(), &votes).await {
-            // Somebody else was enough at the same moment, and what they issued is the answer.
+        match self.carry_out(&enrolment, Vec::new(), &votes).await {
+            // Somebody else was enough at the same moment, and what they did is the answer.
+            Err(Error::WrongState { what: "enrolment", .. }) if enrolment.requests.is_empty() => Ok(Approval::Approved),
             Err(Error::WrongState { what: "enrolment", .. }) => self.issued_for(&enrolment).await.map(Approval::Issued),
-            other => other.map(Approval::Issued),
+            other => other,
         }
     }
 
@@ -130,7 +173,7 @@ impl Services {
         let mut settled = 0;
         for (id, outcome) in waiting.iter().zip(self.settle_list(&waiting).await) {
             match outcome {
-                Ok(Approval::Issued(_)) => settled += 1,
+                Ok(Approval::Issued(_) | Approval::Approved) => settled += 1,
                 Ok(Approval::Waiting(_)) => {}
                 // One that cannot be issued keeps no other from it.
                 Err(error) => tracing::warn!(enrolment = id, %error, "an approved request could not be issued"),
@@ -161,7 +204,7 @@ impl Services {
             let subject = self.enrolment_subject(&enrolment)?;
             let own = self.system_statement(Act::Expire, subject.about, &subject.shown, &subject.salt, &subject.log).await?;
             let votes = self.votes(&enrolment).await?;
-            self.record_end(&enrolment, Act::Expire, "expired", &votes, own).await?;
+            self.record_end(&enrolment, Act::Expire, "expired", statements(&votes), own).await?;
         }
         Ok(stale.len())
     }
@@ -170,20 +213,35 @@ impl Services {
         let enrolment = self.find_enrolment(id).await?;
         let votes = self.votes(&enrolment).await?;
         let checked = self.check_decision(caller, &enrolment, act, &votes, statement).await?;
-        self.record_end(&enrolment, act, state, &votes, checked).await
+        let approvals = if enrolment.state == "approved" { self.approvals_of(&enrolment).await? } else { statements(&votes) };
+        self.record_end(&enrolment, act, state, approvals, checked).await
     }
 
     /// The decision names the approvals that it overrules.
-    async fn record_end(&self, enrolment: &Enrolment, act: Act, state: &'static str, votes: &[Vote], own: Checked) -> Result<(), Error> {
-        let mut statements = statements(votes);
-        statements.push(own.statement.digest());
-        let decided = self.decide_on(enrolment, act, &statements);
+    async fn record_end(
+        &self,
+        enrolment: &Enrolment,
+        act: Act,
+        state: &'static str,
+        mut approvals: Vec<[u8; 32]>,
+        own: Checked,
+    ) -> Result<(), Error> {
+        approvals.push(own.statement.digest());
+        let decided = self.decide_on(enrolment, act, &approvals);
         let mut rows = own.rows;
         rows.extend(decided.rows);
         let at = millis(self.clock.now());
-        rows.push(Row::EnrolmentState { id: enrolment.id, from: "submitted", to: state, decision: Some(decided.hash), at });
+        let from = if enrolment.state == "approved" { "approved" } else { "submitted" };
+        rows.push(Row::EnrolmentState { id: enrolment.id, from, to: state, decision: Some(decided.hash), at });
         self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
         Ok(())
+    }
+
+    /// The statements by which an enrolment was approved that waits for its key.
+    pub(super) async fn approvals_of(&self, enrolment: &Enrolment) -> Result<Vec<[u8; 32]>, Error> {
+        let decision = enrolment.row.decision.as_deref().unwrap_or_default();
+        let mut connection = self.db.read().await?;
+        store::statements::of_decision(&mut connection, decision).await?.iter().map(|statement| digest(statement)).collect()
     }
 
     async fn check_decision(
@@ -196,7 +254,10 @@ impl Services {
     ) -> Result<Checked, Error> {
         self.policy().decide(&caller.actor, act, &enrolment.object(people(votes)))?;
         let checked = self.check_statement(caller, statement, act, &self.enrolment_subject(enrolment)?).await?;
-        must_be_submitted(enrolment)?;
+        // What was approved and has no key yet can still be taken back or rejected.
+        if act == Act::Approve || !(enrolment.state == "approved" && enrolment.requests.is_empty()) {
+            must_be_submitted(enrolment)?;
+        }
         Ok(checked)
     }
 
@@ -205,22 +266,38 @@ impl Services {
         Ok(people(&self.votes(enrolment).await?))
     }
 
-    /// The recorded approvals that count now: under the policy in force, by people whose certificate is good and who may
-    /// approve this. An officer who was dismissed meanwhile no longer counts.
     async fn votes(&self, enrolment: &Enrolment) -> Result<Vec<Vote>, Error> {
-        if enrolment.state != "submitted" {
-            return Ok(Vec::new());
-        }
-        let rows = {
+        Ok(self.votes_of(std::slice::from_ref(enrolment)).await?.pop().unwrap_or_default())
+    }
+
+    /// The recorded approvals of each that count now: under the policy in force, by people whose certificate is good and who
+    /// may approve this. An officer who was dismissed meanwhile no longer counts.
+    async fn votes_of(&self, enrolments: &[Enrolment]) -> Result<Vec<Vec<Vote>>, Error> {
+        let ids: Vec<String> = enrolments.iter().filter(|one| one.state == "submitted").map(|one| one.id.to_string()).collect();
+        let (about, rows) = {
             let mut connection = self.db.read().await?;
-            store::statements::about(&mut connection, Act::Approve.as_str(), &About::from(enrolment.id).to_string()).await?
+            let about = store::statements::about_each(&mut connection, Act::Approve.as_str(), &ids).await?;
+            let digests: BTreeSet<Vec<u8>> = about.iter().map(|(_, digest)| digest.clone()).collect();
+            let rows = store::statements::find_many(&mut connection, &digests.into_iter().collect::<Vec<_>>()).await?;
+            (about, rows)
         };
-        let mut votes: Vec<Vote> = Vec::new();
-        for (signer, statement) in self.signers(&rows).await? {
-            let may = self.policy().decide(&signer, Act::Approve, &enrolment.object(people(&votes))).is_ok();
-            votes.extend(may.then_some(Vote { signer, statement }));
+        let signers: HashMap<[u8; 32], Actor> =
+            self.signers(&rows).await?.into_iter().map(|(signer, statement)| (statement, signer)).collect();
+        let mut of: HashMap<String, Vec<[u8; 32]>> = HashMap::new();
+        for (item, statement) in about {
+            of.entry(item).or_default().push(digest(&statement)?);
         }
-        Ok(votes)
+        let policy = self.policy();
+        let votes = |enrolment: &Enrolment| {
+            let mut votes: Vec<Vote> = Vec::new();
+            for statement in of.get(&enrolment.id.to_string()).into_iter().flatten() {
+                let Some(signer) = signers.get(statement) else { continue };
+                let may = policy.decide(signer, Act::Approve, &enrolment.object(people(&votes))).is_ok();
+                votes.extend(may.then(|| Vote { signer: signer.clone(), statement: *statement }));
+            }
+            votes
+        };
+        Ok(enrolments.iter().map(votes).collect())
     }
 
     fn missing(&self, enrolment: &Enrolment, votes: &[Vote]) -> Option<Missing> {
@@ -228,16 +305,33 @@ impl Services {
         enrolment.profile.approvals().quorum().missing(&signers, enrolment.department)
     }
 
-    /// Issues one certificate for each certification request, on all these approvals.
-    async fn issue_approved(&self, enrolment: &Enrolment, mut rows: Vec<Row>, votes: &[Vote]) -> Result<Vec<Issued>, Error> {
+    /// Issues one certificate for each certification request, on all these approvals; without a request, the enrolment is
+    /// approved and waits for its code.
+    async fn carry_out(&self, enrolment: &Enrolment, mut rows: Vec<Row>, votes: &[Vote]) -> Result<Approval, Error> {
         self.check_slot(enrolment).await?;
+        if enrolment.requests.is_empty() {
+            rows.extend(self.approved_rows(enrolment, &statements(votes)));
+            self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
+            return Ok(Approval::Approved);
+        }
         let (approval, decision) = self.approval_rows(enrolment, Act::Approve, &statements(votes));
         rows.extend(approval);
         let order = |request| self.order(enrolment, request, decision);
         let orders = enrolment.requests.iter().map(order).collect::<Result<_, _>>()?;
         let issued = self.issue(rows, orders).await?;
-        self.revoke_replaced(&enrolment.id.to_string()).await?;
-        Ok(issued)
+        if enrolment.row.replaces.is_some() {
+            self.revoke_replaced(&enrolment.id.to_string()).await?;
+        }
+        Ok(Approval::Issued(issued))
+    }
+
+    /// What records that an enrolment was approved and waits for its key.
+    fn approved_rows(&self, enrolment: &Enrolment, statements: &[[u8; 32]]) -> Vec<Row> {
+        let decided = self.decide_on(enrolment, Act::Approve, statements);
+        let at = millis(self.clock.now());
+        let mut rows = decided.rows;
+        rows.push(Row::EnrolmentState { id: enrolment.id, from: "submitted", to: "approved", decision: Some(decided.hash), at });
+        rows
     }
 
     /// What was issued for an enrolment before.

@@ -129,7 +129,8 @@ impl Gathering<'_> {
         let (row, statements) = {
             let mut connection = self.services.db.read().await?;
             let row = store::statements::find_decision(&mut connection, hash).await?.ok_or_else(missing)?;
-            (row, store::statements::of_decision(&mut connection, hash).await?)
+            let digests = store::statements::of_decision(&mut connection, hash).await?;
+            (row, store::statements::find_many(&mut connection, &digests).await?)
         };
         self.evidence.decisions.insert(hex::encode(hash), row.canonical);
         for statement in statements {

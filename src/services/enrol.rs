@@ -1,6 +1,9 @@
 //! Enrolments: requests for certificates of one profile for one subject, from submission to decision.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -52,9 +55,9 @@ pub struct Application {
 
 /// The personal part of an enrolment, as it is sealed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct SubjectRecord {
-    subject: BTreeMap<String, String>,
-    alternative_names: BTreeMap<String, Vec<String>>,
+pub(super) struct SubjectRecord {
+    pub subject: BTreeMap<String, String>,
+    pub alternative_names: BTreeMap<String, Vec<String>>,
 }
 
 /// An enrolment as the service knows it.
@@ -67,9 +70,9 @@ pub struct Enrolment {
     pub submitted_by: PersonId,
     pub state: String,
     pub salt: [u8; 32],
-    record: SubjectRecord,
+    pub(super) record: SubjectRecord,
     pub requests: Vec<CertificationRequest>,
-    row: store::EnrolmentRow,
+    pub(super) row: store::EnrolmentRow,
 }
 
 impl Services {
@@ -161,32 +164,15 @@ impl Services {
             self.check_key_owner(&request.public_key().fingerprint(), person.id).await?;
         }
 
-        let now = millis(self.clock.now());
-        let id = EnrolmentId::generate(&*self.entropy);
-        let salt: [u8; 32] = random(&*self.entropy);
         let names = application.alternative_names.iter().map(|(kind, names)| (kind.to_string(), names.clone())).collect();
         let record = SubjectRecord { subject: application.subject, alternative_names: names };
-        // Maps of text always serialise.
-        let sealed = serde_json::to_vec(&record).expect("a subject record serialises");
         let row = store::EnrolmentRow {
-            seq: 0,
-            id: id.to_string(),
-            profile: profile.name().to_string(),
-            department: department.map(|department| department.to_string()),
-            person: person.id.to_string(),
-            submitted_by: submitted_by.to_string(),
-            submitted_at: now,
-            state: "submitted".to_owned(),
-            sealed_subject: Some(self.sealer.seal(&format!("enrolment/{id}"), &sealed, &*self.entropy)),
-            salt: Some(salt.to_vec()),
             evidence_digest: application.evidence.map(|digest| digest.to_vec()),
-            replaces: None,
-            policy: self.policy().digest().0.to_vec(),
-            decision: None,
             idempotency_key: application.idempotency_key,
             request_digest: application.request_digest.to_vec(),
-            updated_at: now,
+            ..self.enrolment_row(&profile, department, person.id, submitted_by, &record)
         };
+        let now = row.submitted_at;
         let request_rows = requests.iter().enumerate().map(|(ordinal, request)| store::EnrolmentRequestRow {
             ordinal: ordinal as i64,
             csr: request.der().to_vec(),
@@ -209,15 +195,16 @@ impl Services {
             at: now,
         }));
         rows.push(Row::Enrolment(row.clone(), request_rows.collect()));
+        let corrupt = || Error::Corrupt("an enrolment that was made a moment ago".to_owned());
         let enrolment = Enrolment {
-            id,
+            id: row.id.parse().map_err(|_| corrupt())?,
             profile,
             department,
             department_facts,
             person: person.id,
             submitted_by,
             state: row.state.clone(),
-            salt,
+            salt: row.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or_else(corrupt)?,
             record,
             requests,
             row,
@@ -226,7 +213,41 @@ impl Services {
         Ok(Prepared { enrolment, rows })
     }
 
-    async fn check_key_owner(&self, fingerprint: &[u8; 32], person: PersonId) -> Result<(), Error> {
+    /// What is recorded of a request that comes now: its personal part sealed, and a fresh salt that binds it.
+    pub(super) fn enrolment_row(
+        &self,
+        profile: &Profile,
+        department: Option<DepartmentId>,
+        person: PersonId,
+        submitted_by: PersonId,
+        record: &SubjectRecord,
+    ) -> store::EnrolmentRow {
+        let now = millis(self.clock.now());
+        let id = EnrolmentId::generate(&*self.entropy);
+        // Maps of text always serialise.
+        let sealed = serde_json::to_vec(record).expect("a subject record serialises");
+        store::EnrolmentRow {
+            seq: 0,
+            id: id.to_string(),
+            profile: profile.name().to_string(),
+            department: department.map(|department| department.to_string()),
+            person: person.to_string(),
+            submitted_by: submitted_by.to_string(),
+            submitted_at: now,
+            state: "submitted".to_owned(),
+            sealed_subject: Some(self.sealer.seal(&format!("enrolment/{id}"), &sealed, &*self.entropy)),
+            salt: Some(random::<32>(&*self.entropy).to_vec()),
+            evidence_digest: None,
+            replaces: None,
+            policy: self.policy().digest().0.to_vec(),
+            decision: None,
+            idempotency_key: None,
+            request_digest: vec![0; 32],
+            updated_at: now,
+        }
+    }
+
+    pub(super) async fn check_key_owner(&self, fingerprint: &[u8; 32], person: PersonId) -> Result<(), Error> {
         let mut connection = self.db.read().await?;
         match store::people::find_key_owner(&mut connection, fingerprint).await? {
             Some(owner) if owner != person.to_string() => Err(Error::KeyUsedByAnother),
@@ -244,28 +265,64 @@ impl Services {
     }
 
     pub(super) async fn load_enrolment(&self, row: store::EnrolmentRow) -> Result<Enrolment, Error> {
-        let corrupt = |what: &str| Error::Corrupt(format!("enrolment {}: {what}", row.id));
-        let id: EnrolmentId = row.id.parse().map_err(|_| corrupt("its id"))?;
-        let department = row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt("its department"))?;
-        let submitted_by: PersonId = row.submitted_by.parse().map_err(|_| corrupt("who submitted it"))?;
-        let sealed = row.sealed_subject.as_deref().ok_or(Error::Erased("enrolment"))?;
-        let opened = self.sealer.open(&format!("enrolment/{id}"), sealed)?;
-        let request_rows = {
+        let requests = {
             let mut connection = self.db.read().await?;
             store::enrolments::requests(&mut connection, &row.id).await?
         };
+        let department = row.department.as_deref().and_then(|department| department.parse().ok());
+        let facts = self.department_facts(department).await?;
+        self.assemble_enrolment(row, &requests, facts)
+    }
+
+    /// Many of them, in the order in which they are named; one that is not there is an error of that item.
+    pub async fn find_enrolments(&self, ids: &[String]) -> Result<Vec<Enrolment>, Error> {
+        let (rows, requests) = {
+            let mut connection = self.db.read().await?;
+            let rows = store::enrolments::find_many(&mut connection, ids).await?;
+            (rows, store::enrolments::requests_of_many(&mut connection, ids).await?)
+        };
+        let mut rows: HashMap<String, store::EnrolmentRow> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+        let mut of: HashMap<String, Vec<store::EnrolmentRequestRow>> = HashMap::new();
+        for (enrolment, request) in requests {
+            of.entry(enrolment).or_default().push(request);
+        }
+        let mut facts: HashMap<Option<String>, DepartmentFacts> = HashMap::new();
+        let mut enrolments = Vec::with_capacity(ids.len());
+        for id in ids {
+            let row = rows.remove(id).ok_or_else(|| Error::unknown("enrolment", id).of_item(id))?;
+            if !facts.contains_key(&row.department) {
+                let department = row.department.as_deref().and_then(|department| department.parse().ok());
+                facts.insert(row.department.clone(), self.department_facts(department).await?);
+            }
+            let (facts, requests) = (facts[&row.department].clone(), of.remove(id).unwrap_or_default());
+            enrolments.push(self.assemble_enrolment(row, &requests, facts).map_err(|error| error.of_item(id))?);
+        }
+        Ok(enrolments)
+    }
+
+    fn assemble_enrolment(
+        &self,
+        row: store::EnrolmentRow,
+        requests: &[store::EnrolmentRequestRow],
+        facts: DepartmentFacts,
+    ) -> Result<Enrolment, Error> {
+        let corrupt = |what: &str| Error::Corrupt(format!("enrolment {}: {what}", row.id));
+        let id: EnrolmentId = row.id.parse().map_err(|_| corrupt("its id"))?;
+        let submitted_by: PersonId = row.submitted_by.parse().map_err(|_| corrupt("who submitted it"))?;
+        let sealed = row.sealed_subject.as_deref().ok_or(Error::Erased("enrolment"))?;
+        let opened = self.sealer.open(&format!("enrolment/{id}"), sealed)?;
         let own = submitted_by == self.system_person;
         Ok(Enrolment {
             id,
             profile: self.profile(&row.profile)?,
-            department,
-            department_facts: if own { self.own_facts() } else { self.department_facts(department).await? },
+            department: row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt("its department"))?,
+            department_facts: if own { self.own_facts() } else { facts },
             person: row.person.parse().map_err(|_| corrupt("its person"))?,
             submitted_by,
             state: row.state.clone(),
             salt: row.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or(Error::Erased("enrolment"))?,
             record: serde_json::from_slice(&opened).map_err(|_| corrupt("its subject"))?,
-            requests: request_rows
+            requests: requests
                 .iter()
                 .map(|request| CertificationRequest::parse(&request.csr))
                 .collect::<Result<_, _>>()
@@ -463,7 +520,7 @@ fn read_requests(profile: &Profile, requests: &[Vec<u8>]) -> Result<Vec<Certific
     Ok(read)
 }
 
-fn read_request(profile: &Profile, bytes: &[u8]) -> Result<CertificationRequest, Error> {
+pub(super) fn read_request(profile: &Profile, bytes: &[u8]) -> Result<CertificationRequest, Error> {
     let allowed = || profile.algorithms().iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
     let request = CertificationRequest::parse(bytes).map_err(|error| match error {
         x509::Error::Crypto(crate::crypto::Error::UnknownAlgorithm(found)) => Error::KeyAlgorithm { found, allowed: allowed() },

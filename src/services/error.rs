@@ -17,12 +17,26 @@ pub enum Error {
     KeyUsedByAnother,
     #[error("the request has no key for any family of the profile")]
     NoRequests,
+    #[error("{total} lines are refused; the first of them: {}", .first.as_ref().map(ToString::to_string).unwrap_or_default())]
+    LinesRefused { total: usize, first: Option<super::staff::lines::Finding> },
 
     // Who asks.
     #[error("this needs a client certificate")]
     Unauthenticated,
     #[error("the client certificate is not good: {0}")]
     CallerNotGood(&'static str),
+    #[error("the session is unknown or over")]
+    SessionNotGood,
+    #[error("the token is unknown, expired or revoked")]
+    TokenNotGood,
+    #[error("this takes a person, with a certificate or a session")]
+    PersonNeeded,
+    #[error("the token is not for this: it takes the scope {0}")]
+    ScopeNeeded(super::tokens::Scope),
+    #[error("the token is of another department")]
+    OtherDepartment,
+    #[error("not the answer to an open challenge of this service, signed in time with the certificate that it names")]
+    LoginRefused,
     #[error(transparent)]
     Refused(#[from] policy::Refusal),
     #[error("the claim code is unknown, used or expired")]
@@ -31,8 +45,11 @@ pub enum Error {
     ProofingRefused,
     #[error("the profile asks for a better proof of who you are")]
     AssuranceTooLow,
+    /// With how long to wait.
     #[error("too many attempts from this address")]
-    TooManyAttempts,
+    TooManyAttempts(time::Duration),
+    #[error("too many requests from this caller")]
+    TooManyRequests(time::Duration),
 
     // What is asked about.
     #[error("there is no {what} {id}")]
@@ -112,6 +129,11 @@ impl From<x509::linted::Failure> for Error {
 impl Error {
     pub fn unknown(what: &'static str, id: impl std::fmt::Display) -> Self {
         Self::Unknown { what, id: id.to_string() }
+    }
+
+    /// Whether a certification request is at fault: what counts against the code that it came with.
+    pub fn is_of_a_bad_request(&self) -> bool {
+        matches!(self, Self::RequestMalformed(_) | Self::ProofOfPossession | Self::KeyAlgorithm { .. } | Self::KeyUsedByAnother)
     }
 
     /// The same error about one item of a list.

@@ -68,7 +68,7 @@ impl Installation {
             crate::files::write(&policies.join(path), text.as_bytes()).unwrap();
         }
         let world = World { clock: std::sync::Arc::new(SystemClock), entropy: std::sync::Arc::new(SystemEntropy) };
-        let started = Services::start(&config, config.base_url(), world).await.unwrap();
+        let started = Services::start(&config, config.base_url(), config.api_origin(), world).await.unwrap();
         let claims: Claims = serde_json::from_slice(&std::fs::read(config.data.join("claims.json")).unwrap()).unwrap();
         let administrator = claim(&started.services, &claims.administrator, &algorithms::P256).await;
         let auditor = claim(&started.services, &claims.auditor, &algorithms::Sm2).await;
@@ -144,6 +144,7 @@ impl Installation {
         let statement = self.sign(&department.approver, Act::Approve, subject, None).await;
         match self.services().approve(&caller, &enrolment.id.to_string(), &statement).await.unwrap() {
             Approval::Issued(issued) => issued,
+            Approval::Approved => panic!("there is no key"),
             Approval::Waiting(missing) => panic!("{missing:?}"),
         }
     }

@@ -1,4 +1,5 @@
-//! Identity numbers at rest, under a key of their own: sealed, or as an index that means nothing without the key.
+//! Identity numbers and employee numbers at rest, under a key of their own: sealed, or as an index that means nothing without
+//! the key.
 //!
 //! Never a plain hash: there are so few numbers that whoever has a hash of one can find it. The key lies in a file of its own
 //! beside the data key, so that those who may open names need not be those who may open numbers.
@@ -9,20 +10,31 @@ use super::{
     enrol::hmac_sha256,
     sealing::{Sealer, Unsealable},
 };
-use crate::{policy::IdentityNumber, world::Entropy};
+use crate::{
+    policy::{DepartmentId, EmployeeNumber, IdentityNumber},
+    world::Entropy,
+};
 
 /// What can be done with identity numbers.
 pub struct Vault {
     sealer: Sealer,
     index: Zeroizing<[u8; 32]>,
     references: Zeroizing<[u8; 32]>,
+    employees: Zeroizing<[u8; 32]>,
+    lines: Zeroizing<[u8; 32]>,
 }
 
 impl Vault {
     /// One key a purpose, derived from the key in the file.
     pub fn new(key: &[u8; 32]) -> Self {
         let derive = |purpose: &str| Zeroizing::new(hmac_sha256(key, format!("hufu/identity/{purpose}/v1").as_bytes()));
-        Self { sealer: Sealer::new(&derive("seal")), index: derive("index"), references: derive("reference") }
+        Self {
+            sealer: Sealer::new(&derive("seal")),
+            index: derive("index"),
+            references: derive("reference"),
+            employees: derive("employee"),
+            lines: derive("line"),
+        }
     }
 
     pub fn seal(&self, row: &str, number: &IdentityNumber, entropy: &dyn Entropy) -> Vec<u8> {
@@ -41,6 +53,20 @@ impl Vault {
     /// The same for a provider that tells no number: its own name for the person.
     pub fn index_of_subject(&self, issuer: &str, subject: &str) -> [u8; 32] {
         keyed(&self.index, issuer.as_bytes(), subject.as_bytes())
+    }
+
+    pub fn seal_employee(&self, row: &str, number: &EmployeeNumber, entropy: &dyn Entropy) -> Vec<u8> {
+        self.sealer.seal(row, number.expose().as_bytes(), entropy)
+    }
+
+    /// By which a member of a department's staff is recognised. The same number in another department is another's.
+    pub fn index_of_employee(&self, department: DepartmentId, number: &EmployeeNumber) -> [u8; 32] {
+        keyed(&self.employees, department.as_bytes(), number.expose().as_bytes())
+    }
+
+    /// By which a line of a department's list is recognised when it comes again; the line is about a person.
+    pub fn digest_of_line(&self, department: DepartmentId, line: &[u8]) -> [u8; 32] {
+        keyed(&self.lines, department.as_bytes(), line)
     }
 
     /// The opaque reference of a proof.
@@ -86,6 +112,23 @@ mod tests {
         ];
         assert!(others.iter().all(|other| *other != index));
         assert_ne!(vault.index_of_subject("https://a", "bc"), vault.index_of_subject("https://ab", "c"));
+    }
+
+    #[test]
+    fn an_employee_number_is_of_its_department() {
+        let (vault, other) = (Vault::new(&[1; 32]), Vault::new(&[2; 32]));
+        let (here, there) = (DepartmentId::from_bytes([1; 16]), DepartmentId::from_bytes([2; 16]));
+        let number = |text: &str| EmployeeNumber::parse(text).unwrap();
+        let index = vault.index_of_employee(here, &number("E-1"));
+        assert_eq!(index, vault.index_of_employee(here, &number(" E-1 ")));
+        for other in [
+            vault.index_of_employee(there, &number("E-1")),
+            vault.index_of_employee(here, &number("E-2")),
+            other.index_of_employee(here, &number("E-1")),
+            vault.digest_of_line(here, b"E-1"),
+        ] {
+            assert_ne!(other, index);
+        }
     }
 
     #[test]

@@ -229,7 +229,10 @@ impl Writer {
         // One entry is accepted or refused as a whole; several need a way back.
         let before: HashMap<String, Option<Staging>> = match commit.entries.len() {
             0 | 1 => HashMap::new(),
-            _ => commit.entries.iter().map(|(log, _)| (log.clone(), growths.get(log).map(Staging::of))).collect(),
+            _ => {
+                let logs: BTreeSet<&String> = commit.entries.iter().map(|(log, _)| log).collect();
+                logs.into_iter().map(|log| (log.clone(), growths.get(log).map(Staging::of))).collect()
+            }
         };
         if let Some((name, _)) = commit.entries.iter().find(|(name, _)| !logs.contains_key(name)) {
             return Err(Error::unknown("log", name));

@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// How long a claim code can be used.
-const CLAIM_LIFE: time::Duration = time::Duration::days(7);
+pub(super) const CLAIM_LIFE: time::Duration = time::Duration::days(7);
 /// How often a code may be presented with a request that is refused.
-const MOST_CLAIM_FAILURES: i64 = 10;
+pub(super) const MOST_CLAIM_FAILURES: i64 = 10;
 /// The profile of an officer's certificate.
 const OFFICER: &str = "officer";
 
@@ -435,16 +435,18 @@ impl Services {
         Ok(ClaimCode { secret: random(&*self.entropy), pin })
     }
 
-    /// Issues the certificate that a claim code stands for. The grant decided it; the request proves possession of the key.
+    /// Issues the certificate that a claim code stands for: an officer's, by their grant, or a member of staff's, by the approval
+    /// of their enrolment. The request proves possession of the key.
     pub async fn claim(&self, code: &str, csr: &[u8]) -> Result<Claimed, Error> {
         let hash = ClaimCode::parse_hash(code)?;
-        let row = {
+        let found = {
             let mut connection = self.db.read().await?;
-            store::people::find_claim(&mut connection, &hash).await?.ok_or(Error::ClaimRefused)?
+            store::people::find_claim(&mut connection, &hash).await?
         };
+        let Some(row) = found else { return self.claim_enrolment(hash, csr).await };
         if row.used_at.is_some() {
-            // The answer may have been lost on its way: whoever has the code and the very key gets it once more.
-            return self.claimed_before(&row, csr).await;
+            let officer = self.find_officer(&row.person).await?;
+            return self.claimed_again(officer.id, officer.name, csr).await;
         }
         let usable = row.expires_at > millis(self.clock.now()) && row.failures < MOST_CLAIM_FAILURES;
         if !usable {
@@ -453,10 +455,7 @@ impl Services {
         match self.claim_once(&row, hash, csr).await {
             Ok(claimed) => Ok(claimed),
             Err(error) => {
-                if matches!(
-                    error,
-                    Error::RequestMalformed(_) | Error::ProofOfPossession | Error::KeyAlgorithm { .. } | Error::KeyUsedByAnother
-                ) {
+                if error.is_of_a_bad_request() {
                     let mut tx = self.db.begin_write().await?;
                     store::people::count_claim_failure(tx.connection(), &hash).await?;
                     tx.commit().await?;
@@ -466,30 +465,33 @@ impl Services {
         }
     }
 
-    /// The certificate that a used code was exchanged for, to the holder of its key alone.
-    async fn claimed_before(&self, row: &store::ClaimRow, csr: &[u8]) -> Result<Claimed, Error> {
+    /// The certificate that a used code was exchanged for, to the holder of its key alone: the answer may have been lost on its
+    /// way, so whoever has the code and the very key gets it once more.
+    pub(super) async fn claimed_again(&self, person: PersonId, name: String, csr: &[u8]) -> Result<Claimed, Error> {
         let request = CertificationRequest::parse(csr).map_err(|_| Error::ClaimRefused)?;
         request.verify_possession().map_err(|_| Error::ClaimRefused)?;
         let found = {
             let mut connection = self.db.read().await?;
             store::certificates::of_key(&mut connection, &request.public_key().fingerprint()).await?
         };
-        let found = found.filter(|found| found.person == row.person).ok_or(Error::ClaimRefused)?;
-        let issued = Issued {
-            certificate: self.assemble_certificate(&found)?,
-            authority: found.authority.as_str().into(),
-            position: super::journal::Position { log: found.leaf_log, index: found.leaf_idx as u64 },
-        };
-        self.claimed(self.find_officer(&row.person).await?, issued)
+        let found = found.filter(|found| found.person == person.to_string()).ok_or(Error::ClaimRefused)?;
+        let issued = self.issued_before(&found)?;
+        self.claimed(person, name, issued)
     }
 
     /// What the holder of a claimed certificate needs: it, its chain and the roots.
-    fn claimed(&self, officer: Officer, issued: Issued) -> Result<Claimed, Error> {
+    pub(super) fn claimed(&self, person: PersonId, name: String, issued: Issued) -> Result<Claimed, Error> {
+        let chain = self.chain_of(&issued)?;
+        let roots = self.authorities.roots()?.iter().map(|certificate| (**certificate).clone()).collect();
+        Ok(Claimed { issued, name, person, chain, roots })
+    }
+
+    /// A certificate with those above it: leaf first, root last.
+    pub(super) fn chain_of(&self, issued: &Issued) -> Result<Vec<Certificate>, Error> {
         let authority = self.authorities.load(&issued.authority)?;
         let mut chain = vec![issued.certificate.clone()];
         chain.extend(self.authorities.chain(&authority)?.iter().map(|certificate| (**certificate).clone()));
-        let roots = self.authorities.roots()?.iter().map(|certificate| (**certificate).clone()).collect();
-        Ok(Claimed { issued, name: officer.name, person: officer.id, chain, roots })
+        Ok(chain)
     }
 
     async fn claim_once(&self, row: &store::ClaimRow, hash: [u8; 32], csr: &[u8]) -> Result<Claimed, Error> {
@@ -532,7 +534,7 @@ impl Services {
         let orders = enrolment.requests.iter().map(|request| self.order(&enrolment, request, decided.hash)).collect::<Result<_, _>>()?;
         let issued = self.issue(rows, orders).await?.into_iter().next().ok_or(Error::NoRequests)?;
 
-        self.claimed(officer, issued)
+        self.claimed(officer.id, officer.name, issued)
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Changed {
     pub id: CertificateId,
     pub status: &'static str,
     pub position: Position,
+    /// Signed by the system key; absent when that did not answer.
+    pub acknowledgement: Option<String>,
 }
 
 impl Services {
@@ -80,8 +82,9 @@ impl Services {
         let status = status_after(act);
         let positions = self.journal.commit(Commit { kind: Kind::Revoke, rows, entries: vec![(row.authority.clone(), entry)] }).await?;
         self.publish_after_change(&row).await;
+        let acknowledgement = self.acknowledge(act, &checked.statement, &positions).await;
         let position = positions.into_iter().next().ok_or_else(|| Error::Corrupt("a change without its leaf".to_owned()))?;
-        Ok(Changed { id: CertificateId(digest(&row.id)?), status, position })
+        Ok(Changed { id: CertificateId(digest(&row.id)?), status, position, acknowledgement })
     }
 
     pub(super) fn change_entry(
@@ -154,13 +157,18 @@ impl Services {
 
     /// What whoever revokes, suspends or resumes is shown: what the certificate itself says.
     pub async fn certificate_subject(&self, row: &store::CertificateRow) -> Result<Subject, Error> {
-        let salt = match &row.enrolment {
+        let salt: Option<Vec<u8>> = match &row.enrolment {
             Some(enrolment) => {
                 let mut connection = self.db.read().await?;
                 store::enrolments::find(&mut connection, enrolment).await?.and_then(|enrolment| enrolment.salt)
             }
             None => None,
         };
+        self.certificate_subject_with(row, salt.and_then(|salt| salt.try_into().ok()).unwrap_or([0; 32]))
+    }
+
+    /// The same with the salt of its enrolment in hand.
+    pub(super) fn certificate_subject_with(&self, row: &store::CertificateRow, salt: [u8; 32]) -> Result<Subject, Error> {
         Ok(Subject {
             about: About::Digest(digest(&row.id)?),
             shown: json!({
@@ -172,7 +180,7 @@ impl Services {
                 "person": row.person,
                 "status": self.status_name(row)?,
             }),
-            salt: salt.and_then(|salt| salt.try_into().ok()).unwrap_or([0; 32]),
+            salt,
             log: row.authority.clone(),
         })
     }

@@ -65,58 +65,113 @@ pub enum Row {
     },
     SystemCertificate(store::SystemCertificateRow),
     Crl(store::CrlRow),
+    NewToken(store::TokenRow),
+    GrantToken {
+        id: String,
+        secret_hash: [u8; 32],
+        statement: [u8; 32],
+        at: i64,
+    },
+    RevokeToken {
+        id: String,
+        statement: [u8; 32],
+        at: i64,
+    },
     Citizen(store::citizens::Change),
+    StaffMember(store::StaffRow),
+    Staff(store::staff::Change),
 }
 
-/// Writes the rows of several commits in order. Promises and signatures of one run are written many at a time.
+/// Writes the rows of several commits in order. What comes in crowds is written many at a time.
 pub async fn write<'a>(connection: &mut Connection, commits: impl Iterator<Item = (&'a [Row], &'a [Position])>) -> Result<(), Error> {
     let mut hot = Hot::default();
     for (rows, positions) in commits {
         for row in rows {
-            match row {
-                Row::Certificate { row, entry } => {
-                    let position = positions.get(*entry).ok_or_else(|| Error::Corrupt("a promise without its leaf".to_owned()))?;
-                    let mut row = row.clone();
-                    row.leaf_log.clone_from(&position.log);
-                    row.leaf_idx = position.index as i64;
-                    hot.promised.push(row);
-                }
-                Row::Signed { id, signature, fingerprint } => {
-                    hot.signed.push(store::SignedRow { id: id.to_vec(), signature: signature.clone(), fingerprint: fingerprint.to_vec() })
-                }
-                other => {
-                    hot.flush(connection).await?;
-                    write_one(connection, other).await?;
-                }
+            if !hot.take(row, positions)? {
+                hot.flush(connection).await?;
+                write_one(connection, row).await?;
             }
         }
     }
     hot.flush(connection).await
 }
 
-/// Rows that come in crowds.
+/// Rows that come in crowds, in the order in which their kinds are written: each rests on those before it alone.
 #[derive(Default)]
 struct Hot {
+    persons: Vec<store::PersonRow>,
+    decisions: Vec<store::statements::Decided>,
+    enrolments: Vec<store::EnrolmentRow>,
+    staff: Vec<store::StaffRow>,
+    /// By the states from and to which they change; an enrolment passes them in this order.
+    states: Vec<((&'static str, &'static str), Vec<store::StateChange>)>,
     promised: Vec<store::CertificateRow>,
     signed: Vec<store::SignedRow>,
+    statuses: Vec<store::StatusChange>,
 }
 
 impl Hot {
+    /// Answers whether the row is one of these.
+    fn take(&mut self, row: &Row, positions: &[Position]) -> Result<bool, Error> {
+        match row {
+            Row::Person(row) => self.persons.push(row.clone()),
+            Row::Decision(row, statements) => self.decisions.push((row.clone(), statements.clone())),
+            Row::Enrolment(row, requests) if requests.is_empty() => self.enrolments.push(row.clone()),
+            Row::StaffMember(row) => self.staff.push(row.clone()),
+            Row::EnrolmentState { id, from, to, decision, at } => {
+                let change = store::StateChange { id: id.to_string(), decision: decision.map(|digest| digest.to_vec()), at: *at };
+                match self.states.iter_mut().find(|(states, _)| *states == (*from, *to)) {
+                    Some((_, changes)) => changes.push(change),
+                    None => self.states.push(((from, to), vec![change])),
+                }
+            }
+            Row::Certificate { row, entry } => {
+                let position = positions.get(*entry).ok_or_else(|| Error::Corrupt("a promise without its leaf".to_owned()))?;
+                let (leaf_log, leaf_idx) = (position.log.clone(), position.index as i64);
+                self.promised.push(store::CertificateRow { leaf_log, leaf_idx, ..row.clone() });
+            }
+            Row::Signed { id, signature, fingerprint } => {
+                self.signed.push(store::SignedRow { id: id.to_vec(), signature: signature.clone(), fingerprint: fingerprint.to_vec() })
+            }
+            Row::Status { id, version, from, to } => self.statuses.push(store::StatusChange {
+                id: id.to_vec(),
+                version: *version,
+                from: (*from).to_owned(),
+                to: (*to).to_owned(),
+            }),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
     async fn flush(&mut self, connection: &mut Connection) -> Result<(), Error> {
-        if !self.promised.is_empty() {
-            store::certificates::insert_promised(connection, &std::mem::take(&mut self.promised)).await?;
+        let Self { persons, decisions, enrolments, staff, states, promised, signed, statuses } = std::mem::take(self);
+        store::people::insert_persons(connection, &persons).await?;
+        store::statements::insert_decisions(connection, &decisions).await?;
+        store::enrolments::insert_many(connection, &enrolments).await?;
+        store::staff::insert_staff(connection, &staff).await?;
+        for ((from, to), changes) in states {
+            match store::enrolments::change_states(connection, from, to, &changes).await {
+                Err(store::Error::Conflict) => {
+                    return Err(Error::WrongState { what: "enrolment", found: "decided already".to_owned(), expected: from });
+                }
+                other => other?,
+            }
         }
-        if !self.signed.is_empty() {
-            store::certificates::complete(connection, &std::mem::take(&mut self.signed)).await?;
+        store::certificates::insert_promised(connection, &promised).await?;
+        store::certificates::complete(connection, &signed).await?;
+        match store::certificates::change_statuses(connection, &statuses).await {
+            Err(store::Error::Conflict) => {
+                Err(Error::WrongState { what: "certificate", found: "changed meanwhile".to_owned(), expected: "what it was" })
+            }
+            other => Ok(other?),
         }
-        Ok(())
     }
 }
 
 async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> {
     match row {
         Row::Policy(row) => store::statements::insert_policy_version(connection, row).await?,
-        Row::Person(row) => store::people::insert_person(connection, row).await?,
         Row::Department(row, namespaces) => {
             store::people::insert_department(connection, row).await?;
             for (kind, value) in namespaces {
@@ -138,7 +193,6 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
             let items: Vec<String> = items.iter().map(ToString::to_string).collect();
             store::statements::insert_list(connection, &root.to_string(), &items).await?;
         }
-        Row::Decision(row, statements) => store::statements::insert_decision(connection, row, statements).await?,
         Row::Grant(row) => store::people::insert_grant(connection, row).await?,
         Row::WithdrawGrants { person, statement, at } => {
             store::people::withdraw_grants(connection, &person.to_string(), statement, *at).await?;
@@ -152,25 +206,33 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
             other => other?,
         },
         Row::Enrolment(row, requests) => store::enrolments::insert(connection, row, requests).await?,
-        Row::EnrolmentState { id, from, to, decision, at } => {
-            match store::enrolments::change_state(connection, &id.to_string(), from, to, decision.as_ref().map(|d| &d[..]), *at).await {
-                Err(store::Error::Conflict) => {
-                    return Err(Error::WrongState { what: "enrolment", found: "decided already".to_owned(), expected: from });
-                }
-                other => other?,
-            }
-        }
         Row::Authority(row) => store::authorities::insert(connection, row).await?,
-        Row::Status { id, version, from, to } => match store::certificates::change_status(connection, id, *version, from, to).await {
-            Err(store::Error::Conflict) => {
-                return Err(Error::WrongState { what: "certificate", found: "changed meanwhile".to_owned(), expected: from });
-            }
-            other => other?,
-        },
         Row::SystemCertificate(row) => store::certificates::insert_system_certificate(connection, row).await?,
         Row::Crl(row) => store::crls::insert(connection, row).await?,
+        Row::NewToken(row) => store::tokens::insert(connection, row).await?,
+        Row::GrantToken { id, secret_hash, statement, at } => {
+            expected(store::tokens::grant(connection, id, secret_hash, statement, *at).await, "token", "proposed")?;
+        }
+        Row::RevokeToken { id, statement, at } => {
+            expected(store::tokens::revoke(connection, id, statement, *at).await, "token", "granted")?;
+        }
         Row::Citizen(change) => store::citizens::write(connection, change).await?,
-        Row::Certificate { .. } | Row::Signed { .. } => unreachable!("written many at a time"),
+        Row::Staff(change) => store::staff::write(connection, change).await?,
+        Row::Person(_)
+        | Row::Decision(..)
+        | Row::StaffMember(_)
+        | Row::EnrolmentState { .. }
+        | Row::Certificate { .. }
+        | Row::Signed { .. }
+        | Row::Status { .. } => unreachable!("written many at a time"),
     }
     Ok(())
+}
+
+/// A change that found its row in another state than it expects: somebody else was first.
+fn expected(change: Result<(), store::Error>, what: &'static str, state: &'static str) -> Result<(), Error> {
+    match change {
+        Err(store::Error::Conflict) => Err(Error::WrongState { what, found: "changed meanwhile".to_owned(), expected: state }),
+        other => Ok(other?),
+    }
 }

@@ -2,7 +2,7 @@
 
 use sqlx::{Database, QueryBuilder};
 
-use super::{Connection, Error, NoticeProgressRow, expect_one, on};
+use super::{AT_ONCE, Connection, Error, NoticeProgressRow, on, push_list};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct CertificateRow {
@@ -73,8 +73,7 @@ macro_rules! columns {
 
 /// Claims the serial numbers and records the promises; `Taken` when a serial number or a certificate is there already.
 pub async fn insert_promised(connection: &mut Connection, rows: &[CertificateRow]) -> Result<(), Error> {
-    // SQLite takes 32,766 parameters and PostgreSQL 65,535; a row has 18.
-    for chunk in rows.chunks(500) {
+    for chunk in rows.chunks(AT_ONCE) {
         on!(connection, c => promise_insert(chunk).build().execute(c).await.map(drop))?;
     }
     Ok(())
@@ -113,13 +112,70 @@ pub async fn complete(connection: &mut Connection, rows: &[SignedRow]) -> Result
     Ok(())
 }
 
-/// Changes the cached status of a certificate in the version that was seen; `Conflict` when it has changed since. A promise
-/// may be revoked like what is `valid`, and nothing else.
-pub async fn change_status(connection: &mut Connection, id: &[u8], version: i64, from: &str, to: &str) -> Result<(), Error> {
-    const SQL: &str = "update certificate set status = $1, version = version + 1 where id = $2 and version = $3 \
-         and (status = $4 or (status = 'promised' and $1 = 'revoked'))";
-    let rows = on!(connection, c => sqlx::query(SQL).bind(to).bind(id).bind(version).bind(from).execute(c).await.map(|done| done.rows_affected()))?;
-    expect_one(rows)
+/// A change of the cached status of a certificate in the version that was seen.
+#[derive(Debug, Clone)]
+pub struct StatusChange {
+    pub id: Vec<u8>,
+    pub version: i64,
+    pub from: String,
+    pub to: String,
+}
+
+/// Changes the cached status of certificates; `Conflict` when one of them has changed since. A promise may be revoked like what
+/// is `valid`, and nothing else.
+pub async fn change_statuses(connection: &mut Connection, changes: &[StatusChange]) -> Result<(), Error> {
+    for chunk in changes.chunks(AT_ONCE) {
+        let rows = on!(connection, c => status_update(chunk).build().execute(c).await.map(|done| done.rows_affected()))?;
+        if rows != chunk.len() as u64 {
+            return Err(Error::Conflict);
+        }
+    }
+    Ok(())
+}
+
+fn status_update<D: Database>(changes: &[StatusChange]) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Vec<u8>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new("with change (id, version, before, after) as (");
+    query.push_values(changes, |mut values, change| {
+        values.push_bind(change.id.clone()).push_bind(change.version).push_bind(change.from.clone()).push_bind(change.to.clone());
+    });
+    query.push(
+        ") update certificate set status = change.after, version = certificate.version + 1 from change \
+         where certificate.id = change.id and certificate.version = change.version \
+         and (certificate.status = change.before or (certificate.status = 'promised' and change.after = 'revoked'))",
+    );
+    query
+}
+
+/// Those with these ids, in no order.
+pub async fn find_many(connection: &mut Connection, ids: &[Vec<u8>]) -> Result<Vec<CertificateRow>, Error> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(AT_ONCE) {
+        found.extend::<Vec<CertificateRow>>(on!(connection, c => {
+            let mut query = QueryBuilder::new(concat!("select ", columns!(), " from certificate where id in "));
+            push_list(&mut query, chunk);
+            query.build_query_as().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
+}
+
+/// The certificates of these persons that have not ended by their own date, in no order.
+pub async fn running_of(connection: &mut Connection, persons: &[String], now: i64) -> Result<Vec<CertificateRow>, Error> {
+    let mut found = Vec::new();
+    for chunk in persons.chunks(AT_ONCE) {
+        found.extend::<Vec<CertificateRow>>(on!(connection, c => {
+            let mut query = QueryBuilder::new(concat!("select ", columns!(), " from certificate where not_after > "));
+            query.push_bind(now).push(" and person in ");
+            push_list(&mut query, chunk);
+            query.build_query_as().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
 }
 
 pub async fn find(connection: &mut Connection, id: &[u8]) -> Result<Option<CertificateRow>, Error> {
@@ -238,6 +294,16 @@ pub async fn successors(connection: &mut Connection, of: &CertificateRow, limit:
         .bind(limit)
         .fetch_all(c)
         .await)?)
+}
+
+/// The certificate of the enrolment that replaced this one.
+pub async fn successor_of(connection: &mut Connection, id: &[u8]) -> Result<Option<CertificateRow>, Error> {
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        " from certificate where enrolment in (select e.id from enrolment e where e.replaces = $1 and e.state = 'issued') order by seq limit 1"
+    );
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?)
 }
 
 /// Takes the place of the one that was active for that purpose and authority.

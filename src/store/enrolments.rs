@@ -1,6 +1,8 @@
 //! Enrolments and their certification requests.
 
-use super::{Connection, Error, expect_one, on};
+use sqlx::{Database, QueryBuilder};
+
+use super::{AT_ONCE, Connection, Error, on, push_list};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct EnrolmentRow {
@@ -39,42 +41,64 @@ macro_rules! columns {
     };
 }
 
+/// One of a state, to another.
+#[derive(Debug, Clone)]
+pub struct StateChange {
+    pub id: String,
+    pub decision: Option<Vec<u8>>,
+    pub at: i64,
+}
+
 pub async fn insert(connection: &mut Connection, row: &EnrolmentRow, requests: &[EnrolmentRequestRow]) -> Result<(), Error> {
-    const SQL: &str = "insert into enrolment (id, profile, department, person, submitted_by, submitted_at, state, sealed_subject, salt, \
-         evidence_digest, replaces, policy, decision, idempotency_key, request_digest, updated_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-    const REQUEST: &str = "insert into enrolment_request (enrolment, ordinal, csr, key_fingerprint, algorithm) values ($1, $2, $3, $4, $5)";
+    insert_many(connection, std::slice::from_ref(row)).await?;
+    for request in requests {
+        insert_request(connection, &row.id, request).await?;
+    }
+    Ok(())
+}
+
+/// Many without their requests.
+pub async fn insert_many(connection: &mut Connection, rows: &[EnrolmentRow]) -> Result<(), Error> {
+    for chunk in rows.chunks(AT_ONCE) {
+        on!(connection, c => enrolment_insert(chunk).build().execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+fn enrolment_insert<D: Database>(rows: &[EnrolmentRow]) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Option<String>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Vec<u8>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Option<Vec<u8>>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new(
+        "insert into enrolment (id, profile, department, person, submitted_by, submitted_at, state, sealed_subject, salt, \
+         evidence_digest, replaces, policy, decision, idempotency_key, request_digest, updated_at) ",
+    );
+    query.push_values(rows, |mut values, row| {
+        values.push_bind(row.id.clone()).push_bind(row.profile.clone()).push_bind(row.department.clone());
+        values.push_bind(row.person.clone()).push_bind(row.submitted_by.clone()).push_bind(row.submitted_at);
+        values.push_bind(row.state.clone()).push_bind(row.sealed_subject.clone()).push_bind(row.salt.clone());
+        values.push_bind(row.evidence_digest.clone()).push_bind(row.replaces.clone()).push_bind(row.policy.clone());
+        values.push_bind(row.decision.clone()).push_bind(row.idempotency_key.clone()).push_bind(row.request_digest.clone());
+        values.push_bind(row.updated_at);
+    });
+    query
+}
+
+pub async fn insert_request(connection: &mut Connection, enrolment: &str, request: &EnrolmentRequestRow) -> Result<(), Error> {
+    const SQL: &str = "insert into enrolment_request (enrolment, ordinal, csr, key_fingerprint, algorithm) values ($1, $2, $3, $4, $5)";
     on!(connection, c => sqlx::query(SQL)
-        .bind(&row.id)
-        .bind(&row.profile)
-        .bind(&row.department)
-        .bind(&row.person)
-        .bind(&row.submitted_by)
-        .bind(row.submitted_at)
-        .bind(&row.state)
-        .bind(&row.sealed_subject)
-        .bind(&row.salt)
-        .bind(&row.evidence_digest)
-        .bind(&row.replaces)
-        .bind(&row.policy)
-        .bind(&row.decision)
-        .bind(&row.idempotency_key)
-        .bind(&row.request_digest)
-        .bind(row.updated_at)
+        .bind(enrolment)
+        .bind(request.ordinal)
+        .bind(&request.csr)
+        .bind(&request.key_fingerprint)
+        .bind(&request.algorithm)
         .execute(c)
         .await
         .map(drop))?;
-    for request in requests {
-        on!(connection, c => sqlx::query(REQUEST)
-            .bind(&row.id)
-            .bind(request.ordinal)
-            .bind(&request.csr)
-            .bind(&request.key_fingerprint)
-            .bind(&request.algorithm)
-            .execute(c)
-            .await
-            .map(drop))?;
-    }
     Ok(())
 }
 
@@ -93,6 +117,65 @@ pub async fn requests(connection: &mut Connection, enrolment: &str) -> Result<Ve
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(enrolment).fetch_all(c).await)?)
 }
 
+/// Those with these ids, in no order.
+pub async fn find_many(connection: &mut Connection, ids: &[String]) -> Result<Vec<EnrolmentRow>, Error> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(AT_ONCE) {
+        found.extend::<Vec<EnrolmentRow>>(on!(connection, c => {
+            let mut query = QueryBuilder::new(concat!("select ", columns!(), " from enrolment where id in "));
+            push_list(&mut query, chunk);
+            query.build_query_as().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
+}
+
+/// The requests of these enrolments, each with the enrolment that it belongs to, in the order of each.
+pub async fn requests_of_many(connection: &mut Connection, ids: &[String]) -> Result<Vec<(String, EnrolmentRequestRow)>, Error> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(AT_ONCE) {
+        let rows: Vec<OfEnrolment> = on!(connection, c => {
+            let mut query =
+                QueryBuilder::new("select enrolment, ordinal, csr, key_fingerprint, algorithm from enrolment_request where enrolment in ");
+            push_list(&mut query, chunk);
+            query.push(" order by enrolment, ordinal").build_query_as().fetch_all(c).await
+        })?;
+        found.extend(rows.into_iter().map(|row| (row.enrolment, row.request)));
+    }
+    Ok(found)
+}
+
+/// The newest enrolment of each of these persons under a profile.
+pub async fn newest_of_persons(connection: &mut Connection, profile: &str, persons: &[String]) -> Result<Vec<EnrolmentRow>, Error> {
+    let mut found = Vec::new();
+    for chunk in persons.chunks(AT_ONCE) {
+        found.extend::<Vec<EnrolmentRow>>(on!(connection, c => {
+            let mut query = QueryBuilder::new(concat!(
+                "select ",
+                columns!(),
+                " from enrolment where seq in (select max(seq) from enrolment where profile = "
+            ));
+            query.push_bind(profile.to_owned()).push(" and person in ");
+            push_list(&mut query, chunk);
+            query.push(" group by person)").build_query_as().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
+}
+
+/// The requests of these persons that may still be issued: (person, enrolment).
+pub async fn open_of(connection: &mut Connection, persons: &[String]) -> Result<Vec<(String, String)>, Error> {
+    let mut found = Vec::new();
+    for chunk in persons.chunks(AT_ONCE) {
+        found.extend::<Vec<(String, String)>>(on!(connection, c => {
+            let mut query = QueryBuilder::new("select person, id from enrolment where state in ('submitted', 'approved') and person in ");
+            push_list(&mut query, chunk);
+            query.build_query_as().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
+}
+
 /// Moves an enrolment on from the state it must be in; `Conflict` when it is in another.
 pub async fn change_state(
     connection: &mut Connection,
@@ -102,17 +185,34 @@ pub async fn change_state(
     decision: Option<&[u8]>,
     at: i64,
 ) -> Result<(), Error> {
-    const SQL: &str = "update enrolment set state = $1, decision = coalesce($2, decision), updated_at = $3 where id = $4 and state = $5";
-    let rows = on!(connection, c => sqlx::query(SQL)
-        .bind(to)
-        .bind(decision)
-        .bind(at)
-        .bind(id)
-        .bind(from)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    expect_one(rows)
+    let change = StateChange { id: id.to_owned(), decision: decision.map(<[u8]>::to_vec), at };
+    change_states(connection, from, to, &[change]).await
+}
+
+/// The same for many; `Conflict` when one of them is in another state, and then which is not said.
+pub async fn change_states(connection: &mut Connection, from: &str, to: &str, changes: &[StateChange]) -> Result<(), Error> {
+    for chunk in changes.chunks(AT_ONCE) {
+        let rows = on!(connection, c => state_update(from, to, chunk).build().execute(c).await.map(|done| done.rows_affected()))?;
+        if rows != chunk.len() as u64 {
+            return Err(Error::Conflict);
+        }
+    }
+    Ok(())
+}
+
+fn state_update<D: Database>(from: &str, to: &str, changes: &[StateChange]) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Option<Vec<u8>>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new("with change (id, decision, at) as (");
+    query.push_values(changes, |mut values, change| {
+        values.push_bind(change.id.clone()).push_bind(change.decision.clone()).push_bind(change.at);
+    });
+    query.push(") update enrolment set decision = coalesce(change.decision, enrolment.decision), updated_at = change.at, state = ");
+    query.push_bind(to.to_owned()).push(" from change where enrolment.id = change.id and enrolment.state = ").push_bind(from.to_owned());
+    query
 }
 
 /// The requests that wait although somebody approved them, alone or in a list.

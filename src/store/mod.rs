@@ -13,14 +13,17 @@ pub mod installation;
 pub mod ledger;
 pub mod notices;
 pub mod people;
+pub mod sessions;
+pub mod staff;
 pub mod statements;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    Connection as _, Database, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Connection as _, Database, PgPool, Postgres, QueryBuilder, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -28,15 +31,18 @@ use sqlx::{
 };
 
 pub use authorities::AuthorityRow;
-pub use certificates::{CertificateFilter, CertificateRow, SignedRow, SystemCertificateRow};
+pub use certificates::{CertificateFilter, CertificateRow, SignedRow, StatusChange, SystemCertificateRow};
 pub use crls::CrlRow;
-pub use enrolments::{EnrolmentRequestRow, EnrolmentRow};
+pub use enrolments::{EnrolmentRequestRow, EnrolmentRow, StateChange};
 pub use error::Error;
 pub use installation::InstallationRow;
 pub use ledger::{HeadRow, LeafRow, LogRow, TileRow};
 pub use notices::{NoticeProgressRow, NoticeRow};
 pub use people::{ClaimRow, DepartmentRow, PersonRow, RoleGrantRow};
+pub use sessions::SessionRow;
+pub use staff::{EnrolmentCodeRow, StaffRow};
 pub use statements::{DecisionRow, NonceRow, PolicyVersionRow, StatementRow};
+pub use tokens::TokenRow;
 
 /// Reading connections to SQLite; its one writer has a pool of its own.
 const SQLITE_READERS: u32 = 8;
@@ -216,6 +222,21 @@ macro_rules! on {
     };
 }
 pub(crate) use on;
+
+/// The most rows of one statement: SQLite takes 32,766 parameters and PostgreSQL 65,535, and no row here has more than twenty.
+const AT_ONCE: usize = 500;
+
+/// `(…, …)`: a list of values, each bound. Not for an empty list, which is no SQL.
+fn push_list<D: Database, T>(query: &mut QueryBuilder<D>, values: &[T])
+where
+    for<'q> T: sqlx::Encode<'q, D> + sqlx::Type<D> + Clone,
+{
+    let mut list = query.push("(").separated(", ");
+    for value in values {
+        list.push_bind(value.clone());
+    }
+    query.push(")");
+}
 
 /// A change that found nothing in the state it expects.
 fn expect_one(rows: u64) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! Persons, departments, keys and who owns them, roles, claims.
 
-use super::{Connection, Error, expect_one, on};
+use sqlx::{Database, QueryBuilder};
+
+use super::{AT_ONCE, Connection, Error, expect_one, on};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct PersonRow {
@@ -47,17 +49,30 @@ pub struct ClaimRow {
 }
 
 pub async fn insert_person(connection: &mut Connection, row: &PersonRow) -> Result<(), Error> {
-    const SQL: &str = "insert into person (id, kind, department, created_at, sealed_profile) values ($1, $2, $3, $4, $5)";
-    on!(connection, c => sqlx::query(SQL)
-        .bind(&row.id)
-        .bind(&row.kind)
-        .bind(&row.department)
-        .bind(row.created_at)
-        .bind(&row.sealed_profile)
-        .execute(c)
-        .await
-        .map(drop))?;
+    insert_persons(connection, std::slice::from_ref(row)).await
+}
+
+/// Many at once.
+pub async fn insert_persons(connection: &mut Connection, rows: &[PersonRow]) -> Result<(), Error> {
+    for chunk in rows.chunks(AT_ONCE) {
+        on!(connection, c => person_insert(chunk).build().execute(c).await.map(drop))?;
+    }
     Ok(())
+}
+
+fn person_insert<D: Database>(rows: &[PersonRow]) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Option<String>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Option<Vec<u8>>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new("insert into person (id, kind, department, created_at, sealed_profile) ");
+    query.push_values(rows, |mut values, row| {
+        values.push_bind(row.id.clone()).push_bind(row.kind.clone()).push_bind(row.department.clone());
+        values.push_bind(row.created_at).push_bind(row.sealed_profile.clone());
+    });
+    query
 }
 
 pub async fn find_person(connection: &mut Connection, id: &str) -> Result<Option<PersonRow>, Error> {

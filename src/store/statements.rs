@@ -1,6 +1,8 @@
 //! Nonces, statements, decisions and policy versions.
 
-use super::{Connection, Error, expect_one, on};
+use sqlx::{Database, QueryBuilder};
+
+use super::{AT_ONCE, Connection, Error, expect_one, on, push_list};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct NonceRow {
@@ -101,11 +103,58 @@ pub async fn open(connection: &mut Connection, act: &str, about: &str) -> Result
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(act).bind(about).fetch_all(c).await)?)
 }
 
+/// Which statements with this act are about each of these, alone or in a list: (item, digest), in the order of their record.
+pub async fn about_each(connection: &mut Connection, act: &str, items: &[String]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut found = Vec::new();
+    for chunk in items.chunks(AT_ONCE) {
+        found.extend::<Vec<(String, Vec<u8>)>>(on!(connection, c => about_query(act, chunk).build_query_as().fetch_all(c).await)?);
+    }
+    Ok(found)
+}
+
+fn about_query<D: Database>(act: &str, items: &[String]) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new(
+        "select item, digest from (select s.about as item, s.digest as digest, s.recorded_at as recorded_at from statement s where s.act = ",
+    );
+    query.push_bind(act.to_owned()).push(" and s.about in ");
+    push_list(&mut query, items);
+    query.push(
+        " union all select l.item, s.digest, s.recorded_at from statement_list l join statement s on s.about = l.root where s.act = ",
+    );
+    query.push_bind(act.to_owned()).push(" and l.item in ");
+    push_list(&mut query, items);
+    query.push(") each_one order by recorded_at, digest");
+    query
+}
+
+/// The statements with these digests, in no order.
+pub async fn find_many(connection: &mut Connection, digests: &[Vec<u8>]) -> Result<Vec<StatementRow>, Error> {
+    let mut found = Vec::new();
+    for chunk in digests.chunks(AT_ONCE) {
+        found.extend::<Vec<StatementRow>>(on!(connection, c => {
+            let mut query = QueryBuilder::new(
+                "select digest, jws, act, about, signer_person, signer_certificate, nonce, recorded_at from statement where digest in ",
+            );
+            push_list(&mut query, chunk);
+            query.build_query_as().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
+}
+
+/// The statements that a decision rests on, in its order.
+pub async fn of_decision(connection: &mut Connection, decision: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    const SQL: &str = "select statement from decision_statement where decision = $1 order by ordinal";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(decision).fetch_all(c).await)?)
+}
+
 /// What a statement about a list is about, in the order of the list. A list that is there already is the same list.
 pub async fn insert_list(connection: &mut Connection, root: &str, items: &[String]) -> Result<(), Error> {
-    const SQL: &str = "insert into statement_list (root, ordinal, item) values ($1, $2, $3) on conflict do nothing";
-    for (ordinal, item) in items.iter().enumerate() {
-        on!(connection, c => sqlx::query(SQL).bind(root).bind(ordinal as i64).bind(item).execute(c).await.map(drop))?;
+    for (chunk, first) in items.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
+        on!(connection, c => list_insert(root, first, chunk).build().execute(c).await.map(drop))?;
     }
     Ok(())
 }
@@ -114,6 +163,19 @@ pub async fn insert_list(connection: &mut Connection, root: &str, items: &[Strin
 pub async fn list(connection: &mut Connection, root: &str) -> Result<Vec<String>, Error> {
     const SQL: &str = "select item from statement_list where root = $1 order by ordinal";
     Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(root).fetch_all(c).await)?)
+}
+
+fn list_insert<D: Database>(root: &str, first: i64, items: &[String]) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new("insert into statement_list (root, ordinal, item) ");
+    query.push_values(items.iter().zip(first..), |mut values, (item, ordinal)| {
+        values.push_bind(root.to_owned()).push_bind(ordinal).push_bind(item.clone());
+    });
+    query.push(" on conflict do nothing");
+    query
 }
 
 /// Every (root, ordinal, item), for the audit.
@@ -130,18 +192,18 @@ pub async fn statements(connection: &mut Connection) -> Result<Vec<StatementRow>
 }
 
 /// A decision with the digests of its statements, in the order of the list.
-pub async fn insert_decision(connection: &mut Connection, row: &DecisionRow, statements: &[[u8; 32]]) -> Result<(), Error> {
-    const SQL: &str = "insert into decision (digest, canonical, recorded_at) values ($1, $2, $3)";
-    const STATEMENT: &str = "insert into decision_statement (decision, ordinal, statement) values ($1, $2, $3)";
-    on!(connection, c => sqlx::query(SQL).bind(&row.digest).bind(&row.canonical).bind(row.recorded_at).execute(c).await.map(drop))?;
-    for (ordinal, statement) in statements.iter().enumerate() {
-        on!(connection, c => sqlx::query(STATEMENT)
-            .bind(&row.digest)
-            .bind(ordinal as i64)
-            .bind(&statement[..])
-            .execute(c)
-            .await
-            .map(drop))?;
+pub type Decided = (DecisionRow, Vec<[u8; 32]>);
+
+pub async fn insert_decisions(connection: &mut Connection, decisions: &[Decided]) -> Result<(), Error> {
+    for chunk in decisions.chunks(AT_ONCE) {
+        on!(connection, c => decision_insert(chunk).build().execute(c).await.map(drop))?;
+    }
+    let reasons: Vec<(&[u8], i64, &[u8])> = decisions
+        .iter()
+        .flat_map(|(row, statements)| statements.iter().zip(0..).map(|(statement, ordinal)| (&row.digest[..], ordinal, &statement[..])))
+        .collect();
+    for chunk in reasons.chunks(AT_ONCE) {
+        on!(connection, c => reason_insert(chunk).build().execute(c).await.map(drop))?;
     }
     Ok(())
 }
@@ -151,11 +213,29 @@ pub async fn find_decision(connection: &mut Connection, digest: &[u8]) -> Result
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(digest).fetch_optional(c).await)?)
 }
 
-/// The statements of a decision, in the order of its list.
-pub async fn of_decision(connection: &mut Connection, digest: &[u8]) -> Result<Vec<StatementRow>, Error> {
-    const SQL: &str = "select s.digest, s.jws, s.act, s.about, s.signer_person, s.signer_certificate, s.nonce, s.recorded_at \
-         from statement s join decision_statement d on d.statement = s.digest where d.decision = $1 order by d.ordinal";
-    Ok(on!(connection, c => sqlx::query_as(SQL).bind(digest).fetch_all(c).await)?)
+fn decision_insert<D: Database>(decisions: &[Decided]) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Vec<u8>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new("insert into decision (digest, canonical, recorded_at) ");
+    query.push_values(decisions, |mut values, (row, _)| {
+        values.push_bind(row.digest.clone()).push_bind(row.canonical.clone()).push_bind(row.recorded_at);
+    });
+    query
+}
+
+fn reason_insert<D: Database>(reasons: &[(&[u8], i64, &[u8])]) -> QueryBuilder<D>
+where
+    for<'q> Vec<u8>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new("insert into decision_statement (decision, ordinal, statement) ");
+    query.push_values(reasons, |mut values, (decision, ordinal, statement)| {
+        values.push_bind(decision.to_vec()).push_bind(*ordinal).push_bind(statement.to_vec());
+    });
+    query
 }
 
 /// Every decision, for the audit.

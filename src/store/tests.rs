@@ -99,6 +99,10 @@ fn signed(mark: u8, signature: u8) -> SignedRow {
     SignedRow { id: vec![mark; 32], signature: vec![signature; 64], fingerprint: vec![signature; 32] }
 }
 
+fn status(mark: u8, version: i64, from: &str, to: &str) -> StatusChange {
+    StatusChange { id: vec![mark; 32], version, from: from.into(), to: to.into() }
+}
+
 fn leaf(idx: u8) -> LeafRow {
     LeafRow { idx: i64::from(idx), event_id: vec![idx; 32], leaf_hash: vec![1; 32], entry: vec![idx; 100] }
 }
@@ -125,7 +129,7 @@ async fn seed(connection: &mut Connection) {
         statements::insert_statement(connection, &row).await.unwrap();
     }
     let decision = DecisionRow { digest: vec![3; 32], canonical: "{}".into(), recorded_at: 1 };
-    statements::insert_decision(connection, &decision, &[[1; 32], [2; 32]]).await.unwrap();
+    statements::insert_decisions(connection, &[(decision, vec![[1; 32], [2; 32]])]).await.unwrap();
     let policy = PolicyVersionRow {
         digest: vec![4; 32],
         text: "text".into(),
@@ -312,7 +316,7 @@ async fn people_and_statements_run_on_both() {
         assert!(statements::find_decision(c, &[3; 32]).await.unwrap().is_some());
         assert!(statements::find_decision(c, &[9; 32]).await.unwrap().is_none());
         let of_decision = statements::of_decision(c, &[3; 32]).await.unwrap();
-        assert_eq!(of_decision.iter().map(|row| row.digest[0]).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(of_decision.iter().map(|digest| digest[0]).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(statements::decision_statements(c).await.unwrap()[1], (vec![3; 32], 1, vec![2; 32]));
         assert_eq!(statements::find_policy_version(c, &[4; 32]).await.unwrap().unwrap().text, "text");
         assert_eq!(statements::policy_versions(c).await.unwrap().len(), 1);
@@ -351,6 +355,88 @@ async fn enrolments_and_crls_run_on_both() {
 }
 
 #[tokio::test]
+async fn staff_run_on_both() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let c = tx.connection();
+        people::insert_persons(c, &[person("q"), person("r")]).await.unwrap();
+        let member = |person: &str, mark: u8| StaffRow {
+            person: person.into(),
+            department: "d".into(),
+            sealed_number: Some(vec![mark]),
+            blind_index: Some(vec![mark; 32]),
+            added_at: 1,
+        };
+        staff::insert_staff(c, &[member("p", 1), member("q", 2)]).await.unwrap();
+        let found = staff::by_numbers(c, "d", &[vec![2; 32], vec![3; 32]]).await.unwrap();
+        assert_eq!(found.iter().map(|row| row.person.as_str()).collect::<Vec<_>>(), ["q"]);
+        assert!(staff::by_numbers(c, "other", &[vec![2; 32]]).await.unwrap().is_empty());
+        assert_eq!(staff::of_persons(c, &["p".into(), "x".into()]).await.unwrap().len(), 1);
+        assert_eq!(staff::all_staff(c).await.unwrap().len(), 2);
+
+        let row = enrolments::find(c, "e").await.unwrap().unwrap();
+        let others = ["e2", "e3"].map(|id| EnrolmentRow { id: id.into(), idempotency_key: None, ..row.clone() });
+        enrolments::insert_many(c, &others).await.unwrap();
+        let ids = ["e".to_owned(), "e3".to_owned(), "x".to_owned()];
+        assert_eq!(enrolments::find_many(c, &ids).await.unwrap().len(), 2);
+        assert_eq!(enrolments::requests_of_many(c, &ids).await.unwrap()[0].0, "e");
+        let newest = enrolments::newest_of_persons(c, &row.profile, &["p".into(), "q".into()]).await.unwrap();
+        assert_eq!(newest.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["e3"]);
+        let change = |id: &str| StateChange { id: id.into(), decision: Some(vec![3; 32]), at: 9 };
+        enrolments::change_states(c, "submitted", "approved", &[change("e2"), change("e3")]).await.unwrap();
+        let row = enrolments::find(c, "e2").await.unwrap().unwrap();
+        assert_eq!((row.state.as_str(), row.decision, row.updated_at), ("approved", Some(vec![3; 32]), 9));
+        let one_is_not = enrolments::change_states(c, "submitted", "approved", &[change("e"), change("e3")]).await;
+        assert!(matches!(one_is_not, Err(Error::Conflict)));
+
+        let mut open = enrolments::open_of(c, &["p".into(), "q".into()]).await.unwrap();
+        open.sort();
+        assert_eq!(open.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>(), ["e", "e2", "e3"]);
+        let items = ["e".to_owned(), "e2".to_owned()];
+        assert_eq!(statements::about_each(c, "approve", &items).await.unwrap().len(), 2, "both are about e alone");
+        assert_eq!(statements::find_many(c, &[vec![1; 32], vec![9; 32]]).await.unwrap().len(), 1);
+        assert_eq!(statements::of_decision(c, &[3; 32]).await.unwrap(), [vec![1; 32], vec![2; 32]]);
+        assert!(citizens::without_slot(c, &items).await.unwrap().is_empty());
+
+        let code = |mark: u8, enrolment: &str, issued_at: i64| EnrolmentCodeRow {
+            code_hash: vec![mark; 32],
+            enrolment: enrolment.into(),
+            batch: "b".into(),
+            issued_to: "p".into(),
+            issued_at,
+            expires_at: 100,
+            replaced_at: None,
+            used_at: None,
+            failures: 0,
+        };
+        staff::write(c, &staff::Change::Codes(vec![code(1, "e2", 10), code(2, "e3", 10)])).await.unwrap();
+        staff::write(c, &staff::Change::Codes(vec![code(3, "e2", 20)])).await.unwrap();
+        assert_eq!(staff::find_code(c, &[1; 32]).await.unwrap().unwrap().replaced_at, Some(20));
+        let mut working = staff::with_working_code(c, &["e2".into(), "e3".into()], 99).await.unwrap();
+        working.sort();
+        assert_eq!(working, ["e2", "e3"]);
+        assert!(staff::with_working_code(c, &["e2".into()], 100).await.unwrap().is_empty(), "they are over");
+        let using = |mark: u8, at: i64| staff::Change::UseCode { code_hash: [mark; 32], at };
+        for (refused, why) in [(using(1, 30), "replaced"), (using(3, 100), "over"), (using(9, 30), "unknown")] {
+            assert!(matches!(staff::write(c, &refused).await, Err(Error::Conflict)), "{why}");
+        }
+        staff::write(c, &using(3, 30)).await.unwrap();
+        assert!(matches!(staff::write(c, &using(3, 31)).await, Err(Error::Conflict)), "it was used");
+        staff::count_code_failure(c, &[2; 32]).await.unwrap();
+        assert_eq!(staff::all_codes(c).await.unwrap().iter().map(|row| row.failures).collect::<Vec<_>>(), [0, 1, 0]);
+        let request = EnrolmentRequestRow { ordinal: 0, csr: vec![1], key_fingerprint: vec![8; 32], algorithm: "sm2".into() };
+        staff::write(c, &staff::Change::Request { enrolment: "e2".into(), row: request }).await.unwrap();
+        assert_eq!(enrolments::requests(c, "e2").await.unwrap().len(), 1);
+        tx.commit().await.unwrap();
+
+        let mut tx = db.begin_write().await.unwrap();
+        let taken = staff::insert_staff(tx.connection(), &[member("r", 2)]).await;
+        assert!(matches!(taken, Err(Error::Taken { constraint }) if constraint.contains("staff.department")));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn certificates_run_on_both() {
     on_each_database(async |_, db| {
         let mut tx = seeded(&db).await;
@@ -364,11 +450,15 @@ async fn certificates_run_on_both() {
         assert!(certificates::find_by_fingerprint(c, &[12; 32]).await.unwrap().is_some());
         assert!(certificates::of_key(c, &[3; 32]).await.unwrap().is_none(), "it is only promised");
         assert_eq!(certificates::of_enrolment(c, "e").await.unwrap().len(), 3);
+        assert_eq!(certificates::find_many(c, &[vec![1; 32], vec![3; 32], vec![9; 32]]).await.unwrap().len(), 2);
+        assert_eq!(certificates::running_of(c, &["p".into()], 99).await.unwrap().len(), 3);
+        assert!(certificates::running_of(c, &["p".into()], 100).await.unwrap().is_empty(), "they have ended");
 
-        certificates::change_status(c, &[1; 32], 1, "valid", "suspended").await.unwrap();
-        assert!(matches!(certificates::change_status(c, &[1; 32], 1, "suspended", "valid").await, Err(Error::Conflict)), "version 1");
-        assert!(matches!(certificates::change_status(c, &[1; 32], 2, "valid", "revoked").await, Err(Error::Conflict)), "suspended");
-        certificates::change_status(c, &[1; 32], 2, "suspended", "revoked").await.unwrap();
+        assert!(certificates::successor_of(c, &[1; 32]).await.unwrap().is_none());
+        certificates::change_statuses(c, &[status(1, 1, "valid", "suspended")]).await.unwrap();
+        assert!(matches!(certificates::change_statuses(c, &[status(1, 1, "suspended", "valid")]).await, Err(Error::Conflict)), "version 1");
+        assert!(matches!(certificates::change_statuses(c, &[status(1, 2, "valid", "revoked")]).await, Err(Error::Conflict)), "suspended");
+        certificates::change_statuses(c, &[status(1, 2, "suspended", "revoked")]).await.unwrap();
         assert_eq!(certificates::not_good(c, "a").await.unwrap().len(), 1);
 
         for (key, active) in [([1; 32], 1), ([2; 32], 1)] {
@@ -485,8 +575,11 @@ async fn a_promise_revoked_before_its_signature_stays_revoked_and_keeps_the_sign
         let mut tx = seeded(&db).await;
         let c = tx.connection();
         certificates::insert_promised(c, &[certificate(1)]).await.unwrap();
-        assert!(matches!(certificates::change_status(c, &[1; 32], 1, "valid", "suspended").await, Err(Error::Conflict)), "only promised");
-        certificates::change_status(c, &[1; 32], 1, "valid", "revoked").await.unwrap();
+        assert!(
+            matches!(certificates::change_statuses(c, &[status(1, 1, "valid", "suspended")]).await, Err(Error::Conflict)),
+            "only promised"
+        );
+        certificates::change_statuses(c, &[status(1, 1, "valid", "revoked")]).await.unwrap();
         certificates::complete(c, &[signed(1, 11)]).await.unwrap();
         let row = certificates::find(c, &[1; 32]).await.unwrap().unwrap();
         assert_eq!((row.status.as_str(), row.signature), ("revoked", Some(vec![11; 64])));
@@ -814,6 +907,79 @@ async fn citizens_run_on_both() {
         assert_eq!((row.sealed_subject, row.salt), (None, None));
         assert_eq!(people::find_person(c, "p").await.unwrap().unwrap().sealed_profile, None);
         tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_certificate_the_newest_sessions_are_kept_and_what_is_over_is_forgotten() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let connection = tx.connection();
+        certificates::insert_promised(connection, &[certificate(1)]).await.unwrap();
+        let session = |id: &str, opened_at: i64| SessionRow {
+            id: id.to_owned(),
+            sealed_hash: vec![1],
+            certificate: vec![1; 32],
+            opened_at,
+            used_at: opened_at,
+            expires_at: opened_at + 100,
+        };
+        for (id, at) in [("a", 1), ("b", 2), ("c", 3)] {
+            sessions::insert(connection, &session(id, at), 2).await.unwrap();
+        }
+        let ids = async |connection: &mut Connection| -> Vec<String> {
+            sessions::of_person(connection, "p").await.unwrap().into_iter().map(|row| row.id).collect()
+        };
+        assert_eq!(ids(connection).await, ["c", "b"]);
+        sessions::touch(connection, "b", 50).await.unwrap();
+        sessions::touch(connection, "b", 40).await.unwrap();
+        assert_eq!(sessions::find(connection, "b").await.unwrap().unwrap().used_at, 50);
+        assert_eq!(sessions::delete_over(connection, 60, 3).await.unwrap(), 1, "c was not used");
+        assert_eq!(sessions::delete_over(connection, 102, 0).await.unwrap(), 1, "b has expired");
+        sessions::insert(connection, &session("d", 4), 2).await.unwrap();
+        sessions::delete(connection, "d").await.unwrap();
+        assert_eq!(ids(connection).await, Vec::<String>::new());
+        assert_eq!(sessions::of_nothing(connection).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_is_granted_once_and_revoked_once() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let connection = tx.connection();
+        let row = TokenRow {
+            id: "t".to_owned(),
+            name: "service".to_owned(),
+            department: Some("d".to_owned()),
+            scopes: "verify".to_owned(),
+            salt: vec![1; 32],
+            proposed_by: "p".to_owned(),
+            proposed_at: 1,
+            expires_at: 9,
+            secret_hash: None,
+            statement: None,
+            granted_at: None,
+            revoked_at: None,
+            revoked_statement: None,
+        };
+        tokens::insert(connection, &row).await.unwrap();
+        tokens::insert(connection, &TokenRow { id: "u".to_owned(), department: None, ..row }).await.unwrap();
+        assert!(matches!(tokens::revoke(connection, "t", &[1; 32], 2).await, Err(Error::Conflict)), "not granted yet");
+        tokens::grant(connection, "t", &[2; 32], &[1; 32], 2).await.unwrap();
+        assert!(matches!(tokens::grant(connection, "t", &[3; 32], &[1; 32], 3).await, Err(Error::Conflict)));
+        tokens::revoke(connection, "t", &[1; 32], 4).await.unwrap();
+        assert!(matches!(tokens::revoke(connection, "t", &[1; 32], 5).await, Err(Error::Conflict)));
+        let found = tokens::find(connection, "t").await.unwrap().unwrap();
+        assert_eq!((found.secret_hash, found.granted_at, found.revoked_at), (Some(vec![2; 32]), Some(2), Some(4)));
+        let listed =
+            async |connection: &mut Connection, department, after| tokens::list(connection, department, after, 10).await.unwrap().len();
+        assert_eq!(listed(connection, Some("d"), None).await, 1);
+        assert_eq!(listed(connection, None, None).await, 2);
+        assert_eq!(listed(connection, None, Some("t")).await, 1);
+        assert_eq!(tokens::all(connection).await.unwrap().len(), 2);
     })
     .await;
 }

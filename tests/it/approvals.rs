@@ -102,7 +102,7 @@ async fn one_statement_approves_a_list(family: Family) {
     let ids = enrolments(&ca, &office, family, 5).await;
     let before = ca.sql().await.number("select count(*) from statement where act = 'approve'").await;
     let settled = approve_list(&ca, &office.approver, &ids).await.ok().json();
-    assert_eq!(settled, json!({"items": 5, "issued": 5, "waiting": 0, "failed": []}));
+    assert_eq!(settled, json!({"items": 5, "issued": 5, "approved": 0, "waiting": 0, "failed": []}));
     assert_eq!(ca.sql().await.number("select count(*) from statement where act = 'approve'").await, before + 1);
     for id in &ids {
         assert_eq!(state(&ca, &office, id).await, "issued");

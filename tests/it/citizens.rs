@@ -8,7 +8,7 @@ use std::time::Duration as Wait;
 
 use hufu::{
     cli::Family,
-    services::{attempts::EVEN_TIME, codes::Code},
+    services::{codes::Code, limits::EVEN_TIME},
     world::{Entropy, SystemEntropy, random},
     x509::{Certificate, identity_number::resident_check},
 };
@@ -51,7 +51,7 @@ pub struct Citizen {
 }
 
 impl Citizen {
-    fn new(name: &'static str) -> Self {
+    pub fn new(name: &'static str) -> Self {
         let sequence = u16::from_be_bytes(random::<2>(&SystemEntropy as &dyn Entropy)) % 1000;
         let day = 1 + random::<1>(&SystemEntropy as &dyn Entropy)[0] % 28;
         let digits = format!("1101051949{:02}{day:02}{sequence:03}", 1 + sequence % 12);
@@ -62,14 +62,14 @@ impl Citizen {
 }
 
 /// The office at whose counter citizens are checked.
-struct Counter {
+pub struct Counter {
     office: Office,
     registration: Agent,
     approver: Agent,
 }
 
 impl Counter {
-    async fn open(ca: &Ca, family: Family) -> Self {
+    pub async fn open(ca: &Ca, family: Family) -> Self {
         let office = ca.office(family).await;
         let (registration, approver) = (ca.client(&office.registration), ca.client(&office.approver));
         Self { office, registration, approver }
@@ -137,7 +137,7 @@ async fn issued(agent: &Agent, proof: &str, id: &str) -> Value {
 }
 
 /// From the counter to the certificate.
-async fn certificate(ca: &Ca, counter: &Counter, profile: &str, citizen: &Citizen, family: Family) -> (Value, Agent, Person) {
+pub async fn certificate(ca: &Ca, counter: &Counter, profile: &str, citizen: &Citizen, family: Family) -> (Value, Agent, Person) {
     let proof = proof(ca, counter, profile, citizen).await;
     let secret = family.algorithm().generate().unwrap();
     let anonymous = ca.anonymous();

@@ -4,7 +4,7 @@
 #[path = "crash/checks.rs"]
 mod checks;
 #[path = "crash/installation.rs"]
-mod installation;
+pub mod installation;
 
 use std::{os::unix::process::ExitStatusExt, path::PathBuf, sync::Mutex, time::Duration};
 

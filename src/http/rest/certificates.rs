@@ -1,38 +1,44 @@
 //! `/certificates`: found by TBS digest, fingerprint or serial number; listed; revoked, suspended, resumed; proved.
 
 use axum::{
-    Json, Router,
-    extract::{Path, State},
+    Json,
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Query, officers::Signed, page};
+use super::{Admitted, Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     ledger::StatusKey,
     policy::{Act, DepartmentId, PersonId, Timestamp},
-    services::{Error, court::Evidence, revoke::Changed, verify::rfc3339},
+    services::{Error, court::Evidence, revoke::Changed, tokens::Scope, verify::rfc3339},
     store::{CertificateFilter, CertificateRow},
     world::{from_millis, millis},
     x509::p7c,
 };
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/certificates", get(list))
-        .route("/certificates/{id}", get(one))
-        .route("/certificates/{id}/receipt", get(receipt))
-        .route("/certificates/{id}/status-proof", get(status_proof))
-        .route("/certificates/{id}/evidence", get(evidence))
-        .route("/certificates/{id}/revocation", post(revoke))
-        .route("/certificates/{id}/suspension", post(suspend))
-        .route("/certificates/{id}/resumption", post(resume))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(receipt))
+        .routes(routes!(status_proof))
+        .routes(routes!(evidence))
+        .routes(routes!(revoke))
+        .routes(routes!(suspend))
+        .routes(routes!(resume))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Certificate)]
 pub struct View {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +52,9 @@ pub struct View {
     enrolment: Option<String>,
     not_before: String,
     not_after: String,
+    /// From when on its holder may renew it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewable_from: Option<String>,
     /// `promised`, `valid`, `suspended`, `revoked`, as the ledger says now.
     status: &'static str,
     ledger: Leaf,
@@ -53,7 +62,8 @@ pub struct View {
     pem: Option<String>,
 }
 
-#[derive(Serialize)]
+/// Where in the ledger something stands.
+#[derive(Serialize, ToSchema)]
 struct Leaf {
     log: String,
     index: i64,
@@ -77,6 +87,7 @@ impl View {
             enrolment: row.enrolment.clone(),
             not_before: rfc3339(from_millis(row.not_before)),
             not_after: rfc3339(from_millis(row.not_after)),
+            renewable_from: app.services.renewable_from(row).map(rfc3339),
             status: app.services.status_name(row)?,
             ledger: Leaf { log: row.leaf_log.clone(), index: row.leaf_idx },
             pem,
@@ -84,35 +95,40 @@ impl View {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Filter {
+    /// `next` of the page before.
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
     serial: Option<String>,
     fingerprint: Option<String>,
     authority: Option<String>,
     profile: Option<String>,
+    #[param(value_type = Option<String>)]
     department: Option<DepartmentId>,
+    #[param(value_type = Option<String>)]
     person: Option<PersonId>,
+    /// A part of it.
     subject: Option<String>,
     status: Option<String>,
+    /// A time such as `2030-01-01T00:00:00Z`.
     expires_before: Option<String>,
+    /// The person who signed the decision.
     signer: Option<String>,
 }
 
-async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Query(filter): Query<Filter>,
-) -> Result<Json<Page<View>>, Problem> {
+#[utoipa::path(get, path = "/certificates", responses((status = 200, body = Page<View>), Caller, Refused<404>))]
+async fn list(State(app): State<App>, reader: Admitted, Query(filter): Query<Filter>) -> Result<Json<Page<View>>, Problem> {
+    let reader = reader.within(Scope::CertificatesRead)?;
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
-    let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.usual_department(&caller));
+    let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.readers_department(&reader));
     let person = filter.person.map(|id| id.to_string());
-    app.services.check_read(&caller, department.as_deref(), person.as_deref())?;
+    app.services.check_reader(&reader, department.as_deref(), person.as_deref())?;
     if let Some(exact) = filter.serial.as_deref().or(filter.fingerprint.as_deref()) {
         let row = app.services.find_certificate(exact).await?;
-        app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+        app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
         return Ok(Json(Page { items: vec![View::of(&app, &row)?], next: None }));
     }
     let expires_before = filter.expires_before.as_deref().map(str::parse::<Timestamp>).transpose();
@@ -136,13 +152,19 @@ async fn list(
 }
 
 /// `{id}` for those who may read the record; `{id}.pem`, `.der` and `.p7c` for everyone: a certificate is public.
-async fn one(State(app): State<App>, caller: Result<Authenticated, Problem>, Path(id): Path<String>) -> Result<Response, Problem> {
+#[utoipa::path(get, path = "/certificates/{id}", responses(
+    (status = 200, content(
+        (View = "application/json"), ("application/x-pem-file"), ("application/pkix-cert"), ("application/pkcs7-mime"),
+    )),
+    Caller,
+))]
+async fn one(State(app): State<App>, reader: Result<Admitted, Problem>, Path(id): Path<String>) -> Result<Response, Problem> {
     if let Some((id, form)) = id.rsplit_once('.') {
         return file(&app, id, form).await;
     }
-    let Authenticated(caller) = caller?;
+    let reader = reader?.within(Scope::CertificatesRead)?;
     let row = app.services.find_certificate(&id).await?;
-    app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+    app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
     Ok(Json(View::of(&app, &row)?).into_response())
 }
 
@@ -163,6 +185,7 @@ async fn file(app: &App, id: &str, form: &str) -> Result<Response, Problem> {
 }
 
 /// The proof that the issue is in the ledger: a C2SP tlog-proof.
+#[utoipa::path(get, path = "/certificates/{id}/receipt", responses((status = 200, content_type = "text/plain", body = String)))]
 async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let row = app.services.find_certificate(&id).await?;
     let receipt = app.services.certificate_receipt(&row).await?;
@@ -170,6 +193,7 @@ async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
 }
 
 /// Everything about the certificate as one file, for those who may read the record.
+#[utoipa::path(get, path = "/certificates/{id}/evidence", responses((status = 200, body = serde_json::Value), Caller))]
 async fn evidence(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<Evidence>, Problem> {
     let row = app.services.find_certificate(&id).await?;
     app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
@@ -177,6 +201,7 @@ async fn evidence(State(app): State<App>, Authenticated(caller): Authenticated, 
 }
 
 /// What the ledger says of the certificate as of its newest checkpoint, with the proof.
+#[utoipa::path(get, path = "/certificates/{id}/status-proof", responses((status = 200, content_type = "text/plain", body = String)))]
 async fn status_proof(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let row = app.services.find_certificate(&id).await?;
     let key = StatusKey::of_tbs(&row.tbs);
@@ -184,17 +209,21 @@ async fn status_proof(State(app): State<App>, Path(id): Path<String>) -> Result<
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], proof.to_string()).into_response())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChangedCertificate)]
 struct ChangedView {
     id: String,
     status: &'static str,
     ledger: Leaf,
+    /// Signed by the system key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledgement: Option<String>,
 }
 
 impl From<Changed> for ChangedView {
     fn from(changed: Changed) -> Self {
         let ledger = Leaf { log: changed.position.log, index: changed.position.index as i64 };
-        Self { id: changed.id.to_string(), status: changed.status, ledger }
+        Self { id: changed.id.to_string(), status: changed.status, ledger, acknowledgement: changed.acknowledgement }
     }
 }
 
@@ -203,6 +232,10 @@ async fn change(app: App, caller: Authenticated, act: Act, id: String, body: Bod
     Ok(Json(changed.into()))
 }
 
+#[utoipa::path(
+    post, path = "/certificates/{id}/revocation", request_body = Signed,
+    responses((status = 200, body = ChangedView), Caller, Refused<409>),
+)]
 async fn revoke(
     State(app): State<App>,
     caller: Authenticated,
@@ -212,6 +245,10 @@ async fn revoke(
     change(app, caller, Act::Revoke, id, body).await
 }
 
+#[utoipa::path(
+    post, path = "/certificates/{id}/suspension", request_body = Signed,
+    responses((status = 200, body = ChangedView), Caller, Refused<409>),
+)]
 async fn suspend(
     State(app): State<App>,
     caller: Authenticated,
@@ -221,6 +258,10 @@ async fn suspend(
     change(app, caller, Act::Suspend, id, body).await
 }
 
+#[utoipa::path(
+    post, path = "/certificates/{id}/resumption", request_body = Signed,
+    responses((status = 200, body = ChangedView), Caller, Refused<409>),
+)]
 async fn resume(
     State(app): State<App>,
     caller: Authenticated,

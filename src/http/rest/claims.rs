@@ -1,17 +1,24 @@
 //! `/claims`: a one-time code and a certification request become a certificate. Needs no client certificate: this is how
 //! the first one is had.
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Json,
+    extract::{ConnectInfo, State},
+    http::StatusCode,
+};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Body;
-use crate::http::{App, problem::Problem};
+use crate::http::{App, listener::Peer, openapi::Refused, problem::Problem};
 
-pub fn router() -> Router<App> {
-    Router::new().route("/claims", post(claim))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(claim))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Claim)]
 #[serde(deny_unknown_fields)]
 struct Request {
     code: String,
@@ -19,7 +26,8 @@ struct Request {
     csr: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Claimed)]
 struct Answer {
     /// What the files are called.
     name: String,
@@ -33,13 +41,22 @@ struct Answer {
     suspension_code: String,
 }
 
-async fn claim(State(app): State<App>, Body { value: request, .. }: Body<Request>) -> Result<(StatusCode, Json<Answer>), Problem> {
-    let claimed = app.services.claim(&request.code, request.csr.as_bytes()).await?;
+#[utoipa::path(
+    post, path = "/claims", request_body = Request,
+    responses((status = 201, body = Answer), Refused<403>, Refused<409>, Refused<422>),
+)]
+async fn claim(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Body { value: request, .. }: Body<Request>,
+) -> Result<(StatusCode, Json<Answer>), Problem> {
+    let claim = app.services.claim(&request.code, request.csr.as_bytes());
+    let claimed = app.services.limited(peer.address.ip(), claim).await?;
     let row = app.services.find_certificate(&claimed.issued.certificate.id().to_string()).await?;
     let suspension_code = app.services.new_suspension_code(&row).await?.reveal();
     let pem = |certificates: &[crate::x509::Certificate]| certificates.iter().map(|certificate| certificate.to_pem()).collect();
     let answer = Answer {
-        name: claimed.name.replace(' ', "-"),
+        name: file_name(&claimed.name),
         person: claimed.person.to_string(),
         id: claimed.issued.certificate.id().to_string(),
         chain: pem(&claimed.chain),
@@ -47,4 +64,9 @@ async fn claim(State(app): State<App>, Body { value: request, .. }: Body<Request
         suspension_code,
     };
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// What a name is called as a file: whatever is not a letter or a digit becomes a hyphen.
+fn file_name(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_alphanumeric() || letter == '_' { letter } else { '-' }).collect()
 }

@@ -1,38 +1,52 @@
 //! `/statements/drafts`: what there is to sign for an act, with a nonce for it.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{DefaultBodyLimit, State},
-    routing::post,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use super::{Authenticated, Body, LIST_BODY};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     policy::{Act, Payload, ReasonCode, Timestamp},
     services::{Error, statements::Subject},
 };
 
-pub fn router() -> Router<App> {
-    Router::new().route("/statements/drafts", post(draft).layer(DefaultBodyLimit::max(LIST_BODY)))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(draft).layer(DefaultBodyLimit::max(LIST_BODY)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = DraftRequest)]
 #[serde(deny_unknown_fields)]
 struct Request {
     act: String,
     /// The id of the enrolment, certificate or officer, or the digest of the policy.
     about: Option<String>,
-    /// Instead: enrolments that are approved together.
+    /// Instead: enrolments that are approved, or certificates that are revoked, together.
     list: Option<Vec<String>>,
     reason: Option<String>,
     since: Option<String>,
+    /// With `renew`: the request (PEM) whose key the successor will have.
+    csr: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Draft)]
 struct Answer {
+    /// What there is to sign: the payload of a statement v1.
+    #[schema(value_type = Object)]
     payload: Payload,
     shown: Value,
     salt: String,
@@ -41,7 +55,8 @@ struct Answer {
     items: Vec<Item>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DraftItem)]
 struct Item {
     shown: Value,
     salt: String,
@@ -53,6 +68,10 @@ impl From<Subject> for Item {
     }
 }
 
+#[utoipa::path(
+    post, path = "/statements/drafts", request_body = Request,
+    responses((status = 200, body = Answer), Caller, Refused<404>, Refused<409>, Refused<410>),
+)]
 async fn draft(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -62,9 +81,14 @@ async fn draft(
     let reason = request.reason.as_deref().map(str::parse::<ReasonCode>).transpose().map_err(|error| Error::malformed("reason", error))?;
     let since = request.since.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("since", error))?;
     let (subject, each) = match (act, request.about, request.list) {
+        (Act::Renew, Some(about), None) => {
+            let csr = request.csr.ok_or_else(|| Error::malformed("csr", "a renewal is drafted with the request of the new certificate"))?;
+            (app.services.renewal_subject(&caller, &about, csr.as_bytes()).await?, Vec::new())
+        }
         (_, Some(about), None) => (subject(&app, &caller, act, &about).await?, Vec::new()),
         (Act::Approve, None, Some(list)) => app.services.list_subject(&caller, &list).await?,
-        _ => return Err(Error::malformed("about", "one record, or a list of enrolments to approve").into()),
+        (Act::Revoke, None, Some(list)) => app.services.revocation_subject(&caller, &list).await?,
+        _ => return Err(Error::malformed("about", "one record, or a list to approve or to revoke").into()),
     };
     let drafted = app.services.draft_statement(&caller, act, subject, reason, since).await?;
     let items = each.into_iter().map(Item::from).collect();
@@ -90,6 +114,7 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
             services.check_grants(&caller.actor, act, &officer)?;
             Ok(services.officer_subject(&officer))
         }
+        Act::GrantToken | Act::RevokeToken => services.token_subject(caller, act, &services.find_token(about).await?),
         Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),
         Act::Dismiss => {
             let officer = services.find_officer(about).await?;

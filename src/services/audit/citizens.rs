@@ -197,7 +197,7 @@ fn check_slots(records: &Records, findings: &mut Findings) {
     for row in &records.citizens.slots {
         let id = format!("{}/{}", row.profile, hex::encode(&row.blind_index));
         let enrolment = records.enrolments.iter().find(|enrolment| enrolment.id == row.enrolment);
-        let proof = records.citizens.proofings.iter().find(|proof| proof.enrolment.as_ref() == Some(&row.enrolment));
+        let proof = proof_of(row, enrolment, records);
         let mut finding = findings.row("identity_slot", &id);
         finding.check("enrolment", enrolment.is_some(), || "there is no such enrolment".to_owned());
         let own = enrolment.is_none_or(|enrolment| enrolment.profile == row.profile);
@@ -210,6 +210,15 @@ fn check_slots(records: &Records, findings: &mut Findings) {
             findings.disagree(("identity_slot", &id, "blind_index"), ("proofing", &proof.id, "blind_index"));
         }
     }
+}
+
+/// The proof of the enrolment that holds the slot, or of the one that it was renewed from.
+fn proof_of<'a>(row: &SlotRow, enrolment: Option<&store::EnrolmentRow>, records: &'a Records) -> Option<&'a ProofingRow> {
+    let own = records.citizens.proofings.iter().find(|proof| proof.enrolment.as_ref() == Some(&row.enrolment));
+    let person = enrolment.filter(|enrolment| enrolment.replaces.is_some()).map(|enrolment| &enrolment.person);
+    let persons = |id: &String| records.enrolments.iter().find(|earlier| earlier.id == *id).map(|earlier| &earlier.person);
+    let earlier = |proof: &&ProofingRow| person.is_some() && proof.enrolment.as_ref().and_then(persons) == person;
+    own.or_else(|| records.citizens.proofings.iter().find(|proof| earlier(proof) && proof.blind_index.as_ref() == Some(&row.blind_index)))
 }
 
 fn check_contests(records: &Records, findings: &mut Findings) {

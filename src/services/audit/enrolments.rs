@@ -9,9 +9,17 @@ use crate::{
     x509::request::CertificationRequest,
 };
 
+/// The first request of a key.
+#[derive(Clone, Copy)]
+struct FirstSeen<'a> {
+    at: i64,
+    column: &'static str,
+    row: &'a store::EnrolmentRow,
+}
+
 pub(super) fn check(records: &Records, facts: &Facts, findings: &mut Findings) {
     let policies = records.policy_sets();
-    let mut first_seen: BTreeMap<&[u8], &store::EnrolmentRow> = BTreeMap::new();
+    let mut first_seen: BTreeMap<&[u8], FirstSeen<'_>> = BTreeMap::new();
     for row in &records.enrolments {
         let requests = records.requests.get(&row.id).map(Vec::as_slice).unwrap_or_default();
         check_row(row, policies.get(row.policy.as_slice()), requests.len(), records, findings);
@@ -21,8 +29,14 @@ pub(super) fn check(records: &Records, facts: &Facts, findings: &mut Findings) {
         for certificate in issued {
             check_certificate(row, certificate, requests, findings);
         }
+        // A key that came with a code was seen when the code was used.
+        let (at, column) = if records.was_claimed(row) { (row.updated_at, "updated_at") } else { (row.submitted_at, "submitted_at") };
         for request in requests {
-            first_seen.entry(&request.key_fingerprint).or_insert(row);
+            let seen = FirstSeen { at, column, row };
+            let first = first_seen.entry(&request.key_fingerprint).or_insert(seen);
+            if at < first.at {
+                *first = seen;
+            }
         }
     }
     for (enrolment, certificates) in facts.issued.iter().filter(|(id, _)| records.enrolments.iter().all(|row| row.id != **id)) {
@@ -42,7 +56,8 @@ fn check_row(row: &store::EnrolmentRow, policy: Option<&PolicySet>, requests: us
     }
     records.check_department(findings, "enrolment", &row.id, "department", row.department.as_deref());
     records.check_policy(findings, "enrolment", &row.id, "policy", &row.policy);
-    if requests == 0 {
+    let awaits_code = records.staff.holds(&row.person) && row.state != "issued";
+    if requests == 0 && !awaits_code {
         findings.disagree(("enrolment", &row.id, "id"), ("enrolment_request", &row.id, "enrolment"));
     }
     let mut finding = findings.row("enrolment", &row.id);
@@ -84,27 +99,32 @@ fn check_decision(row: &store::EnrolmentRow, requests: usize, issued: &[Issued],
     let Decision { about, act, profile, .. } = &decision.decision;
     finding.check("decision", about.to_string() == row.id, || "it is about something else".to_owned());
     let state = match act {
-        Act::Approve | Act::Issue | Act::Claim | Act::Prove => "issued",
+        Act::Approve if requests == 0 => "approved",
+        Act::Approve | Act::Issue | Act::Claim | Act::Prove | Act::Renew => "issued",
         Act::Reject | Act::DismissContest => "rejected",
-        Act::Withdraw => "withdrawn",
+        // A leaver's, that was approved and had no key yet.
+        Act::Withdraw | Act::Revoke => "withdrawn",
         Act::Expire => "expired",
         _ => "submitted",
     };
     finding.check("state", row.state == state, || format!("the decision makes it {state}"));
     let expected = if state == "issued" { requests } else { 0 };
     finding.check("state", issued.len() == expected, || format!("{} certificates answer {requests} requests", issued.len()));
-    // A contest is about two enrolments, and names no profile.
-    let same = profile.as_ref().map_or(*act == Act::DismissContest, |profile| profile.as_str() == row.profile);
+    // A contest is about two enrolments, and a revocation about whatever somebody holds: they name no profile.
+    let nameless = matches!(act, Act::DismissContest | Act::Revoke);
+    let same = profile.as_ref().map_or(nameless, |profile| profile.as_str() == row.profile);
     finding.check("profile", same, || "the decision has another".to_owned());
     let submitter = match act {
         Act::Issue => Some(&records.system_person),
-        Act::Claim => Some(&row.person),
+        Act::Renew => Some(&row.person),
+        Act::Claim if !records.was_claimed(row) => Some(&row.person),
         _ => None,
     };
     finding
         .check("submitted_by", submitter.is_none_or(|person| *person == row.submitted_by), || "the decision is another's own".to_owned());
     for statement in decision.statements.iter().filter_map(|digest| records.statements.get(&hex::decode(digest).ok()?)) {
-        let own = *act == Act::Approve && statement.signer_person.as_ref() == Some(&row.submitted_by);
+        let approval = statement.act == Act::Approve.as_str() && matches!(act, Act::Approve | Act::Claim);
+        let own = approval && statement.signer_person.as_ref() == Some(&row.submitted_by);
         finding.check("submitted_by", !own, || "the person who approved it".to_owned());
     }
 }
@@ -125,21 +145,21 @@ fn check_certificate(row: &store::EnrolmentRow, issued: &Issued, requests: &[sto
     }
 }
 
-fn check_keys(first_seen: &BTreeMap<&[u8], &store::EnrolmentRow>, records: &Records, findings: &mut Findings) {
+fn check_keys(first_seen: &BTreeMap<&[u8], FirstSeen<'_>>, records: &Records, findings: &mut Findings) {
     for (key, (person, at)) in &records.key_owners {
         let id = hex::encode(key);
         records.check_person(findings, "key_owner", &id, "person", person);
         let mut finding = findings.row("key_owner", &id);
-        let Some(enrolment) = first_seen.get(key.as_slice()) else {
+        let Some(first) = first_seen.get(key.as_slice()) else {
             finding.add("key_fingerprint", "no request is of this key");
             continue;
         };
-        finding.check("person", enrolment.person == *person, || "the first request of this key was another's".to_owned());
-        if enrolment.submitted_at != *at {
-            findings.disagree(("key_owner", &id, "first_seen"), ("enrolment", &enrolment.id, "submitted_at"));
+        finding.check("person", first.row.person == *person, || "the first request of this key was another's".to_owned());
+        if first.at != *at {
+            findings.disagree(("key_owner", &id, "first_seen"), ("enrolment", &first.row.id, first.column));
         }
     }
-    for (key, enrolment) in first_seen.iter().filter(|(key, _)| !records.key_owners.contains_key(**key)) {
-        findings.row("key_owner", hex::encode(key)).add("key_fingerprint", format!("missing: enrolment {} has this key", enrolment.id));
+    for (key, first) in first_seen.iter().filter(|(key, _)| !records.key_owners.contains_key(**key)) {
+        findings.row("key_owner", hex::encode(key)).add("key_fingerprint", format!("missing: enrolment {} has this key", first.row.id));
     }
 }

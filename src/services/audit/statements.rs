@@ -9,7 +9,7 @@ use crate::{
     crypto::digest::sha256,
     ledger::{EventType, State, StatusKey},
     policy::{About, Act, Decision, PolicySet, SignerReference, Statement, jws::canonical, statement::list_root},
-    services::logs::OPERATIONS,
+    services::{logs::OPERATIONS, renew},
     store::{self, Connection},
 };
 
@@ -110,6 +110,11 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
         .chain(records.enrolments.iter().filter_map(|row| row.decision.as_deref()))
         .chain(facts.decisions.iter().map(Vec::as_slice))
         .collect();
+    // By the enrolment of the successor, the certificate that it follows.
+    let renewals: HashMap<&str, String> =
+        (records.enrolments.iter()).filter_map(|row| Some((row.id.as_str(), hex::encode(renew::replaced(row)?)))).collect();
+    let keyless: HashSet<&str> =
+        records.enrolments.iter().filter(|row| records.staff.holds(&row.person)).map(|row| row.id.as_str()).collect();
     let mut used: HashSet<Vec<u8>> = HashSet::new();
     for (digest, decision) in &records.decisions {
         let id = hex::encode(digest);
@@ -119,13 +124,15 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
             finding.add("canonical", "not the canonical form of a decision");
             continue;
         };
-        let rested_on = rests.contains(digest.as_slice()) || STANDING_ALONE.contains(&parsed.decision.act);
+        // The approval of what had no key yet is followed by another decision, which names its statements again.
+        let followed = parsed.decision.act == Act::Approve && keyless.contains(parsed.decision.about.to_string().as_str());
+        let rested_on = rests.contains(digest.as_slice()) || STANDING_ALONE.contains(&parsed.decision.act) || followed;
         finding.check("digest", rested_on, || "no leaf and no enrolment rests on it".to_owned());
         let listed: Vec<String> = named.remove(digest).unwrap_or_default().into_iter().enumerate().map(place).collect();
         if listed != parsed.statements {
             findings.row("decision_statement", &id).add("statement", "not the list in the text of the decision");
         }
-        check_reasons(&id, parsed, records, findings);
+        check_reasons(&id, parsed, &renewals, records, findings);
         used.extend(parsed.statements.iter().filter_map(|statement| hex::decode(statement).ok()));
         records.check_policy(findings, "decision", &id, "canonical", &parsed.decision.policy.0);
     }
@@ -146,6 +153,7 @@ fn is_vote(statement: &store::StatementRow, enrolments: &HashSet<&str>, records:
             let listed = records.lists.get(about).into_iter().flatten().any(|(_, item)| enrolments.contains(item.as_str()));
             listed || enrolments.contains(about)
         }
+        Ok(Act::Revoke) => records.lists.contains_key(about),
         Ok(Act::Grant) => records.persons.contains_key(about),
         Ok(Act::ActivatePolicy) => hex::decode(about).is_ok_and(|digest| records.policies.contains_key(&digest)),
         _ => false,
@@ -177,21 +185,25 @@ fn place((expected, (ordinal, statement)): (usize, (i64, Vec<u8>))) -> String {
 
 /// The statements of a decision are about what it is about; a claim rests on the grant of its person, too, what a proof decides
 /// (an issue, or a resumption) on what two officers signed at a counter, and what ends a request names the approvals that it had.
-fn check_reasons(id: &str, decision: &Canonical, records: &Records, findings: &mut Findings) {
+fn check_reasons(id: &str, decision: &Canonical, renewals: &HashMap<&str, String>, records: &Records, findings: &mut Findings) {
     for digest in &decision.statements {
         let found = hex::decode(digest).ok().and_then(|digest| records.statements.get(&digest));
         let Some(statement) = found else {
             findings.row("statement", digest).add("digest", format!("missing: the decision {id} rests on it"));
             continue;
         };
-        let overruled =
-            statement.act == Act::Approve.as_str() && matches!(decision.decision.act, Act::Reject | Act::Withdraw | Act::Expire);
-        let own = (overruled || statement.act == decision.decision.act.as_str())
+        // What ends a request names the approvals that it had, and so does the claim of a key for what was approved without one.
+        let approved = statement.act == Act::Approve.as_str()
+            && matches!(decision.decision.act, Act::Reject | Act::Withdraw | Act::Expire | Act::Claim | Act::Revoke);
+        let own = (approved || statement.act == decision.decision.act.as_str())
             && records.is_about(statement, &decision.decision.about.to_string());
         let grant = decision.decision.act == Act::Claim && statement.act == Act::Grant.as_str();
+        let renewal = decision.decision.act == Act::Renew
+            && statement.act == Act::Renew.as_str()
+            && renewals.get(decision.decision.about.to_string().as_str()) == Some(&statement.about);
         let proof = matches!(decision.decision.act, Act::Prove | Act::Resume)
             && [Act::CheckIdentity.as_str(), Act::ConfirmIdentity.as_str()].contains(&statement.act.as_str());
-        if !own && !grant && !proof {
+        if !own && !grant && !renewal && !proof {
             findings.disagree(("decision", id, "canonical"), ("statement", digest, "about"));
         }
     }

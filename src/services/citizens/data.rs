@@ -22,7 +22,7 @@ use super::{
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{About, Act, DepartmentPath, Object, PersonId, Timestamp, jws::canonical, rules},
+    policy::{About, Act, DepartmentPath, EmployeeNumber, Object, PersonId, Timestamp, jws::canonical, rules},
     store::{self, CertificateFilter, CertificateRow, citizens::Change},
     world::{from_millis, millis},
 };
@@ -52,7 +52,7 @@ impl Services {
         if !self.roles(id).await?.is_empty() {
             return Err(Error::WrongState { what: "person", found: "an officer".to_owned(), expected: "without roles" });
         }
-        if self.enrolments_of(person).await?.iter().any(|one| one["state"] == "submitted") {
+        if self.enrolments_of(person).await?.iter().any(|one| one["state"] == "submitted" || one["state"] == "approved") {
             return Err(Error::WrongState {
                 what: "person",
                 found: "waiting for a decision".to_owned(),
@@ -135,6 +135,11 @@ impl Services {
             let mut connection = self.db.read().await?;
             store::people::find_person(&mut connection, &id).await?.ok_or_else(|| Error::unknown("person", &id))?
         };
+        let staff = {
+            let mut connection = self.db.read().await?;
+            store::staff::of_persons(&mut connection, std::slice::from_ref(&id)).await?.pop()
+        };
+        let number = staff.filter(|row| row.sealed_number.is_some()).map(|row| self.employee_number(&row)).transpose()?;
         let roles: Vec<String> = self.roles(person).await?.iter().map(|grant| grant.role.to_string()).collect();
         let name = match &row.sealed_profile {
             Some(_) => Some(self.find_officer(&id).await?.name),
@@ -144,6 +149,7 @@ impl Services {
             "person": id,
             "kind": row.kind,
             "name": name,
+            "employee_number": number.as_ref().map(EmployeeNumber::expose),
             "department": row.department,
             "created_at": instant(row.created_at),
             "roles": roles,

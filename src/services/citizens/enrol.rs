@@ -254,13 +254,18 @@ impl Services {
 
     /// Refuses to decide for an enrolment that was proofed and does not hold its citizen's slot.
     pub(in crate::services) async fn check_slot(&self, enrolment: &Enrolment) -> Result<(), Error> {
-        let id = enrolment.id.to_string();
+        self.first_without_slot(std::slice::from_ref(enrolment)).await?.map_or(Ok(()), |_| Err(contested()))
+    }
+
+    /// The same for many.
+    pub(in crate::services) async fn check_slots(&self, enrolments: &[Enrolment]) -> Result<(), Error> {
+        self.first_without_slot(enrolments).await?.map_or(Ok(()), |id| Err(contested().of_item(&id)))
+    }
+
+    async fn first_without_slot(&self, enrolments: &[Enrolment]) -> Result<Option<String>, Error> {
+        let ids: Vec<String> = enrolments.iter().map(|enrolment| enrolment.id.to_string()).collect();
         let mut connection = self.db.read().await?;
-        let proofed = store::citizens::proofing_of(&mut connection, &id).await?.is_some();
-        if proofed && store::citizens::slot_of(&mut connection, &id).await?.is_none() {
-            return Err(Error::WrongState { what: "enrolment", found: "contested".to_owned(), expected: "undisputed" });
-        }
-        Ok(())
+        Ok(store::citizens::without_slot(&mut connection, &ids).await?.into_iter().next())
     }
 
     /// Decides every enrolment whose proof is enough: what a crash or a busy moment left.
@@ -382,9 +387,14 @@ impl Services {
             store::enrolments::find(&mut connection, id).await?.ok_or_else(|| Error::unknown("enrolment", id))?
         };
         let mut certificates = Vec::new();
+        let issued = self.certificates_of_enrolment(id).await?;
+        // Promised and not signed yet: that takes a moment more.
+        if row.state == "issued" && issued.iter().any(|row| row.signature.is_none() && row.status == "promised") {
+            return Ok(Collected { state: "submitted".to_owned(), certificates });
+        }
         if row.state == "issued" {
             self.revoke_replaced(id).await?;
-            for row in self.certificates_of_enrolment(id).await?.into_iter().filter(|row| row.signature.is_some()) {
+            for row in issued.into_iter().filter(|row| row.signature.is_some()) {
                 let authority = self.authorities.load(&row.authority)?;
                 let mut chain = vec![self.assemble_certificate(&row)?];
                 chain.extend(self.authorities.chain(&authority)?.iter().map(|certificate| (**certificate).clone()));
@@ -413,6 +423,10 @@ impl Services {
             "evidence": proof.evidence,
         }))
     }
+}
+
+fn contested() -> Error {
+    Error::WrongState { what: "enrolment", found: "contested".to_owned(), expected: "undisputed" }
 }
 
 pub(super) fn assurance(proof: &ProofingRow) -> Result<Assurance, Error> {

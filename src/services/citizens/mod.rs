@@ -107,7 +107,14 @@ impl Services {
     pub(super) async fn contact_of(&self, enrolment: &str) -> Result<Option<String>, Error> {
         let proof = {
             let mut connection = self.db.read().await?;
-            store::citizens::proofing_of(&mut connection, enrolment).await?
+            match store::citizens::proofing_of(&mut connection, enrolment).await? {
+                Some(proof) => Some(proof),
+                // A renewal has no proof of its own, but that of what it follows.
+                None => match store::enrolments::find(&mut connection, enrolment).await?.filter(|row| row.replaces.is_some()) {
+                    Some(row) => store::citizens::proofings_of_person(&mut connection, &row.person).await?.pop(),
+                    None => None,
+                },
+            }
         };
         match proof.map(|proof| self.proven_subject(&proof)).transpose() {
             Err(Error::Erased(_)) => Ok(None),

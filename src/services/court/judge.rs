@@ -276,7 +276,9 @@ impl<'a> Judge<'a> {
         let payload = statement.payload();
         let decides = payload.act == decision.act;
         let rests = match decision.act {
-            Act::Claim => payload.act == Act::Grant,
+            Act::Claim => matches!(payload.act, Act::Grant | Act::Approve),
+            // It is about the certificate that is followed, which is another.
+            Act::Renew => payload.act == Act::Renew,
             Act::Prove | Act::Resume => matches!(payload.act, Act::CheckIdentity | Act::ConfirmIdentity),
             _ => false,
         };

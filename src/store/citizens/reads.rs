@@ -1,7 +1,9 @@
 //! What is found and counted of citizens, and what is recorded by itself: logins and suspension codes.
 
+use sqlx::QueryBuilder;
+
 use super::{
-    super::{Connection, Error, StatementRow, expect_one, on},
+    super::{AT_ONCE, Connection, Error, StatementRow, expect_one, on, push_list},
     ContactNoticeRow, ContestRow, IdentityCheckRow, OidcFlowRow, ProofingRow, SlotRow, SuspensionCodeRow,
 };
 
@@ -115,6 +117,22 @@ pub async fn find_slot(connection: &mut Connection, profile: &str, blind_index: 
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(profile).bind(blind_index).fetch_optional(c).await)?)
 }
 
+/// Those of these enrolments that were proofed and hold no slot.
+pub async fn without_slot(connection: &mut Connection, enrolments: &[String]) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for chunk in enrolments.chunks(AT_ONCE) {
+        found.extend::<Vec<String>>(on!(connection, c => {
+            let mut query = QueryBuilder::new(
+                "select enrolment from proofing where not exists (select 1 from identity_slot s where s.enrolment = proofing.enrolment) \
+                 and enrolment in ",
+            );
+            push_list(&mut query, chunk);
+            query.build_query_scalar().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
+}
+
 pub async fn slot_of(connection: &mut Connection, enrolment: &str) -> Result<Option<SlotRow>, Error> {
     const SQL: &str = "select profile, blind_index, enrolment, taken_at from identity_slot where enrolment = $1";
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(enrolment).fetch_optional(c).await)?)
@@ -138,7 +156,7 @@ pub async fn contests(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<ContestRow>, Error> {
-    const SQL: &str = "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o join enrolment e on e.id = o.later \
+    const SQL: &str = "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o left join enrolment e on e.id = o.later \
          where o.later > $1 and (cast($2 as text) is null or e.department = $2) order by o.later limit $3";
     let after = after.unwrap_or_default();
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(department).bind(limit).fetch_all(c).await)?)

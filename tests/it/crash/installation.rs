@@ -96,8 +96,15 @@ impl Place {
         Ok(serde_json::from_slice(&std::fs::read(self.data().join("trust/bundle.json"))?)?)
     }
 
+    pub fn database_url(&self) -> String {
+        match &self.postgres {
+            Some(postgres) => postgres.url().into(),
+            None => format!("sqlite://{}", self.data().join("hufu.db").display()),
+        }
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hufu"));
+        let mut command = Command::new(binary());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HUFU_")) {
             command.env_remove(name);
         }
@@ -125,6 +132,11 @@ impl Place {
     pub async fn run(&self, crash_at: Option<&str>) -> anyhow::Result<Running> {
         self.start(crash_at)?.ready(self).await
     }
+}
+
+/// The program; `HUFU_TEST_BINARY` names another build of it, to be measured.
+pub fn binary() -> PathBuf {
+    std::env::var_os("HUFU_TEST_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_hufu").into(), PathBuf::from)
 }
 
 pub enum Backup {
@@ -212,6 +224,17 @@ impl Process {
         bail!("the service did not end:\n{}", self.told())
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The most memory that it has had, in KiB (proc(5), VmHWM).
+    pub fn peak_memory(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        Ok(line.trim_end_matches("kB").trim().parse()?)
+    }
+
     pub fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -241,6 +264,10 @@ pub struct Running {
 }
 
 impl Running {
+    pub fn https(&self) -> &str {
+        &self.https
+    }
+
     pub fn public(&self) -> anyhow::Result<Client> {
         Client::new(&self.http, Trust::Roots(self.bundle.roots()?), None)
     }

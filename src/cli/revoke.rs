@@ -1,0 +1,130 @@
+//! `hufu revoke`: one certificate, a list of them, or what leavers hold; each by one signed statement. A list takes two
+//! administrators: both run the same command, and the second of them revokes.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{
+    Connection, acknowledgement,
+    client::Client,
+    decide::{Decide, Draft, confirmed, first_words, heading},
+    roster::refuse_findings,
+    show,
+};
+
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// The certificate (its id, serial number or fingerprint); several, by their ids, are revoked by one statement
+    #[arg(required_unless_present_any = ["from", "csv", "filters"])]
+    pub ids: Vec<String>,
+    /// A file with one certificate a line, its id first, or `-` for standard input, which takes --yes
+    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
+    pub from: Option<PathBuf>,
+    /// A list of leavers (CSV with the column `number`): whatever these members of staff hold in the department
+    #[arg(long, value_name = "FILE", requires = "department", conflicts_with_all = ["ids", "from", "filters"])]
+    pub csv: Option<PathBuf>,
+    /// The department of the leavers, by its id
+    #[arg(long)]
+    pub department: Option<String>,
+    /// Every certificate that a list with this filter shows and that is not revoked, as signer=… or department=…; may be given
+    /// several times
+    #[arg(long = "where", value_name = "NAME=VALUE", conflicts_with_all = ["ids", "from"])]
+    pub filters: Vec<String>,
+    /// An RFC 5280 reason: keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn …
+    #[arg(long, default_value = "unspecified")]
+    pub reason: String,
+    /// Since when the key is not trusted, as 2030-01-01T00:00:00Z
+    #[arg(long)]
+    pub since: Option<String>,
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
+}
+
+impl Revoke {
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        // The answer to the question would have to come from where the list does.
+        if !self.yes && self.from.as_deref() == Some(Path::new("-")) {
+            bail!("--from - takes --yes, for standard input cannot hold both the list and your answer; nothing was signed");
+        }
+        if self.ids.len() == 1 {
+            let decide = Decide { id: self.ids.remove(0), connection: self.connection, yes: self.yes };
+            return decide.run("revoke", Some(&self.reason), self.since.as_deref()).await;
+        }
+        let client = self.connection.client()?;
+        let list = self.list(&client).await?;
+        if list.is_empty() {
+            self.connection.print(&json!({"items": 0}), |_| "nobody of these holds anything".to_owned());
+            return Ok(());
+        }
+        self.revoke(&client, &list).await
+    }
+
+    async fn list(&self, client: &Client) -> anyhow::Result<Vec<String>> {
+        if let (Some(csv), Some(department)) = (&self.csv, &self.department) {
+            return holdings(client, csv, department).await;
+        }
+        if let Some(file) = &self.from {
+            let mut text = String::new();
+            match file == Path::new("-") {
+                true => std::io::stdin().read_to_string(&mut text).map(drop)?,
+                false => text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?,
+            }
+            return Ok(first_words(&text));
+        }
+        if self.ids.is_empty() {
+            let mut items = show::all(client, "/api/v1/certificates", &self.filters).await?;
+            items.retain(|item| matches!(item["status"].as_str(), Some("valid" | "suspended" | "promised")));
+            return Ok(items.iter().filter_map(|item| item["id"].as_str()).map(str::to_owned).collect());
+        }
+        Ok(self.ids.clone())
+    }
+
+    async fn revoke(&self, client: &Client, list: &[String]) -> anyhow::Result<()> {
+        let identity = self.connection.identity()?;
+        let draft = Draft::fetch_list(client, "revoke", list, Some(&self.reason), self.since.as_deref()).await?;
+        eprintln!("{}: these {}", heading("revoke", Some(&self.reason), self.since.as_deref()), list.len());
+        for one in draft.shown.as_array().into_iter().flatten() {
+            let text = |name: &str| one[name].as_str();
+            let what = text("certificate").or(text("enrolment")).unwrap_or_default();
+            eprintln!("  {what}  {}  {}", text("profile").unwrap_or_default(), text("subject").unwrap_or_default());
+        }
+        eprintln!("signed with: {}", identity.certificate().subject_text());
+        if !self.yes && !confirmed()? {
+            bail!("nothing was signed");
+        }
+        let answer = client.post("/api/v1/revocations", &json!({"list": list, "statement": draft.sign(&identity)?})).await?;
+        let kept = acknowledgement::keep(&answer)?;
+        self.connection.print(&answer, |answer| format!("{}{kept}", summary(answer)));
+        Ok(())
+    }
+}
+
+/// What leavers hold, of which the list is made.
+async fn holdings(client: &Client, csv: &Path, department: &str) -> anyhow::Result<Vec<String>> {
+    let file = std::fs::read(csv).with_context(|| format!("reading {}", csv.display()))?;
+    let path = format!("/api/v1/staff/holdings?department={department}");
+    let answer: Value = serde_json::from_slice(&client.post_bytes(&path, "text/csv", file).await?)?;
+    refuse_findings(&answer)?;
+    let (lines, without) = (&answer["lines"], &answer["without"]);
+    let items: Vec<String> = answer["items"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    eprintln!("{lines} people hold {}; {without} of them nothing", items.len());
+    Ok(items)
+}
+
+fn summary(answer: &Value) -> String {
+    if let Some(people) = answer["missing"]["people"].as_u64() {
+        let administrators = answer["missing"]["administrators"].as_u64().unwrap_or_default();
+        return format!("recorded; waits for {people} more people, {administrators} of them administrators, who run the same command");
+    }
+    let count = |name: &str| answer[name].as_u64().unwrap_or_default();
+    format!("{} revoked, {} requests closed", count("revoked"), count("withdrawn"))
+}

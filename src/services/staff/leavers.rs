@@ -1,0 +1,78 @@
+//! Leavers: what the people of a list hold, so that it can be revoked by one statement.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::{
+    super::{Services, error::Error, revoke::digest, statements::Caller},
+    lines,
+};
+use crate::{
+    ledger::{State, StatusKey},
+    policy::{Act, Object, PersonId, rules},
+    store,
+    world::millis,
+};
+
+/// What there is to revoke.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Holdings {
+    /// People in the list.
+    pub lines: usize,
+    /// Those of them who hold nothing.
+    pub without: usize,
+    /// Certificates, and requests that are not issued yet: always in the same order.
+    pub items: Vec<String>,
+    pub findings: Vec<lines::Finding>,
+    pub findings_total: usize,
+}
+
+impl Services {
+    /// What the people of a list (their employee numbers) hold in a department. Columns beside the number are not looked at.
+    pub async fn holdings(&self, caller: &Caller, department: &str, csv: &[u8]) -> Result<Holdings, Error> {
+        let department = self.department_id(Some(department)).await?.ok_or_else(|| Error::unknown("department", department))?;
+        let certificate = rules::Certificate { department: Some(department).into(), holder: PersonId::generate(&*self.entropy) };
+        self.policy().decide(&caller.actor, Act::Revoke, &Object::Certificate(certificate))?;
+        let (lines, mut findings) = lines::read(csv, &|_| true);
+        let indexes: Vec<Vec<u8>> = lines.iter().map(|line| self.vault.index_of_employee(department, &line.number).to_vec()).collect();
+        let (staff, certificates, enrolments) = {
+            let mut connection = self.db.read().await?;
+            let staff = store::staff::by_numbers(&mut connection, &department.to_string(), &indexes).await?;
+            let persons: Vec<String> = staff.iter().map(|row| row.person.clone()).collect();
+            let certificates = store::certificates::running_of(&mut connection, &persons, millis(self.clock.now())).await?;
+            (staff, certificates, store::enrolments::open_of(&mut connection, &persons).await?)
+        };
+        let mut held: HashMap<&str, Vec<String>> = HashMap::new();
+        for row in &certificates {
+            if self.is_revocable(row)? {
+                held.entry(&row.person).or_default().push(hex::encode(&row.id));
+            }
+        }
+        for (person, enrolment) in &enrolments {
+            held.entry(person).or_default().push(enrolment.clone());
+        }
+        let persons: HashMap<&[u8], &str> =
+            staff.iter().filter_map(|row| Some((row.blind_index.as_deref()?, row.person.as_str()))).collect();
+        let (mut items, mut without) = (Vec::new(), 0);
+        for (line, index) in lines.iter().zip(&indexes) {
+            match persons.get(&index[..]) {
+                None => findings.add(line.line, "number", "unknown"),
+                Some(person) => match held.remove(person) {
+                    None => without += 1,
+                    Some(own) => items.extend(own),
+                },
+            }
+        }
+        items.sort();
+        findings.told.sort_by_key(|finding| finding.line);
+        Ok(Holdings { lines: lines.len(), without, items, findings: findings.told, findings_total: findings.total })
+    }
+
+    /// The ledger says that it is good or suspended.
+    fn is_revocable(&self, row: &store::CertificateRow) -> Result<bool, Error> {
+        let key = StatusKey::from_tbs_digest(&digest(&row.id)?);
+        let state = self.logs.status(&row.authority, &key).and_then(|status| status.changes.last().map(|change| change.state));
+        Ok(matches!(state, Some(State::Good | State::Hold)))
+    }
+}

@@ -1,0 +1,224 @@
+//! Life after issue: who stops a certificate and who lets it go on, lists that two administrators revoke, leavers, and what whoever
+//! asked has in hand afterwards.
+
+use hufu::{
+    cli::Family,
+    ledger::{Entry, EventType, State},
+    policy::{Acknowledgement, Act},
+    store::Options,
+    x509::Certificate,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    staff::{approve_list, import, in_state},
+    world::{Answer, Ca, Holder, Office, Person, TestCa, in_both_families, new_csr, text},
+};
+
+in_both_families! {
+    the_holder_suspends_at_once_and_an_officer_lets_it_go_on,
+    holder_officer_and_administrator_revoke_with_reason_and_date,
+    whoever_asks_for_a_revocation_has_it_in_writing,
+    a_list_takes_two_administrators_who_say_the_same,
+    a_list_with_one_that_has_ended_is_refused_whole,
+    leavers_lose_what_they_hold_by_their_numbers,
+}
+
+/// A member of staff who acts with their own certificate.
+async fn member(ca: &Ca, office: &Office, family: Family) -> (Person, Holder) {
+    let holder = ca.issue(office, "staff", family).await;
+    let person = text(&holder.view, "person");
+    let authority = ca.services().authorities().load(&holder.authority()).unwrap();
+    let above = ca.services().authorities().chain(&authority).unwrap();
+    let chain: String = std::iter::once(holder.certificate.to_pem()).chain(above.iter().map(|one| one.to_pem())).collect();
+    (Person::keep(ca, &person, &chain, &holder.secret), holder)
+}
+
+async fn status(ca: &Ca, office: &Office, id: &str) -> String {
+    text(&ca.client(&office.registration).get(&format!("/api/v1/certificates/{id}")).await.ok().json(), "status")
+}
+
+async fn the_holder_suspends_at_once_and_an_officer_lets_it_go_on(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let (person, holder) = member(&ca, &office, family).await;
+    let done = ca.decide(&person, "suspend", &holder.id, None, None).await.ok().json();
+    assert_eq!(text(&done, "status"), "suspended");
+    // The certificate opens no door any more, so its holder cannot undo it with it.
+    let refused = ca.client(&person).post("/api/v1/statements/drafts", &json!({"act": "resume", "about": holder.id})).await;
+    assert_eq!((refused.status, text(&refused.json(), "code")), (401, "client-certificate-not-good".to_owned()));
+    // An officer, who has seen who it is, does.
+    let done = ca.decide(&office.registration, "resume", &holder.id, None, None).await.ok().json();
+    assert_eq!(text(&done, "status"), "valid");
+    ca.client(&person).get(&format!("/api/v1/certificates/{}", holder.id)).await.ok();
+    ca.audit_finds_nothing().await;
+}
+
+async fn holder_officer_and_administrator_revoke_with_reason_and_date(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let since = "2026-01-01T00:00:00Z";
+    for (by, reason, number) in [
+        (None, "keyCompromise", 1),
+        (Some(&office.approver), "affiliationChanged", 3),
+        (Some(&office.administrator), "privilegeWithdrawn", 9),
+    ] {
+        let (person, holder) = member(&ca, &office, family).await;
+        let done = ca.decide(by.unwrap_or(&person), "revoke", &holder.id, Some(reason), Some(since)).await.ok().json();
+        let entry = entry_at(&ca, &text(&done["ledger"], "log"), done["ledger"]["index"].as_u64().unwrap()).await;
+        assert_eq!((entry.event_type, entry.new_state, entry.reason), (EventType::REVOKE, State::Revoked, number));
+        assert_eq!(status(&ca, &office, &holder.id).await, "revoked");
+    }
+    // Another member of staff is nobody here.
+    let ((stranger, _), (_, holder)) = (member(&ca, &office, family).await, member(&ca, &office, family).await);
+    let refused = ca.client(&stranger).post("/api/v1/statements/drafts", &json!({"act": "revoke", "about": holder.id})).await;
+    assert_eq!((refused.status, text(&refused.json(), "code")), (403, "not-permitted".to_owned()));
+    ca.audit_finds_nothing().await;
+}
+
+/// A leaf, as the database has it.
+async fn entry_at(ca: &Ca, log: &str, index: u64) -> Entry {
+    let options = Options { busy_timeout: std::time::Duration::from_secs(5), max_connections: 2 };
+    let db = hufu::store::Db::open(&ca.config.database_url(), options).await.unwrap();
+    let leaf = hufu::store::ledger::leaves(&mut db.read().await.unwrap(), log, index as i64, index as i64 + 1).await.unwrap().remove(0);
+    db.close().await;
+    Entry::decode(&leaf.entry).unwrap()
+}
+
+/// An acknowledgement that the trust bundle vouches for.
+fn acknowledged(ca: &Ca, answer: &Value) -> Acknowledgement {
+    let read = Acknowledgement::parse(&text(answer, "acknowledgement")).unwrap();
+    read.verify(&ca.bundle().system_key().unwrap()).unwrap();
+    read
+}
+
+async fn whoever_asks_for_a_revocation_has_it_in_writing(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let holder = ca.issue(&office, "staff", family).await;
+    for (act, word) in [("suspend", Act::Suspend), ("resume", Act::Resume), ("revoke", Act::Revoke)] {
+        let done = ca.decide(&office.approver, act, &holder.id, None, None).await.ok().json();
+        let read = acknowledged(&ca, &done);
+        let payload = read.payload();
+        assert_eq!((payload.act, payload.about.to_string(), payload.leaves.len()), (word, holder.id.clone(), 1));
+        let leaves = &payload.leaves[0];
+        assert_eq!((leaves.count, Some(leaves.first)), (1, done["ledger"]["index"].as_u64()));
+        assert_eq!(leaves.origin, ca.log(&holder.authority()).origin);
+        let statements = ca.sql().await.texts(&format!("select jws from statement where act = '{act}'")).await;
+        assert_eq!(payload.statement.0, hufu::crypto::digest::sha256(statements[0].as_bytes()));
+    }
+}
+
+async fn draft_list(ca: &Ca, by: &Person, list: &[String], reason: &str) -> Answer {
+    ca.client(by).post("/api/v1/statements/drafts", &json!({"act": "revoke", "list": list, "reason": reason})).await
+}
+
+async fn revoke_list(ca: &Ca, by: &Person, list: &[String], reason: &str) -> Answer {
+    let draft = draft_list(ca, by, list, reason).await.ok().json();
+    let statement = by.sign(&serde_json::from_value(draft["payload"].clone()).unwrap());
+    ca.client(by).post("/api/v1/revocations", &json!({"list": list, "statement": statement})).await
+}
+
+async fn a_list_takes_two_administrators_who_say_the_same(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let second = ca.officer(&office.administrator, &office.department, &["administrator"], family).await;
+    let mut list = Vec::new();
+    for _ in 0..4 {
+        list.push(ca.issue(&office, "staff", family).await.id);
+    }
+    // Officers of the department may say so, and are not counted as administrators.
+    for by in [&office.approver, &office.registration, &office.administrator] {
+        let waits = revoke_list(&ca, by, &list, "keyCompromise").await;
+        assert_eq!(waits.status, 202, "{}", waits.text());
+        assert!(acknowledged(&ca, &waits.json()).payload().leaves.is_empty());
+    }
+    // The second administrator says something else: another reason, another order.
+    for (other, reason) in [(list.clone(), "superseded"), (list.iter().rev().cloned().collect(), "keyCompromise")] {
+        let waits = revoke_list(&ca, &second, &other, reason).await;
+        assert_eq!((waits.status, &waits.json()["missing"]["administrators"]), (202, &json!(1)));
+    }
+    assert_eq!(ca.sql().await.number("select count(*) from certificate where status = 'revoked'").await, 0);
+    ca.audit_finds_nothing().await;
+
+    let done = revoke_list(&ca, &second, &list, "keyCompromise").await.ok().json();
+    assert_eq!((&done["items"], &done["revoked"], &done["withdrawn"]), (&json!(4), &json!(4), &json!(0)));
+    for id in &list {
+        assert_eq!(status(&ca, &office, id).await, "revoked");
+    }
+    let read = acknowledged(&ca, &done);
+    let leaves = &read.payload().leaves[0];
+    assert_eq!((read.payload().leaves.len(), leaves.count), (1, 4));
+    for (place, id) in list.iter().enumerate() {
+        let authority = text(&ca.client(&second).get(&format!("/api/v1/certificates/{id}")).await.ok().json(), "authority");
+        let entry = entry_at(&ca, &authority, leaves.first + place as u64).await;
+        assert_eq!((entry.event_type, entry.reason), (EventType::REVOKE, 1));
+    }
+    // Published at once, in the whole list and in the shards.
+    let crl = ca.public().get(&format!("/crl/department-{}-g1.crl", if family == Family::P256 { "p256" } else { "sm2" })).await.ok();
+    let listed = hufu::x509::crl::CertificateList::parse(&crl.body).unwrap().entries.len();
+    assert_eq!(listed, 4);
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_list_with_one_that_has_ended_is_refused_whole(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let first = ca.issue(&office, "staff", family).await.id;
+    let second = ca.issue(&office, "staff", family).await.id;
+    ca.revoke(&office.approver, &second, "superseded", None).await;
+    let list = |items: &[&String]| items.iter().map(|item| (*item).clone()).collect::<Vec<_>>();
+    for (items, expected) in [
+        (list(&[&first, &second]), (409, "wrong-state")),
+        (list(&[&first, &first]), (400, "malformed-request")),
+        (list(&[&first, &"0".repeat(64)]), (404, "unknown-certificate")),
+        (list(&[&first, &"0".repeat(32)]), (404, "unknown-record")),
+        (Vec::new(), (400, "malformed-request")),
+    ] {
+        let refused = draft_list(&ca, &office.administrator, &items, "superseded").await;
+        assert_eq!((refused.status, text(&refused.json(), "code").as_str()), expected, "{items:?}");
+    }
+    let elsewhere = ca.department(&office.administrator, "交通局", "jtj.example.cn").await;
+    let other = ca.officer(&office.administrator, &elsewhere, &["administrator"], family).await;
+    let refused = draft_list(&ca, &other, &[first.clone()], "superseded").await;
+    assert_eq!((refused.status, text(&refused.json(), "code")), (403, "not-permitted".to_owned()));
+    assert_eq!(status(&ca, &office, &first).await, "valid");
+}
+
+async fn leavers_lose_what_they_hold_by_their_numbers(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let second = ca.officer(&office.administrator, &office.department, &["administrator"], family).await;
+    import(&ca, &office.registration, &office.department, "number,CN\n1,甲\n2,乙\n3,丙\n4,丁\n", "").await.ok();
+    let ids = in_state(&ca, &office, "submitted").await;
+    // One stays, one has claimed, one was approved and holds a code, one was never decided on.
+    approve_list(&ca, &office.approver, &ids[..3]).await;
+    let wanted = json!({"enrolments": &ids[..3]});
+    let codes = ca.client(&office.registration).post("/api/v1/enrolments/codes", &wanted).await.ok().json();
+    let code = |index: usize| text(&codes["codes"][index], "code");
+    let claim = async |index: usize| ca.anonymous().post("/api/v1/claims", &json!({"code": code(index), "csr": new_csr(family)})).await;
+    let claimed: Vec<Certificate> = Certificate::parse_many(text(&claim(1).await.ok().json(), "chain").as_bytes()).unwrap();
+    claim(0).await.ok();
+
+    let holdings = async |csv: &str| {
+        let path = format!("/api/v1/staff/holdings?department={}", office.department);
+        ca.client(&office.administrator).send("POST", &path, &[("content-type", "text/csv")], csv.into()).await.ok().json()
+    };
+    let unknown = holdings("number\n2\n9\n").await;
+    assert_eq!(unknown["findings"], json!([{"line": 3, "column": "number", "code": "unknown"}]));
+    let held = holdings("number,name\n2,乙\n3,丙\n4,丁\n").await;
+    let list: Vec<String> = serde_json::from_value(held["items"].clone()).unwrap();
+    assert_eq!((&held["lines"], &held["without"], list.len()), (&json!(3), &json!(0), 3));
+    assert!(list.contains(&claimed[0].id().to_string()));
+
+    assert_eq!(revoke_list(&ca, &office.administrator, &list, "cessationOfOperation").await.status, 202);
+    ca.audit_finds_nothing().await;
+    let done = revoke_list(&ca, &second, &list, "cessationOfOperation").await.ok().json();
+    assert_eq!((&done["revoked"], &done["withdrawn"]), (&json!(1), &json!(2)));
+    assert_eq!(claim(2).await.status, 403, "the code of a leaver");
+    assert_eq!(in_state(&ca, &office, "withdrawn").await.len(), 2);
+    assert_eq!(ca.sql().await.number("select count(*) from certificate where profile = 'staff' and status = 'valid'").await, 1);
+    let again = holdings("number\n2\n3\n4\n").await;
+    assert_eq!((&again["without"], &again["items"]), (&json!(3), &json!([])));
+    ca.audit_finds_nothing().await;
+}

@@ -1,0 +1,203 @@
+//! Staff in bulk: a department's list, one statement over it, a code for each person, and what they come to with it.
+
+use hufu::{cli::Family, services::staff::lines::LARGEST_FILE};
+use serde_json::{Value, json};
+
+use crate::world::{Answer, Ca, Office, Person, TestCa, in_both_families, new_csr, text};
+
+in_both_families! {
+    a_list_is_approved_by_one_statement_and_each_person_claims,
+    a_dry_run_names_every_wrong_line_and_changes_nothing,
+    whoever_may_not_hands_in_no_list_and_gets_no_codes,
+    a_code_works_once_and_a_newer_one_ends_it,
+    what_was_approved_can_be_taken_back_until_it_is_claimed,
+    whoever_guesses_codes_waits,
+}
+
+const CSV: &str = "工号,姓名,OU,邮箱\nE-1,王芳,一科,\nE-2,李雷,二科,lilei@mzj.example.cn; ll@mzj.example.cn\nE-3,韩梅,,\n";
+
+pub async fn import(ca: &Ca, by: &Person, department: &str, csv: &str, options: &str) -> Answer {
+    let path = format!("/api/v1/enrolments/import?profile=staff&department={department}{options}");
+    ca.client(by).send("POST", &path, &[("content-type", "text/csv; charset=utf-8")], csv.into()).await
+}
+
+pub async fn in_state(ca: &Ca, office: &Office, state: &str) -> Vec<String> {
+    let path = format!("/api/v1/enrolments?state={state}&department={}&limit=1000", office.department);
+    let page = ca.client(&office.registration).get(&path).await.ok().json();
+    // The officers' own are of the department, too.
+    page["items"].as_array().unwrap().iter().filter(|item| item["profile"] == "staff").map(|item| text(item, "id")).collect()
+}
+
+pub async fn approve_list(ca: &Ca, by: &Person, ids: &[String]) -> Value {
+    let client = ca.client(by);
+    let draft = client.post("/api/v1/statements/drafts", &json!({"act": "approve", "list": ids})).await.ok().json();
+    let payload = serde_json::from_value(draft["payload"].clone()).unwrap();
+    client.post("/api/v1/approvals", &json!({"list": ids, "statement": by.sign(&payload)})).await.ok().json()
+}
+
+async fn codes(ca: &Ca, by: &Person, ids: &[String], replace: bool) -> Answer {
+    ca.client(by).post("/api/v1/enrolments/codes", &json!({"enrolments": ids, "replace": replace})).await
+}
+
+/// Three people, approved.
+async fn approved(family: Family) -> (Ca, Office, Vec<String>) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    import(&ca, &office.registration, &office.department, CSV, "").await.ok();
+    let ids = in_state(&ca, &office, "submitted").await;
+    approve_list(&ca, &office.approver, &ids).await;
+    (ca, office, ids)
+}
+
+async fn claim(ca: &Ca, code: &str, csr: &str) -> Answer {
+    ca.anonymous().post("/api/v1/claims", &json!({"code": code, "csr": csr})).await
+}
+
+async fn a_list_is_approved_by_one_statement_and_each_person_claims(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let first = import(&ca, &office.registration, &office.department, CSV, "").await.ok().json();
+    assert_eq!((&first["lines"], &first["enrolled"], &first["unchanged"]), (&json!(3), &json!(3), &json!(0)));
+    let again = import(&ca, &office.registration, &office.department, CSV, "").await.ok().json();
+    assert_eq!((&again["enrolled"], &again["unchanged"]), (&json!(0), &json!(3)));
+
+    let ids = in_state(&ca, &office, "submitted").await;
+    let shown = ca.client(&office.approver).get(&format!("/api/v1/enrolments/{}", ids[0])).await.ok().json();
+    assert_eq!((&shown["shown"]["keys"], shown["shown"].to_string().contains("E-1")), (&json!([]), false));
+    let settled = approve_list(&ca, &office.approver, &ids).await;
+    assert_eq!(settled, json!({"items": 3, "issued": 0, "approved": 3, "waiting": 0, "failed": []}));
+    ca.audit_finds_nothing().await;
+
+    let handed_out = codes(&ca, &office.registration, &ids, false).await.ok();
+    assert_eq!(handed_out.header("cache-control"), "no-store");
+    let handed_out = handed_out.json();
+    let people: Vec<(String, String)> =
+        handed_out["codes"].as_array().unwrap().iter().map(|one| (text(one, "number"), text(one, "name"))).collect();
+    assert_eq!(people, [("E-1", "王芳"), ("E-2", "李雷"), ("E-3", "韩梅")].map(|(number, name)| (number.to_owned(), name.to_owned())));
+
+    let mut persons = Vec::new();
+    for one in handed_out["codes"].as_array().unwrap() {
+        let person = ca.claim(&text(one, "code"), &text(one, "number"), family).await;
+        let certificate = person.identity.certificate();
+        assert!(certificate.subject_text().contains(&text(one, "name")) && certificate.subject_text().contains(&person.id));
+        // A certificate of staff opens the API for what is about its holder, and carries no role.
+        let own = ca.client(&person).get(&format!("/api/v1/certificates?person={}", person.id)).await.ok().json();
+        assert_eq!((own["items"].as_array().unwrap().len(), &own["items"][0]["status"]), (1, &json!("valid")));
+        persons.push(person);
+    }
+    assert_eq!(in_state(&ca, &office, "issued").await, ids);
+    assert!(persons[1].identity.certificate().der().windows(9).any(|octets| octets == b"ll@mzj.ex"));
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_dry_run_names_every_wrong_line_and_changes_nothing(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let before = (ca.sql().await.snapshot().await, ca.log_sizes());
+    let csv = format!("{CSV}E-3,重复,,\nE-4,,,\nE-5,没邮,,x@other.example\n11010519491231002X,号码,,\nE-6,多,,,\nE-7,正好,,\n");
+    let report = import(&ca, &office.registration, &office.department, &csv, "&dry_run=true").await.ok().json();
+    let found: Vec<(u64, String, String)> = (report["findings"].as_array().unwrap().iter())
+        .map(|finding| (finding["line"].as_u64().unwrap(), text(finding, "column"), text(finding, "code")))
+        .collect();
+    let expected = [
+        (5, "number", "repeated"),
+        (6, "CN", "missing"),
+        (7, "mail", "not-the-departments"),
+        (8, "number", "identity-number"),
+        (9, "", "wrong-number-of-columns"),
+    ];
+    assert_eq!(found, expected.map(|(line, column, code)| (line, column.to_owned(), code.to_owned())));
+    assert_eq!((&report["lines"], &report["findings_total"]), (&json!(4), &json!(5)));
+
+    let refused = import(&ca, &office.registration, &office.department, &csv, "").await;
+    assert_eq!((refused.status, text(&refused.json(), "code")), (422, "lines-refused".to_owned()));
+    assert!(text(&refused.json(), "detail").contains("line 5, column number: repeated"));
+    assert!(!refused.text().contains("11010519491231002X") && !report.to_string().contains("11010519491231002X"));
+
+    let client = ca.client(&office.registration);
+    let path = format!("/api/v1/enrolments/import?profile=staff&department={}", office.department);
+    for (headers, body, expected) in [
+        (("content-type", "application/json"), Vec::new(), (415, "unsupported-media-type")),
+        (("content-type", "text/csv"), vec![b' '; LARGEST_FILE + 1], (413, "body-too-large")),
+    ] {
+        let refused = client.send("POST", &path, &[headers], body).await;
+        assert_eq!((refused.status, text(&refused.json(), "code").as_str()), expected);
+    }
+    let after = (ca.sql().await.snapshot().await, ca.log_sizes());
+    assert_eq!(before.0.changes_to(&after.0), Vec::<String>::new());
+    assert_eq!(before.1, after.1);
+}
+
+async fn whoever_may_not_hands_in_no_list_and_gets_no_codes(family: Family) {
+    let (ca, office, ids) = approved(family).await;
+    let elsewhere = ca.department(&office.administrator, "交通局", "jtj.example.cn").await;
+    let other = ca.officer(&office.administrator, &elsewhere, &["registration-officer"], family).await;
+    for by in [&office.approver, &office.administrator, &other] {
+        let refused = import(&ca, by, &office.department, CSV, "&dry_run=true").await;
+        assert_eq!((refused.status, text(&refused.json(), "code")), (403, "not-permitted".to_owned()));
+        let refused = codes(&ca, by, &ids, false).await;
+        assert_eq!((refused.status, text(&refused.json(), "code")), (403, "not-permitted".to_owned()));
+    }
+    // What needs proof of identity, or is no person's, does not come on a list.
+    for profile in ["citizen", "service"] {
+        let path = format!("/api/v1/enrolments/import?profile={profile}&department={}", office.department);
+        let refused = ca.client(&office.registration).send("POST", &path, &[("content-type", "text/csv")], CSV.into()).await;
+        assert!(matches!(refused.status, 400 | 403), "{profile}: {}", refused.text());
+    }
+    // The same numbers in another department are other people.
+    let report = import(&ca, &other, &elsewhere, "number,CN\nE-1,赵\n", "").await.ok().json();
+    assert_eq!(report["enrolled"], json!(1));
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_code_works_once_and_a_newer_one_ends_it(family: Family) {
+    let (ca, office, ids) = approved(family).await;
+    let first = text(&codes(&ca, &office.registration, &ids[..1], false).await.ok().json()["codes"][0], "code");
+    let kept = codes(&ca, &office.registration, &ids[..2], false).await.ok().json();
+    assert_eq!((&kept["skipped"], kept["codes"].as_array().unwrap().len()), (&json!([ids[0]]), 1));
+    let second = text(&codes(&ca, &office.registration, &ids[..1], true).await.ok().json()["codes"][0], "code");
+    let (csr, other) = (new_csr(family), new_csr(family));
+    let refused = claim(&ca, &first, &csr).await;
+    assert_eq!((refused.status, text(&refused.json(), "code")), (403, "claim-refused".to_owned()));
+
+    let claimed = claim(&ca, &second, &csr).await.ok().json();
+    // When the answer was lost, the same key gets it once more, and no other does.
+    assert_eq!(text(&claim(&ca, &second, &csr).await.ok().json(), "chain"), text(&claimed, "chain"));
+    assert_eq!(claim(&ca, &second, &other).await.status, 403);
+    let late = codes(&ca, &office.registration, &ids[..1], true).await;
+    assert_eq!((late.status, text(&late.json(), "code")), (409, "wrong-state".to_owned()));
+    assert_eq!(ca.sql().await.number("select count(*) from certificate where profile = 'staff'").await, 1);
+    ca.audit_finds_nothing().await;
+
+    // Nothing of a request is in the certificate but its key.
+    let subject = hufu::x509::Certificate::parse_many(text(&claimed, "chain").as_bytes()).unwrap()[0].subject_text();
+    assert!(subject.contains("王芳") && subject.contains("一科") && !subject.contains("E-1"), "{subject}");
+}
+
+async fn what_was_approved_can_be_taken_back_until_it_is_claimed(family: Family) {
+    let (ca, office, ids) = approved(family).await;
+    let handed_out = codes(&ca, &office.registration, &ids, false).await.ok().json();
+    let code = |index: usize| text(&handed_out["codes"][index], "code");
+    ca.decide(&office.registration, "withdraw", &ids[0], None, None).await.ok();
+    ca.decide(&office.approver, "reject", &ids[1], Some("left-before-the-first-day"), None).await.ok();
+    for index in [0, 1] {
+        assert_eq!(claim(&ca, &code(index), &new_csr(family)).await.status, 403);
+    }
+    claim(&ca, &code(2), &new_csr(family)).await.ok();
+    ca.audit_finds_nothing().await;
+    let draft = ca.client(&office.approver).post("/api/v1/statements/drafts", &json!({"act": "reject", "about": ids[2]})).await.ok();
+    let statement = office.approver.sign(&serde_json::from_value(draft.json()["payload"].clone()).unwrap());
+    let late = ca.hand_in(&office.approver, "reject", &ids[2], &statement).await;
+    assert_eq!((late.status, text(&late.json(), "code")), (409, "wrong-state".to_owned()));
+}
+
+async fn whoever_guesses_codes_waits(family: Family) {
+    let (ca, office, ids) = approved(family).await;
+    let code = text(&codes(&ca, &office.registration, &ids[..1], false).await.ok().json()["codes"][0], "code");
+    let (_, pin) = code.split_once('-').unwrap();
+    for guess in 0..10 {
+        assert_eq!(claim(&ca, &format!("{guess:032x}-{pin}"), &new_csr(family)).await.status, 403);
+    }
+    let refused = claim(&ca, &code, &new_csr(family)).await;
+    assert_eq!((refused.status, text(&refused.json(), "code")), (429, "too-many-attempts".to_owned()));
+}
