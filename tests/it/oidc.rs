@@ -189,7 +189,7 @@ async fn a_login_becomes_a_certificate(family: Family) {
     }
     // Whoever opens the address in a browser is sent there at once.
     let peer = Peer { address: ([127, 0, 0, 1], 0).into(), certificate: None };
-    let inside = Agent::Inside { router: hufu::http::api(ca.running().services.clone(), &ca.config.limits), peer };
+    let inside = Agent::Inside { router: hufu::http::api(ca.running().services.clone(), &ca.config.limits), peer, bearer: None };
     let opened = inside.get("/api/v1/citizens/oidc").await;
     assert_eq!((opened.status, opened.header("location").split('?').next()), (303, url.split('?').next()));
     assert!(opened.header("set-cookie").starts_with("__Host-"));
