@@ -102,7 +102,9 @@ install_oidc_provider() {
     echo "installing oidc-provider into $HUFU_TEST_OIDC"
     mkdir -p "$HUFU_TEST_OIDC"
     cp tests/peers/oidc/package{,-lock}.json "$HUFU_TEST_OIDC"
-    npm --prefix "$HUFU_TEST_OIDC" --silent --no-audit --no-fund ci
+    # A registry that does not answer ends the run instead of holding it up.
+    timeout --verbose 300 npm --prefix "$HUFU_TEST_OIDC" --silent --no-audit --no-fund --fetch-timeout=30000 --fetch-retries=3 ci ||
+        { rm -rf "$HUFU_TEST_OIDC" && echo "oidc-provider could not be installed from npm within five minutes" >&2 && return 1; }
 }
 
 install_rust_components() {

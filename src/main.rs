@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hufu::cli::{
-    bench::Bench, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register,
+    bench::Bench, citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, evidence, ledger::Ledger,
+    policy::Policy, register,
     renew::Renew, revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend, token::Token, verify::Verify,
 };
 
@@ -52,16 +53,21 @@ enum Command {
     Suspend(Suspend),
     /// End a suspension with a signed statement
     Resume(decide::Decide),
+    /// Citizens: checked at a counter, enrolled, contested, shown and erased what is held
+    #[command(subcommand)]
+    Citizen(Citizen),
     /// List records
     List(show::List),
     /// Show one record
     Show(show::Show),
+    /// Fetch everything that proves how a certificate was decided on, as one file for a court
+    Evidence(evidence::Fetch),
     /// Give services that rely on the CA tokens, and end them
     #[command(subcommand)]
     Token(Token),
     /// Sign a file with a key of one's own
     Sign(Sign),
-    /// Verify a certificate, a signature or a time stamp, offline or against a server
+    /// Verify a certificate, a signature or a time stamp, offline or against a server, or a file of evidence
     #[command(subcommand)]
     Verify(Verify),
     /// Follow, prove and audit the ledger
@@ -124,8 +130,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Revoke(command) => command.run().await?,
         Command::Suspend(command) => command.run().await?,
         Command::Resume(command) => command.run("resume", None, None).await?,
+        Command::Citizen(command) => command.run().await?,
         Command::List(command) => command.run().await?,
         Command::Show(command) => command.run().await?,
+        Command::Evidence(command) => command.run().await?,
         Command::Token(command) => command.run().await?,
         Command::Sign(command) => command.run().await?,
         Command::Verify(command) => return command.run().await,

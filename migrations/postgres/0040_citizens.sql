@@ -19,12 +19,15 @@ create table identity_check (
     expires_at      bigint,
     failures        bigint not null,
     used_at         bigint,
+    withdrawn       bytea,
     constraint "identity_check.id" primary key (id),
     constraint "identity_check.locator" unique (locator),
     constraint "identity_check.department is a department" foreign key (department) references department (id),
     constraint "identity_check.submitted_by is a person" foreign key (submitted_by) references person (id),
     constraint "identity_check.checked is a statement" foreign key (checked) references statement (digest),
     constraint "identity_check.confirmed is a statement" foreign key (confirmed) references statement (digest),
+    constraint "identity_check.withdrawn is a statement" foreign key (withdrawn) references statement (digest),
+    constraint "identity_check.withdrawn before it was used" check (withdrawn is null or used_at is null),
     constraint "identity_check.evidence_digest is a digest" check (length(evidence_digest) = 32),
     constraint "identity_check.code_hash is a digest" check (length(code_hash) = 32),
     constraint "identity_check.confirmed comes with its code" check ((confirmed is null) = (locator is null) and (locator is null) = (code_hash is null)),
@@ -48,6 +51,7 @@ comment on column identity_check.works_from is 'From when the code works, in mil
 comment on column identity_check.expires_at is 'From then on the code is refused, in milliseconds since 1970 UTC; null before.';
 comment on column identity_check.failures is 'How often the locator came with a wrong secret.';
 comment on column identity_check.used_at is 'When the code was used, in milliseconds since 1970 UTC; null before.';
+comment on column identity_check.withdrawn is 'The statement by which an officer took it back before the code was used; null unless.';
 
 -- A login at an OpenID Connect provider that is under way. Rows are forgotten once they have expired.
 create table oidc_flow (
@@ -67,7 +71,7 @@ comment on column oidc_flow.sealed_secrets is 'The nonce and the PKCE verifier (
 comment on column oidc_flow.expires_at is 'In milliseconds since 1970 UTC; from then on it is refused.';
 comment on column oidc_flow.used_at is 'When the provider''s answer came, in milliseconds since 1970 UTC; null before. It comes once.';
 
--- Who somebody proved to be: by a code from a counter or by an OpenID Connect provider. Used for one enrolment.
+-- Who somebody proved to be: by a code from a counter or by an OpenID Connect provider. Used once.
 create table proofing (
     id             text   not null,
     method         text   not null,
@@ -82,12 +86,15 @@ create table proofing (
     created_at     bigint not null,
     expires_at     bigint not null,
     enrolment      text,
+    resumed        bytea,
     constraint "proofing.id" primary key (id),
     constraint "proofing.token_hash" unique (token_hash),
     constraint "proofing.enrolment" unique (enrolment),
     constraint "proofing.identity_check" unique (identity_check),
     constraint "proofing.identity_check is one" foreign key (identity_check) references identity_check (id),
     constraint "proofing.enrolment is an enrolment" foreign key (enrolment) references enrolment (id),
+    constraint "proofing.resumed is a certificate" foreign key (resumed) references certificate (id),
+    constraint "proofing is used once" check (enrolment is null or resumed is null),
     constraint "proofing.method is known" check (method in ('counter', 'oidc')),
     constraint "proofing.method has its check" check ((method = 'counter') = (identity_check is not null)),
     constraint "proofing.assurance is known" check (assurance in ('low', 'substantial', 'high')),
@@ -108,6 +115,7 @@ comment on column proofing.token_hash is 'SHA-256 of the token that its owner sh
 comment on column proofing.created_at is 'In milliseconds since 1970 UTC.';
 comment on column proofing.expires_at is 'From then on it cannot be used for an enrolment, in milliseconds since 1970 UTC.';
 comment on column proofing.enrolment is 'The enrolment that it was used for; null before.';
+comment on column proofing.resumed is 'The suspended certificate that it was used for instead; null unless.';
 
 -- Who holds the one certificate of a profile that a citizen may have. A row passes to another enrolment when the first has ended.
 create table identity_slot (
@@ -156,11 +164,11 @@ create table contact_notice (
     created_at     bigint not null,
     sent_at        bigint,
     constraint "contact_notice.id" primary key (id),
-    constraint "contact_notice.kind is known" check (kind in ('identity-confirmed', 'second-application', 'certificate-issued', 'certificate-suspended', 'contest-decided'))
+    constraint "contact_notice.kind is known" check (kind in ('identity-confirmed', 'second-application', 'certificate-issued', 'certificate-suspended', 'certificate-resumed', 'contest-decided'))
 );
 
 comment on column contact_notice.id is 'Opaque and random.';
-comment on column contact_notice.kind is 'identity-confirmed, second-application, certificate-issued, certificate-suspended, contest-decided.';
+comment on column contact_notice.kind is 'identity-confirmed, second-application, certificate-issued, certificate-suspended, certificate-resumed, contest-decided.';
 comment on column contact_notice.about is 'The person or the identity check that it is about.';
 comment on column contact_notice.sealed_contact is 'The contact, encrypted under the data key. The row is deleted when the person is erased.';
 comment on column contact_notice.created_at is 'In milliseconds since 1970 UTC.';
@@ -190,3 +198,5 @@ comment on column suspension_code.used_at is 'When it suspended the certificate,
 
 create index contact_notice_waiting on contact_notice (created_at) where sent_at is null;
 create index contact_notice_about on contact_notice (about);
+create index identity_check_unused on identity_check (expires_at) where used_at is null and salt is not null;
+create index proofing_unused on proofing (expires_at) where enrolment is null and blind_index is not null;

@@ -19,12 +19,15 @@ create table identity_check (
     expires_at      integer,          -- From then on the code is refused, in milliseconds since 1970 UTC; null before.
     failures        integer not null, -- How often the locator came with a wrong secret.
     used_at         integer,          -- When the code was used, in milliseconds since 1970 UTC; null before.
+    withdrawn       blob,             -- The statement by which an officer took it back before the code was used; null unless.
     constraint "identity_check.id" primary key (id),
     constraint "identity_check.locator" unique (locator),
     constraint "identity_check.department is a department" foreign key (department) references department (id),
     constraint "identity_check.submitted_by is a person" foreign key (submitted_by) references person (id),
     constraint "identity_check.checked is a statement" foreign key (checked) references statement (digest),
     constraint "identity_check.confirmed is a statement" foreign key (confirmed) references statement (digest),
+    constraint "identity_check.withdrawn is a statement" foreign key (withdrawn) references statement (digest),
+    constraint "identity_check.withdrawn before it was used" check (withdrawn is null or used_at is null),
     constraint "identity_check.evidence_digest is a digest" check (length(evidence_digest) = 32),
     constraint "identity_check.code_hash is a digest" check (length(code_hash) = 32),
     constraint "identity_check.confirmed comes with its code" check ((confirmed is null) = (locator is null) and (locator is null) = (code_hash is null)),
@@ -43,7 +46,7 @@ create table oidc_flow (
     constraint "oidc_flow.browser_hash is a digest" check (length(browser_hash) = 32)
 ) strict;
 
--- Who somebody proved to be: by a code from a counter or by an OpenID Connect provider. Used for one enrolment.
+-- Who somebody proved to be: by a code from a counter or by an OpenID Connect provider. Used once.
 create table proofing (
     id             text    not null, -- Opaque and random.
     method         text    not null, -- counter or oidc.
@@ -58,12 +61,15 @@ create table proofing (
     created_at     integer not null, -- In milliseconds since 1970 UTC.
     expires_at     integer not null, -- From then on it cannot be used for an enrolment, in milliseconds since 1970 UTC.
     enrolment      text,             -- The enrolment that it was used for; null before.
+    resumed        blob,             -- The suspended certificate that it was used for instead; null unless.
     constraint "proofing.id" primary key (id),
     constraint "proofing.token_hash" unique (token_hash),
     constraint "proofing.enrolment" unique (enrolment),
     constraint "proofing.identity_check" unique (identity_check),
     constraint "proofing.identity_check is one" foreign key (identity_check) references identity_check (id),
     constraint "proofing.enrolment is an enrolment" foreign key (enrolment) references enrolment (id),
+    constraint "proofing.resumed is a certificate" foreign key (resumed) references certificate (id),
+    constraint "proofing is used once" check (enrolment is null or resumed is null),
     constraint "proofing.method is known" check (method in ('counter', 'oidc')),
     constraint "proofing.method has its check" check ((method = 'counter') = (identity_check is not null)),
     constraint "proofing.assurance is known" check (assurance in ('low', 'substantial', 'high')),
@@ -101,13 +107,13 @@ create table contest (
 -- What a citizen is told through their contact: an outbox that whoever sends takes from.
 create table contact_notice (
     id             text    not null, -- Opaque and random.
-    kind           text    not null, -- identity-confirmed, second-application, certificate-issued, certificate-suspended, contest-decided.
+    kind           text    not null, -- identity-confirmed, second-application, certificate-issued, certificate-suspended, certificate-resumed, contest-decided.
     about          text    not null, -- The person or the identity check that it is about.
     sealed_contact blob    not null, -- The contact, encrypted under the data key. The row is deleted when the person is erased.
     created_at     integer not null, -- In milliseconds since 1970 UTC.
     sent_at        integer,          -- When it was sent, in milliseconds since 1970 UTC; null before.
     constraint "contact_notice.id" primary key (id),
-    constraint "contact_notice.kind is known" check (kind in ('identity-confirmed', 'second-application', 'certificate-issued', 'certificate-suspended', 'contest-decided'))
+    constraint "contact_notice.kind is known" check (kind in ('identity-confirmed', 'second-application', 'certificate-issued', 'certificate-suspended', 'certificate-resumed', 'contest-decided'))
 ) strict;
 
 -- What a holder types who has lost the device: it can suspend one certificate, once, and nothing else.
@@ -127,3 +133,5 @@ create table suspension_code (
 
 create index contact_notice_waiting on contact_notice (created_at) where sent_at is null;
 create index contact_notice_about on contact_notice (about);
+create index identity_check_unused on identity_check (expires_at) where used_at is null and salt is not null;
+create index proofing_unused on proofing (expires_at) where enrolment is null and blind_index is not null;

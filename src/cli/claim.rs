@@ -9,13 +9,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::{
-    Family,
+    Family, citizen,
     client::{Client, Trust},
 };
 use crate::{
     config::read_passphrase,
     crypto::{PrivateKey, Secret, algorithms, digest::sha256, keys::software::decrypt_pem},
     files,
+    services::codes::Code,
     world::{Entropy, SystemEntropy, random},
     x509::{Certificate, name, pkcs12::Pkcs12, request::CertificationRequest, signed::assemble},
 };
@@ -25,7 +26,7 @@ pub(super) const PKCS12_ITERATIONS: u32 = 100_000;
 
 #[derive(Debug, Args)]
 pub struct Claim {
-    /// The claim code, as the administrator handed it out
+    /// The claim code, as the administrator handed it out; or the code from a counter
     pub code: String,
     /// The address of the API, https://…
     #[arg(long, env = "HUFU_SERVER", default_value = "https://127.0.0.1:8443")]
@@ -58,14 +59,20 @@ pub struct Claimed {
 
 impl Claim {
     pub async fn run(self) -> anyhow::Result<()> {
-        let json = self.json;
-        let out = self.out.clone();
-        let claimed = self.execute().await?;
-        let file = |extension: &str| out.join(format!("{}.{extension}", claimed.name)).display().to_string();
-        if json {
+        if Code::parse(&self.code).is_ok() {
+            return citizen::Enrol::of(self).run().await;
+        }
+        self.print(&self.execute().await?);
+        Ok(())
+    }
+
+    /// Says what lies where, and the code that is nowhere else.
+    pub(super) fn print(&self, claimed: &Claimed) {
+        let file = |extension: &str| self.out.join(format!("{}.{extension}", claimed.name)).display().to_string();
+        if self.json {
             let value = json!({
                 "name": claimed.name, "person": claimed.person, "id": claimed.certificate.id().to_string(),
-                "certificate": file("crt"), "key": file("key"), "pkcs12": file("p12"), "trust": out.join("trust.pem"),
+                "certificate": file("crt"), "key": file("key"), "pkcs12": file("p12"), "trust": self.out.join("trust.pem"),
                 "suspension_code": claimed.suspension_code,
             });
             println!("{value:#}");
@@ -74,18 +81,17 @@ impl Claim {
             println!("  certificate  {}  (id {})", file("crt"), claimed.certificate.id());
             println!("  private key  {}  made here, never sent", file("key"));
             println!("  PKCS#12      {}", file("p12"));
-            println!("  roots        {}", out.join("trust.pem").display());
+            println!("  roots        {}", self.out.join("trust.pem").display());
             println!("  suspension code, to be kept on paper: {}", claimed.suspension_code);
         }
-        Ok(())
     }
 
-    pub async fn execute(self) -> anyhow::Result<Claimed> {
+    pub async fn execute(&self) -> anyhow::Result<Claimed> {
         let pin = pin(&self.code)?;
         let client = Client::new(&self.server, Trust::Pin(pin), None)?;
         // The key is on disk before the code is used, under the code's digest: when the answer is lost, the same command
         // finds the same key again, and the service answers it once more.
-        let unnamed = self.out.join(format!("claim-{}.key", &hex::encode(sha256(self.code.as_bytes()))[..16]));
+        let unnamed = self.unnamed("key");
         let secret = self.secret(&unnamed)?;
         let key = algorithms::load_any(&secret)?;
         let answer = client.post("/api/v1/claims", &json!({"code": self.code, "csr": request(&*key)?})).await?;
@@ -94,8 +100,13 @@ impl Claim {
         Ok(claimed)
     }
 
+    /// A file that belongs to the code until the certificate has a name.
+    pub(super) fn unnamed(&self, extension: &str) -> PathBuf {
+        self.out.join(format!("claim-{}.{extension}", &hex::encode(sha256(self.code.as_bytes()))[..16]))
+    }
+
     /// The key of an earlier try with this code, or a new one.
-    fn secret(&self, path: &Path) -> anyhow::Result<Secret> {
+    pub(super) fn secret(&self, path: &Path) -> anyhow::Result<Secret> {
         if path.exists() {
             let kept = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
             return decrypt_pem(&kept, b"").with_context(|| format!("reading {}", path.display()));
@@ -105,7 +116,8 @@ impl Claim {
         Ok(secret)
     }
 
-    fn keep(&self, answer: &Value, secret: &Secret, key: &dyn PrivateKey) -> anyhow::Result<Claimed> {
+    /// Keeps what the service answered, once it fits the key that was made here.
+    pub(super) fn keep(&self, answer: &Value, secret: &Secret, key: &dyn PrivateKey) -> anyhow::Result<Claimed> {
         let text = |field: &str| answer[field].as_str().with_context(|| format!("the server's answer has no {field}"));
         let name = self.name.clone().unwrap_or(text("name")?.to_owned());
         if name.is_empty() || !name.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_')) {

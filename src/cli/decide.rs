@@ -63,6 +63,13 @@ fn path(act: &str, id: &str) -> anyhow::Result<String> {
         "grant" => format!("/api/v1/officers/{id}/grant"),
         "dismiss" => format!("/api/v1/officers/{id}/dismissal"),
         "activate-policy" => format!("/api/v1/policies/{id}/activation"),
+        "check-identity" => format!("/api/v1/citizens/checks/{id}/statement"),
+        "confirm-identity" => format!("/api/v1/citizens/checks/{id}/confirmation"),
+        "withdraw-identity" => format!("/api/v1/citizens/checks/{id}/withdrawal"),
+        "uphold-contest" => format!("/api/v1/citizens/contests/{id}/upholding"),
+        "dismiss-contest" => format!("/api/v1/citizens/contests/{id}/dismissal"),
+        "export" => format!("/api/v1/citizens/{id}/export"),
+        "erase" => format!("/api/v1/citizens/{id}/erasure"),
         "grant-token" => format!("/api/v1/tokens/{id}/grant"),
         "revoke-token" => format!("/api/v1/tokens/{id}/revocation"),
         other => bail!("there is no act {other:?}"),
@@ -128,6 +135,14 @@ fn one_line(shown: &Value) -> String {
 impl Decide {
     /// Shows, asks, signs, hands in, prints the answer.
     pub async fn run(self, act: &str, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<()> {
+        let answer = self.execute(act, reason, since).await?;
+        let kept = acknowledgement::keep(&answer)?;
+        self.connection.print(&answer, |answer| format!("{}{kept}", summary(act, answer)));
+        Ok(())
+    }
+
+    /// The same without printing.
+    pub async fn execute(&self, act: &str, reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Value> {
         let identity = self.connection.identity()?;
         let client = self.connection.client()?;
         let id = self.resolve(&client, act).await?;
@@ -137,14 +152,9 @@ impl Decide {
         if !self.yes && !confirmed()? {
             bail!("nothing was signed");
         }
-        let answer = client.post(&path(act, &id)?, &json!({"statement": draft.sign(&identity)?})).await?;
-        let kept = acknowledgement::keep(&answer)?;
-        self.connection.print(&answer, |answer| format!("{}{kept}", summary(act, answer)));
-        Ok(())
+        client.post(&path(act, &id)?, &json!({"statement": draft.sign(&identity)?})).await
     }
-}
 
-impl Decide {
     /// The id that a statement is about; a certificate may also be named by its serial number or fingerprint.
     async fn resolve(&self, client: &Client, act: &str) -> anyhow::Result<String> {
         if !matches!(act, "revoke" | "suspend" | "resume") {
@@ -267,7 +277,8 @@ pub(super) fn confirmed() -> anyhow::Result<bool> {
 }
 
 fn summary(act: &str, answer: &Value) -> String {
-    let waits = answer["missing"]["people"].as_u64();
+    let one_more = (answer["state"] == "one-more").then_some(1);
+    let waits = answer["missing"]["people"].as_u64().or(one_more);
     let mut lines = vec![match waits {
         Some(people) => format!("{act}: recorded; waits for {people} more"),
         None => format!("{act}: done"),
@@ -279,6 +290,13 @@ fn summary(act: &str, answer: &Value) -> String {
     }
     if let Some(code) = answer["claim"].as_str() {
         lines.push(format!("claim code (one use): {code}"));
+    }
+    if let (Some(code), Some(from), Some(end)) = (answer["code"].as_str(), answer["works_from"].as_str(), answer["expires_at"].as_str()) {
+        lines.push(format!("code, for the person alone (one use, from {from} to {end}): {code}"));
+        lines.push(format!("next: on the person's own machine  hufu claim {code}"));
+    }
+    if act == "export" && waits.is_none() {
+        lines.push(format!("{answer:#}"));
     }
     lines.join("\n")
 }

@@ -5,11 +5,13 @@
 pub mod acknowledgement;
 pub mod bench;
 pub mod check;
+pub mod citizen;
 pub mod claim;
 pub mod client;
 pub mod decide;
 pub mod demo;
 pub mod enrol;
+pub mod evidence;
 pub mod ledger;
 pub mod offline;
 pub mod policy;

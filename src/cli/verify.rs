@@ -13,6 +13,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     Connection,
     acknowledgement::VerifyAcknowledgement,
+    evidence::VerifyEvidence,
     report::{ReportForm, usage},
     verify_foreign::ForeignTrust,
     verify_signature::VerifySignature,
@@ -52,6 +53,8 @@ pub enum Verify {
     /// Judge a time stamp: its signature, what it is of and its authority's certificate. With a trust bundle nobody is asked, as
     /// for certificates
     Timestamp(VerifyTimestamp),
+    /// Judge a file of evidence by the trust bundle alone, and name each part that was altered
+    Evidence(VerifyEvidence),
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +98,7 @@ impl Verify {
             Self::Acknowledgement(verify) => verify.run(),
             Self::Signature(verify) => verify.run().await,
             Self::Timestamp(verify) => verify.run().await,
+            Self::Evidence(verify) => Ok(verify.run()),
         }
     }
 }

@@ -427,7 +427,8 @@ mod tests {
         let case = |decided_by: &[PersonId]| {
             Object::Citizen(CitizenCase { department: HERE.into(), concerns: vec![SUBJECT], decided_by: decided_by.to_vec() })
         };
-        let cases: [(Act, Object<'_>, &[Role]); 6] = [
+        let cases: [(Act, Object<'_>, &[Role]); 7] = [
+            (Act::WithdrawIdentity, check(SUBMITTER), &[Administrator, RegistrationOfficer, Approver]),
             (Act::CheckIdentity, check(OFFICER), &[RegistrationOfficer]),
             (Act::ConfirmIdentity, check(SUBMITTER), &[RegistrationOfficer, Approver]),
             (Act::UpholdContest, case(&[]), &[Administrator, Approver]),

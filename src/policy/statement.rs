@@ -124,6 +124,8 @@ acts! {
     GrantToken = "grant-token",
     /// A token ends; about the token.
     RevokeToken = "revoke-token",
+    /// An identity check is taken back before its code is used; about the identity check.
+    WithdrawIdentity = "withdraw-identity",
 }
 
 impl std::str::FromStr for Act {

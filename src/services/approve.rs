@@ -318,7 +318,11 @@ impl Services {
         rows.extend(approval);
         let order = |request| self.order(enrolment, request, decision);
         let orders = enrolment.requests.iter().map(order).collect::<Result<_, _>>()?;
-        self.issue(rows, orders).await.map(Approval::Issued)
+        let issued = self.issue(rows, orders).await?;
+        if enrolment.row.replaces.is_some() {
+            self.revoke_replaced(&enrolment.id.to_string()).await?;
+        }
+        Ok(Approval::Issued(issued))
     }
 
     /// What records that an enrolment was approved and waits for its key.

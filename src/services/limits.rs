@@ -11,6 +11,14 @@ use crate::config;
 /// Whoever has many addresses fills the table; then those that wait least are forgotten, and memory stays bounded.
 const MOST_KEYS: usize = 10_000;
 
+/// Longer than it takes to look anything up, and to record it.
+pub const EVEN_TIME: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// Does something and answers no sooner than after `EVEN_TIME`, so that the clock does not tell what the answer keeps back.
+pub async fn in_even_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::join!(work, tokio::time::sleep(EVEN_TIME)).0
+}
+
 /// Whom a limit is counted for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {

@@ -14,6 +14,7 @@ pub mod callers;
 pub mod citizens;
 pub mod codes;
 pub mod contents;
+pub mod court;
 pub mod crash;
 pub mod enrol;
 pub mod error;

@@ -47,7 +47,7 @@ impl Services {
         self.receipt_at(log, index, &signed).await
     }
 
-    async fn receipt_at(&self, log: &str, index: u64, signed: &SignedCheckpoint) -> Result<Receipt, Error> {
+    pub(super) async fn receipt_at(&self, log: &str, index: u64, signed: &SignedCheckpoint) -> Result<Receipt, Error> {
         let wrong = |error: &dyn std::fmt::Display| Error::Ledger(error.to_string());
         let size = signed.checkpoint.size;
         let wanted = inclusion_tiles(index, size).map_err(|error| wrong(&error))?;
@@ -76,8 +76,12 @@ impl Services {
 
     /// What a log says of a certificate as of its newest checkpoint, with the proof: good, on hold, revoked or never issued.
     pub async fn status_proof(&self, log: &str, key: &StatusKey) -> Result<StatusProof, Error> {
-        let signed = self.checkpoint(log)?;
-        let head = self.receipt_at(log, signed.checkpoint.size - 1, &signed).await?;
+        self.status_proof_at(log, key, &self.checkpoint(log)?).await
+    }
+
+    /// The same as of a certain checkpoint.
+    pub(super) async fn status_proof_at(&self, log: &str, key: &StatusKey, signed: &SignedCheckpoint) -> Result<StatusProof, Error> {
+        let head = self.receipt_at(log, signed.checkpoint.size - 1, signed).await?;
         let logs = self.logs.read();
         let found = logs.get(log).ok_or_else(|| Error::unknown("log", log))?;
         // The map may have run ahead of the checkpoint while the tiles were read.

@@ -1,12 +1,13 @@
 //! Suspension by a code: whoever has lost the device that holds the key types what was printed when the certificate was issued.
 //!
-//! A code can suspend one certificate, and nothing else; to resume takes an officer. Every well-formed code is answered alike,
+//! A code can suspend one certificate, and nothing else; to resume takes a new proof of identity, or an officer. Every well-formed code is answered alike,
 //! whether there is such a code, was, or never was one, so that nobody learns by trying; who tries too often waits.
 
 use std::net::IpAddr;
 
 use super::{
     Services,
+    citizens::resume::BY_CODE,
     codes::Code,
     error::Error,
     journal::{Commit, Kind},
@@ -102,7 +103,7 @@ impl Services {
     /// The system key signs that the code was used; no person did more than type it.
     async fn suspend_certificate_by_code(&self, row: &CertificateRow) -> Result<(), Error> {
         let subject = self.certificate_subject(row).await?;
-        let reason = "suspension-code".parse().ok();
+        let reason = BY_CODE.parse().ok();
         let own = self.system_statement_because(Act::Suspend, subject.about, &subject.shown, &subject.salt, &subject.log, reason).await?;
         let now = self.clock.now();
         let decision = allowed(subject.about, Act::Suspend, Timestamp::new(now), self.policy().digest(), None);

@@ -159,6 +159,12 @@ pub async fn insert_list(connection: &mut Connection, root: &str, items: &[Strin
     Ok(())
 }
 
+/// The items of the list with that root, in order; none when it is no list.
+pub async fn list(connection: &mut Connection, root: &str) -> Result<Vec<String>, Error> {
+    const SQL: &str = "select item from statement_list where root = $1 order by ordinal";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(root).fetch_all(c).await)?)
+}
+
 fn list_insert<D: Database>(root: &str, first: i64, items: &[String]) -> QueryBuilder<D>
 where
     for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
@@ -200,6 +206,11 @@ pub async fn insert_decisions(connection: &mut Connection, decisions: &[Decided]
         on!(connection, c => reason_insert(chunk).build().execute(c).await.map(drop))?;
     }
     Ok(())
+}
+
+pub async fn find_decision(connection: &mut Connection, digest: &[u8]) -> Result<Option<DecisionRow>, Error> {
+    const SQL: &str = "select digest, canonical, recorded_at from decision where digest = $1";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(digest).fetch_optional(c).await)?)
 }
 
 fn decision_insert<D: Database>(decisions: &[Decided]) -> QueryBuilder<D>

@@ -303,12 +303,20 @@ async fn people_and_statements_run_on_both() {
         for _ in 0..2 {
             statements::insert_list(c, "root", &items).await.unwrap();
         }
+        assert_eq!(
+            (statements::list(c, "root").await.unwrap().join(" "), statements::list(c, "e").await.unwrap().len()),
+            ("e f".into(), 0)
+        );
         assert_eq!(statements::lists(c).await.unwrap(), [("root".into(), 0, "e".into()), ("root".into(), 1, "f".into())]);
         assert_eq!(statements::about(c, "approve", "f").await.unwrap().len(), 0, "nobody spoke of that list");
         assert_eq!(enrolments::with_approvals(c, "approve").await.unwrap(), ["e"]);
         assert_eq!(enrolments::submitted_before(c, i64::MAX).await.unwrap(), ["e"]);
         assert!(enrolments::submitted_before(c, 0).await.unwrap().is_empty());
         assert_eq!(statements::decisions(c).await.unwrap().len(), 1);
+        assert!(statements::find_decision(c, &[3; 32]).await.unwrap().is_some());
+        assert!(statements::find_decision(c, &[9; 32]).await.unwrap().is_none());
+        let of_decision = statements::of_decision(c, &[3; 32]).await.unwrap();
+        assert_eq!(of_decision.iter().map(|digest| digest[0]).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(statements::decision_statements(c).await.unwrap()[1], (vec![3; 32], 1, vec![2; 32]));
         assert_eq!(statements::find_policy_version(c, &[4; 32]).await.unwrap().unwrap().text, "text");
         assert_eq!(statements::policy_versions(c).await.unwrap().len(), 1);
@@ -725,6 +733,7 @@ fn check() -> citizens::IdentityCheckRow {
         expires_at: None,
         failures: 0,
         used_at: None,
+        withdrawn: None,
     }
 }
 
@@ -743,6 +752,7 @@ fn proofing(id: &str, mark: u8) -> citizens::ProofingRow {
         created_at: 1,
         expires_at: 10,
         enrolment: None,
+        resumed: None,
     }
 }
 
@@ -776,12 +786,23 @@ async fn citizens_run_on_both() {
             used_at: None,
         };
         citizens::insert_flow(c, &flow).await.unwrap();
+        assert_eq!((citizens::count_flows(c, 9).await.unwrap(), citizens::count_flows(c, 10).await.unwrap()), (1, 0));
         for (browser, at, taken) in [([3; 32], 5, false), ([2; 32], 10, false), ([2; 32], 9, true), ([2; 32], 9, false)] {
             assert_eq!(citizens::use_flow(c, &[1; 32], &browser, at).await.is_ok(), taken, "{at}");
         }
         assert_eq!(citizens::flows(c).await.unwrap()[0].used_at, Some(9));
 
-        for (id, mark) in [("x", 1), ("y", 2)] {
+        let withdraw = |id: &str| Change::WithdrawCheck { id: id.into(), statement: [1; 32] };
+        assert!(conflict(write(c, &withdraw("k")).await), "its code was used");
+        write(c, &Change::Check(citizens::IdentityCheckRow { id: "w".into(), ..check() })).await.unwrap();
+        write(c, &withdraw("w")).await.unwrap();
+        assert!(conflict(write(c, &withdraw("w")).await));
+        assert!(conflict(write(c, &Change::Checked { id: "w".into(), statement: [1; 32] }).await), "it was taken back");
+        let taken_back = citizens::find_check(c, "w").await.unwrap().unwrap();
+        assert_eq!((taken_back.withdrawn, taken_back.sealed_number, taken_back.salt), (Some(vec![1; 32]), None, None));
+        write(c, &Change::Check(citizens::IdentityCheckRow { id: "l".into(), ..check() })).await.unwrap();
+
+        for (id, mark) in [("x", 1), ("y", 2), ("z", 3)] {
             write(c, &Change::Proofing(proofing(id, mark))).await.unwrap();
         }
         let taken = Change::UseProofing { id: "x".into(), enrolment: "e".into(), at: 9 };
@@ -790,7 +811,7 @@ async fn citizens_run_on_both() {
         assert_eq!(citizens::find_proofing(c, &[1; 32]).await.unwrap().unwrap().enrolment.as_deref(), Some("e"));
         assert_eq!(citizens::proofing_of(c, "e").await.unwrap().unwrap().id, "x");
         assert_eq!(citizens::proofings_of_person(c, "p").await.unwrap().len(), 1);
-        assert_eq!(citizens::proofings(c).await.unwrap().len(), 2);
+        assert_eq!(citizens::proofings(c).await.unwrap().len(), 3);
 
         let slot = citizens::SlotRow { profile: "staff".into(), blind_index: vec![7; 32], enrolment: "e".into(), taken_at: 1 };
         assert!(citizens::waiting_for_proof(c, "staff", "high", 10).await.unwrap().is_empty());
@@ -809,6 +830,7 @@ async fn citizens_run_on_both() {
         write(c, &decide).await.unwrap();
         assert!(conflict(write(c, &decide).await));
         assert_eq!(citizens::find_contest(c, "e").await.unwrap().unwrap().state, "upheld");
+        assert_eq!(citizens::all_contests(c).await.unwrap().len(), 1);
         for (department, expected) in [(None, 1), (Some("d"), 1), (Some("other"), 0)] {
             assert_eq!(citizens::contests(c, department, None, 10).await.unwrap().len(), expected, "{department:?}");
         }
@@ -829,6 +851,11 @@ async fn citizens_run_on_both() {
         assert_eq!((citizens::notices_about(c, "p").await.unwrap().len(), citizens::notices(c).await.unwrap().len()), (1, 1));
 
         certificates::insert_promised(c, &[certificate(1)]).await.unwrap();
+        let resumed = |id: &str| Change::UseProofingToResume { id: id.into(), certificate: [1; 32], at: 9 };
+        assert!(conflict(write(c, &resumed("x")).await), "it was used for an enrolment");
+        write(c, &resumed("z")).await.unwrap();
+        assert!(conflict(write(c, &resumed("z")).await));
+        assert!(conflict(write(c, &Change::UseProofing { id: "z".into(), enrolment: "e".into(), at: 9 }).await));
         for locator in [1, 2] {
             let row = citizens::SuspensionCodeRow {
                 certificate: vec![1; 32],
@@ -866,7 +893,11 @@ async fn citizens_run_on_both() {
         assert_eq!(citizens::statements_of_person(c, "p").await.unwrap().len(), 3);
         assert_eq!(citizens::enrolments_of_person(c, "p").await.unwrap(), ["e"]);
 
-        assert_eq!(citizens::forget(c, 10).await.unwrap(), 2, "the login, and the proof that was not used");
+        assert_eq!(citizens::forget(c, 9, 0).await.unwrap(), 0);
+        let forgotten = citizens::forget(c, 10, 1).await.unwrap();
+        assert_eq!(forgotten, 4, "the login, the proof that was not used, the one that resumed, the check that nobody confirmed");
+        assert!(citizens::find_check(c, "l").await.unwrap().unwrap().sealed_number.is_none());
+        assert!(citizens::find_check(c, "k").await.unwrap().unwrap().sealed_number.is_some(), "its code was used");
         write(c, &Change::Erase { person: "p".into() }).await.unwrap();
         assert!(citizens::slots(c).await.unwrap().is_empty() && citizens::notices(c).await.unwrap().is_empty());
         assert!(citizens::suspension_codes(c).await.unwrap().is_empty());

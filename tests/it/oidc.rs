@@ -6,9 +6,10 @@ use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
 };
 
-use hufu::{cli::Family, world::Clock};
+use hufu::{cli::Family, crypto::tls, http::listener::Peer, world::Clock};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -50,11 +51,7 @@ fn modules() -> Option<PathBuf> {
 impl Provider {
     fn start() -> Option<Self> {
         let folder = modules()?;
-        // The browser and the mischief bring no TLS of their own. Another test may have said the same before.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        // Node looks for packages beside the program.
-        let program = folder.join(format!("provider-{}.mjs", std::process::id()));
-        std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/oidc/provider.mjs"), &program).unwrap();
+        let program = std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/oidc/provider.mjs")).unwrap();
         let account = |acr: &str, name: &str, mail: &str| json!({"acr": acr, "name": name, "email": mail, "email_verified": true});
         let mut numbered = account("urn:example:high", "韩梅梅", "han@example.cn");
         numbered["resident_number"] = json!("11010519491231002X");
@@ -65,8 +62,9 @@ impl Provider {
             "han": numbered,
         });
         let mut command = Command::new("node");
-        command.arg(&program).arg(CALLBACK).arg(accounts.to_string()).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        // A program on standard input finds its packages where it is run.
+        command.args(["--input-type=module", "-", CALLBACK, &accounts.to_string()]).current_dir(folder).stdin(program);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let issuer = lines.find_map(|line| line.ok().filter(|line| line.starts_with("http://"))).unwrap();
         Some(Self { child, issuer })
@@ -88,8 +86,16 @@ impl Provider {
 
     /// The next ID token is forged like this.
     async fn mischief(&self, how: &Value) {
-        reqwest::Client::new().post(format!("{}/mischief", self.issuer)).body(how.to_string()).send().await.unwrap();
+        http().post(format!("{}/mischief", self.issuer)).body(how.to_string()).send().await.unwrap();
     }
+}
+
+/// Over plain HTTP to this machine, and nowhere that it is sent.
+fn http() -> reqwest::Client {
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(tls::provider())).with_safe_default_protocol_versions().unwrap();
+    let tls = builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).redirect(reqwest::redirect::Policy::none());
+    builder.no_proxy().timeout(std::time::Duration::from_secs(30)).build().unwrap()
 }
 
 /// What a person does in a browser: follows redirections, keeps cookies, fills in the form.
@@ -115,7 +121,7 @@ impl Browser {
 
     /// Logs in, and answers the query with which the provider sends the browser back.
     async fn login(&mut self, url: &str, account: &str) -> String {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let http = http();
         let base: url::Url = url.parse().unwrap();
         let mut answer = self.send(http.get(url)).await;
         for _ in 0..10 {
@@ -169,9 +175,25 @@ async fn a_login_becomes_a_certificate(family: Family) {
     let ca = provider.ca(|config| config.number_claim = Some("resident_number".to_owned())).await;
     let agent = ca.anonymous();
     let (url, _) = begin(&agent).await;
-    for parameter in ["code_challenge_method=S256", "code_challenge=", "state=", "nonce=", "acr_values=", "response_type=code"] {
+    for parameter in [
+        "code_challenge_method=S256",
+        "code_challenge=",
+        "state=",
+        "nonce=",
+        "acr_values=",
+        "response_type=code",
+        "prompt=login",
+        "max_age=600",
+    ] {
         assert!(url.contains(parameter), "{url} has no {parameter}");
     }
+    // Whoever opens the address in a browser is sent there at once.
+    let peer = Peer { address: ([127, 0, 0, 1], 0).into(), certificate: None };
+    let inside = Agent::Inside { router: hufu::http::api(ca.running().services.clone(), &ca.config.limits), peer, bearer: None };
+    let opened = inside.get("/api/v1/citizens/oidc").await;
+    assert_eq!((opened.status, opened.header("location").split('?').next()), (303, url.split('?').next()));
+    assert!(opened.header("set-cookie").starts_with("__Host-"));
+
     let proof = login(&agent, "li").await.ok();
     assert_eq!(proof.json()["assurance"], "high");
     let secret = family.algorithm().generate().unwrap();
@@ -263,6 +285,8 @@ async fn tokens_that_are_not_what_they_must_be_are_refused(_: Family) {
         ("expired", json!({"claims": {"exp": now - 10}})),
         ("issued long ago", json!({"claims": {"iat": now - 3600}})),
         ("issued in the future", json!({"claims": {"iat": now + 3600}})),
+        ("nobody says when the person logged in", json!({"claims": {"auth_time": null}})),
+        ("the person logged in long ago", json!({"claims": {"auth_time": now - 3600}})),
         ("another's access token", json!({"claims": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}})),
     ];
     for (case, how) in cases {

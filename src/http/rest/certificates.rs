@@ -19,7 +19,7 @@ use crate::{
     },
     ledger::StatusKey,
     policy::{Act, DepartmentId, PersonId, Timestamp},
-    services::{Error, revoke::Changed, tokens::Scope, verify::rfc3339},
+    services::{Error, court::Evidence, revoke::Changed, tokens::Scope, verify::rfc3339},
     store::{CertificateFilter, CertificateRow},
     world::{from_millis, millis},
     x509::p7c,
@@ -31,6 +31,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(one))
         .routes(routes!(receipt))
         .routes(routes!(status_proof))
+        .routes(routes!(evidence))
         .routes(routes!(revoke))
         .routes(routes!(suspend))
         .routes(routes!(resume))
@@ -189,6 +190,14 @@ async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
     let row = app.services.find_certificate(&id).await?;
     let receipt = app.services.certificate_receipt(&row).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], receipt.to_string()).into_response())
+}
+
+/// Everything about the certificate as one file, for those who may read the record.
+#[utoipa::path(get, path = "/certificates/{id}/evidence", responses((status = 200, body = serde_json::Value), Caller))]
+async fn evidence(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<Evidence>, Problem> {
+    let row = app.services.find_certificate(&id).await?;
+    app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+    Ok(Json(app.services.evidence(&row).await?))
 }
 
 /// What the ledger says of the certificate as of its newest checkpoint, with the proof.

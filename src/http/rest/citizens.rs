@@ -7,10 +7,10 @@ use axum::{
     Json,
     extract::{ConnectInfo, State},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -31,10 +31,11 @@ use crate::{
             enrol::{CitizenApplication, Collected},
         },
         codes::Code,
+        limits::in_even_time,
         proofing::{
             ProofToken, Proofed,
             counter::{Counter, IdentityCheck, NewCheck},
-            oidc::Returned,
+            oidc::{Begun, Returned},
         },
         verify::rfc3339,
     },
@@ -52,11 +53,13 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(one_check))
         .routes(routes!(sign_check))
         .routes(routes!(confirm_check))
+        .routes(routes!(withdraw_check))
         .routes(routes!(prove_by_code))
-        .routes(routes!(begin_login))
+        .routes(routes!(begin_login, go_and_log_in))
         .routes(routes!(end_login))
         .routes(routes!(enrol))
         .routes(routes!(collect))
+        .routes(routes!(resume))
         .routes(routes!(evidence))
         .routes(routes!(contests))
         .routes(routes!(one_contest))
@@ -170,6 +173,20 @@ async fn confirm_check(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
+#[utoipa::path(
+    post, path = "/citizens/checks/{id}/withdrawal", request_body = Signed,
+    responses((status = 200, body = Value), openapi::Caller, Refused<409>, Refused<410>),
+)]
+async fn withdraw_check(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<Signed>,
+) -> Result<Json<Value>, Problem> {
+    app.services.withdraw_check(&caller, &id, &body.value.statement).await?;
+    Ok(Json(json!({"id": id, "state": "withdrawn"})))
+}
+
 // Proofs.
 
 #[derive(Deserialize, ToSchema)]
@@ -184,6 +201,8 @@ struct CodeBody {
 struct Proof {
     proof: String,
     assurance: &'static str,
+    /// The only profile that it counts for; null for every one.
+    profile: Option<String>,
     reference: String,
     evidence: String,
 }
@@ -192,6 +211,7 @@ fn proof_answer((proofed, token): (Proofed, ProofToken)) -> Response {
     let body = Proof {
         proof: token.reveal().to_owned(),
         assurance: proofed.assurance.as_str(),
+        profile: proofed.profile,
         reference: hex::encode(proofed.reference),
         evidence: hex::encode(proofed.evidence),
     };
@@ -208,7 +228,7 @@ async fn prove_by_code(
     Body { value, .. }: Body<CodeBody>,
 ) -> Result<Response, Problem> {
     let code = Code::parse(&value.code)?;
-    let proved = app.services.limited(peer.address.ip(), app.services.prove(&Counter, code)).await?;
+    let proved = in_even_time(app.services.limited(peer.address.ip(), app.services.prove(&Counter, code))).await?;
     Ok(proof_answer(proved))
 }
 
@@ -221,9 +241,22 @@ struct BegunLogin {
 #[utoipa::path(post, path = "/citizens/oidc", responses((status = 201, body = BegunLogin), Refused<404>, Refused<502>))]
 async fn begin_login(State(app): State<App>) -> Result<Response, Problem> {
     let begun = app.services.begin_login().await?;
+    Ok((StatusCode::CREATED, login_headers(&begun), Json(BegunLogin { authorization_url: begun.url })).into_response())
+}
+
+/// The same for somebody who opens the address in a browser.
+#[utoipa::path(
+    get, path = "/citizens/oidc",
+    responses((status = 303, description = "to the provider"), Refused<404>, Refused<502>),
+)]
+async fn go_and_log_in(State(app): State<App>) -> Result<Response, Problem> {
+    let begun = app.services.begin_login().await?;
+    Ok((login_headers(&begun), Redirect::to(&begun.url)).into_response())
+}
+
+fn login_headers(begun: &Begun) -> [(header::HeaderName, String); 2] {
     let cookie = format!("{COOKIE}={}; {COOKIE_ATTRIBUTES}", begun.cookie);
-    let headers = [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())];
-    Ok((StatusCode::CREATED, headers, Json(BegunLogin { authorization_url: begun.url })).into_response())
+    [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())]
 }
 
 /// What the provider sends along; it may add parameters of its own.
@@ -282,7 +315,8 @@ async fn enrol(State(app): State<App>, guardian: Anybody, body: Body<NewEnrolmen
         replaces: body.value.replaces,
         request_digest: body.digest,
     };
-    let id = app.services.enrol_citizen(guardian.person()?.as_ref(), application).await?.to_string();
+    let guardian = guardian.person()?;
+    let id = in_even_time(app.services.enrol_citizen(guardian.as_ref(), application)).await?.to_string();
     // Decided after the answer, which so is the same, and as fast, whatever is decided; upkeep does it if this does not.
     let (services, enrolment) = (app.services.clone(), id.clone());
     tokio::spawn(async move {
@@ -305,6 +339,8 @@ struct CollectedEnrolment {
     enrolment: String,
     state: String,
     certificates: Vec<CollectedCertificate>,
+    /// PEM.
+    roots: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -336,7 +372,35 @@ async fn collect(State(app): State<App>, Path(id): Path<String>, body: Body<Proo
             authority: one.row.authority,
         })
         .collect();
-    let body = CollectedEnrolment { enrolment: id, state, certificates };
+    let roots = app.services.authorities().roots()?.iter().map(|root| root.to_pem()).collect();
+    let body = CollectedEnrolment { enrolment: id, state, certificates, roots };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Resumption {
+    /// The token of a proof that is younger than the suspension.
+    proof: String,
+    certificate: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ResumedCertificate {
+    id: String,
+    status: &'static str,
+    /// Shown this once.
+    suspension_code: String,
+}
+
+#[utoipa::path(
+    post, path = "/citizens/resumptions", request_body = Resumption,
+    responses((status = 200, body = ResumedCertificate), Refused<403>, Refused<409>, Refused<422>),
+)]
+async fn resume(State(app): State<App>, body: Body<Resumption>) -> Result<Response, Problem> {
+    let Resumption { proof, certificate: id } = body.value;
+    let code = in_even_time(app.services.resume_by_proof(&proof, &id)).await?;
+    let body = ResumedCertificate { id, status: "valid", suspension_code: code.reveal() };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 

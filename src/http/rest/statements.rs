@@ -121,9 +121,13 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
             services.check_read(caller, officer.department.map(|department| department.to_string()).as_deref(), None)?;
             Ok(services.officer_subject(&officer))
         }
-        Act::CheckIdentity | Act::ConfirmIdentity | Act::UpholdContest | Act::DismissContest | Act::Export | Act::Erase => {
-            services.citizen_subject(caller, act, about).await
-        }
+        Act::CheckIdentity
+        | Act::ConfirmIdentity
+        | Act::WithdrawIdentity
+        | Act::UpholdContest
+        | Act::DismissContest
+        | Act::Export
+        | Act::Erase => services.citizen_subject(caller, act, about).await,
         other => Err(Error::malformed("act", format!("{other} is not drafted here"))),
     }
 }

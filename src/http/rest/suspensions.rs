@@ -12,7 +12,10 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Authenticated, Body, Path};
-use crate::http::{App, listener::Peer, openapi::Caller, problem::Problem};
+use crate::{
+    http::{App, listener::Peer, openapi::Caller, problem::Problem},
+    services::limits::in_even_time,
+};
 
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(suspend)).routes(routes!(new_code))
@@ -53,7 +56,7 @@ async fn suspend(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Body { value, .. }: Body<Request>,
 ) -> Result<(StatusCode, Json<SuspensionTaken>), Problem> {
-    app.services.suspend_by_code(peer.address.ip(), &value.code).await?;
+    in_even_time(app.services.suspend_by_code(peer.address.ip(), &value.code)).await?;
     let message = Message {
         zh: "挂失码已受理。若该码有效,对应证书现已暂停使用。",
         en: "The code was taken. If it is a valid one, its certificate is suspended now.",

@@ -11,9 +11,15 @@ use crate::{
     ledger::EventType,
     policy::{Act, PolicySet, ReasonCode, Statement, jws::canonical},
     services::{
-        citizens::data::erasure_commitment,
+        citizens::{
+            data::erasure_commitment,
+            resume::{BY_CODE, BY_PROOF},
+        },
         logs::OPERATIONS,
-        proofing::{PROOF_LIFE, counter::code_commitment},
+        proofing::{
+            PROOF_LIFE,
+            counter::{code_commitment, withdrawal_commitment},
+        },
     },
     store::{
         self, Connection,
@@ -24,7 +30,8 @@ use crate::{
 /// Acts whose decision stands by itself: the first of two statements, or one that changes nothing.
 pub(super) static STANDING_ALONE: &[Act] = &[Act::CheckIdentity, Act::UpholdContest, Act::DismissContest, Act::Export, Act::Erase];
 
-static NOTICES: &[&str] = &["identity-confirmed", "second-application", "certificate-issued", "certificate-suspended", "contest-decided"];
+static NOTICES: &[&str] =
+    &["identity-confirmed", "second-application", "certificate-issued", "certificate-suspended", "certificate-resumed", "contest-decided"];
 
 /// The rows about citizens.
 pub(super) struct Citizens {
@@ -42,15 +49,15 @@ impl Citizens {
             checks: store::citizens::checks(connection).await?,
             proofings: store::citizens::proofings(connection).await?,
             slots: store::citizens::slots(connection).await?,
-            contests: store::citizens::contests(connection, None, None, i64::MAX).await?,
+            contests: store::citizens::all_contests(connection).await?,
             notices: store::citizens::notices(connection).await?,
             codes: store::citizens::suspension_codes(connection).await?,
         })
     }
 
-    /// The body of the leaf of each code that was handed out.
+    /// The bodies of the leaves of each code that was handed out, and of each that was taken back.
     pub fn code_commitments(&self) -> BTreeSet<[u8; 32]> {
-        self.checks.iter().filter_map(commitment).collect()
+        self.checks.iter().flat_map(|row| [commitment(row), withdrawal(row)]).flatten().collect()
     }
 }
 
@@ -65,6 +72,11 @@ fn commitment(row: &IdentityCheckRow) -> Option<[u8; 32]> {
     Some(code_commitment(&row.id, &statement, &code))
 }
 
+fn withdrawal(row: &IdentityCheckRow) -> Option<[u8; 32]> {
+    let statement = row.withdrawn.as_deref()?.try_into().ok()?;
+    Some(withdrawal_commitment(&row.id, &statement))
+}
+
 pub(super) async fn check(connection: &mut Connection, records: &Records, findings: &mut Findings) -> Result<(), Error> {
     check_codes_at_counters(records, findings);
     check_proofings(records, findings);
@@ -72,6 +84,7 @@ pub(super) async fn check(connection: &mut Connection, records: &Records, findin
     check_contests(records, findings);
     check_notices(records, findings);
     check_erasures(records, findings);
+    check_resumptions(records, findings);
     for row in &records.citizens.codes {
         let certificate = store::certificates::find(connection, &row.certificate).await?.is_some();
         check_suspension_code(row, certificate, records, findings);
@@ -108,6 +121,9 @@ fn check_codes_at_counters(records: &Records, findings: &mut Findings) {
             None => !has_code && row.confirmed.is_none(),
         };
         finding.check("code_hash", bound, || "the ledger has no such code with these times".to_owned());
+        let taken_back = row.withdrawn.as_ref().map(|statement| signer(statement, Act::WithdrawIdentity));
+        let bound = taken_back.is_none_or(|signer| signer.is_some()) && withdrawal(row).is_none_or(|body| bodies.contains(&body[..]));
+        finding.check("withdrawn", bound, || "no statement and leaf that take it back".to_owned());
         let proof = used.get(row.id.as_str()).map(|proof| proof.created_at);
         finding.check("used_at", row.used_at == proof, || "the proof that it gave says otherwise".to_owned());
     }
@@ -139,6 +155,42 @@ fn check_proofings(records: &Records, findings: &mut Findings) {
             findings.compare(proofing, ("enrolment", &enrolment.id, "evidence_digest", other));
         }
     }
+}
+
+/// Each certificate was resumed by as many proofs as the system key has signed for.
+fn check_resumptions(records: &Records, findings: &mut Findings) {
+    let signed = |certificate: &str| statements_because(records, Act::Resume, certificate, BY_PROOF).count();
+    let mut used: BTreeMap<String, usize> = BTreeMap::new();
+    for row in &records.citizens.proofings {
+        if let Some(certificate) = &row.resumed {
+            *used.entry(hex::encode(certificate)).or_default() += 1;
+        }
+    }
+    for row in records.statements.values().filter(|row| row.act == Act::Resume.as_str()) {
+        let proofs = used.get(&row.about).copied().unwrap_or(0);
+        let count = signed(&row.about);
+        findings.row("proofing", "?").check("resumed", proofs == count, || {
+            format!("{proofs} proofs resumed certificate {}, and the system key signed for {count}", row.about)
+        });
+    }
+    for (certificate, _) in used.iter().filter(|(certificate, _)| signed(certificate) == 0) {
+        findings.row("proofing", "?").add("resumed", format!("the system key signed for no resumption of {certificate}"));
+    }
+}
+
+/// Statements of the system key, of that act about a certificate, with that reason.
+fn statements_because<'a>(
+    records: &'a Records,
+    act: Act,
+    certificate: &'a str,
+    reason: &'a str,
+) -> impl Iterator<Item = &'a store::StatementRow> {
+    let of_reason = move |row: &&store::StatementRow| {
+        let statement = Statement::parse(&row.jws).ok();
+        statement.is_some_and(|statement| statement.payload().reason.as_ref().map(ReasonCode::as_str) == Some(reason))
+    };
+    let own = move |row: &&store::StatementRow| row.signer_person.is_none() && row.act == act.as_str() && row.about == certificate;
+    records.statements.values().filter(own).filter(of_reason)
 }
 
 fn check_slots(records: &Records, findings: &mut Findings) {
@@ -223,10 +275,6 @@ fn check_suspension_code(row: &SuspensionCodeRow, certificate: bool, records: &R
     let id = hex::encode(&row.certificate);
     let mut finding = findings.row("suspension_code", &id);
     finding.check("certificate", certificate, || "there is no such certificate".to_owned());
-    let by_code = |found: &store::StatementRow| {
-        let statement = Statement::parse(&found.jws).ok();
-        statement.is_some_and(|statement| statement.payload().reason.as_ref().map(ReasonCode::as_str) == Some("suspension-code"))
-    };
-    let suspended = records.statements.values().filter(|found| found.act == Act::Suspend.as_str() && found.about == id).any(by_code);
-    finding.check("used_at", row.used_at.is_none() || suspended, || "no statement says that it was used".to_owned());
+    let suspended = statements_because(records, Act::Suspend, &id, BY_CODE).any(|statement| statement.recorded_at >= row.created_at);
+    finding.check("used_at", row.used_at.is_some() == suspended, || format!("the statements say that it was used: {suspended}"));
 }

@@ -184,7 +184,7 @@ fn place((expected, (ordinal, statement)): (usize, (i64, Vec<u8>))) -> String {
 }
 
 /// The statements of a decision are about what it is about; a claim rests on the grant of its person, too, what a proof decides
-/// on what two officers signed at a counter, and what ends a request names the approvals that it had.
+/// (an issue, or a resumption) on what two officers signed at a counter, and what ends a request names the approvals that it had.
 fn check_reasons(id: &str, decision: &Canonical, renewals: &HashMap<&str, String>, records: &Records, findings: &mut Findings) {
     for digest in &decision.statements {
         let found = hex::decode(digest).ok().and_then(|digest| records.statements.get(&digest));
@@ -201,7 +201,7 @@ fn check_reasons(id: &str, decision: &Canonical, renewals: &HashMap<&str, String
         let renewal = decision.decision.act == Act::Renew
             && statement.act == Act::Renew.as_str()
             && renewals.get(decision.decision.about.to_string().as_str()) == Some(&statement.about);
-        let proof = decision.decision.act == Act::Prove
+        let proof = matches!(decision.decision.act, Act::Prove | Act::Resume)
             && [Act::CheckIdentity.as_str(), Act::ConfirmIdentity.as_str()].contains(&statement.act.as_str());
         if !own && !grant && !renewal && !proof {
             findings.disagree(("decision", id, "canonical"), ("statement", digest, "about"));

@@ -47,7 +47,7 @@ impl Services {
             store::citizens::find_contest(&mut connection, id).await?.ok_or_else(|| Error::unknown("contest", id))?
         };
         let (later, earlier) = (self.find_enrolment(&row.later).await?, self.find_enrolment(&row.earlier).await?);
-        let certificates = self.certificates_of_enrolment(&row.earlier).await?;
+        let certificates = self.certificates_of_profile(earlier.person, earlier.profile.name().as_str()).await?;
         Ok(Contest { row, later, earlier, certificates })
     }
 
@@ -77,6 +77,9 @@ impl Services {
         if contest.row.state != "open" {
             return Err(Error::WrongState { what: "contest", found: contest.row.state, expected: "open" });
         }
+        if contest.later.state != "submitted" {
+            return Err(Error::WrongState { what: "enrolment", found: contest.later.state, expected: "submitted" });
+        }
         let Some(pair) = self.one_of_two(caller, act, &subject, object, statement).await? else { return Ok(Outcome::OneMore) };
         let (mut rows, mut entries) = (pair.rows, Vec::new());
         let state = if act == Act::UpholdContest { "upheld" } else { "dismissed" };
@@ -84,9 +87,9 @@ impl Services {
         if act == Act::UpholdContest {
             for row in &contest.certificates {
                 let since = seconds(from_millis(row.created_at));
-                if let Some((entry, change)) = self.revocation(row, PRIVILEGE_WITHDRAWN, Some(since), pair.decision)? {
-                    entries.push(entry);
-                    rows.push(change);
+                if let Some(revocation) = self.revocation(row, PRIVILEGE_WITHDRAWN, Some(since), pair.decision)? {
+                    entries.push(revocation.leaf);
+                    rows.push(revocation.row);
                 }
             }
             rows.push(self.slot_to_later(&contest).await?);

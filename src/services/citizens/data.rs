@@ -70,9 +70,9 @@ impl Services {
         let mut entries = Vec::new();
         let certificates = self.certificates_of_person(id).await?;
         for row in &certificates {
-            if let Some((entry, change)) = self.revocation(row, CESSATION_OF_OPERATION, None, decision)? {
-                entries.push(entry);
-                rows.push(change);
+            if let Some(revocation) = self.revocation(row, CESSATION_OF_OPERATION, None, decision)? {
+                entries.push(revocation.leaf);
+                rows.push(revocation.row);
             }
         }
         let body = erasure_commitment(person, &decision);

@@ -4,6 +4,9 @@
 //! certificate that this citizen may have of the profile, the applicant does not learn; the holder does, through the contact
 //! that their own proof came with. Then the enrolment is decided: by the proof itself where the profile says so, under a
 //! statement of the system key, or by an approver, to whom the proof is evidence.
+//!
+//! A citizen takes the place of their own certificate without a contest in two cases: they apply with it, or they have
+//! suspended it. Its identifier is public, so naming it is not enough.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +24,13 @@ use super::super::{
 };
 use crate::{
     crypto::digest::sha256,
-    policy::{Act, Actor, Assurance, EnrolmentId, FieldError, FieldRule, Object, PersonId, Profile, Timestamp, profile::Source, rules},
+    policy::{
+        Act, Actor, Assurance, DepartmentId, EnrolmentId, FieldError, FieldRule, Object, PersonId, Profile, Timestamp, profile::Source,
+        rules,
+    },
     store::{
         self, CertificateRow,
-        citizens::{Change, ContestRow, ProofingRow, SlotRow},
+        citizens::{Change, ContestRow, IdentityCheckRow, ProofingRow, SlotRow},
     },
     world::{from_millis, millis},
     x509::{Certificate, CertificateId},
@@ -40,11 +46,12 @@ pub struct CitizenApplication {
     /// The token of a proof.
     pub token: String,
     pub profile: String,
-    /// Whose approvers decide, where the proof does not.
+    /// After a login: whose approvers decide, where the proof does not. A code is from a department's counter.
     pub department: Option<String>,
     /// PEM, one a family.
     pub requests: Vec<Vec<u8>>,
-    /// The certificate that the new one takes the place of: after a change of name, or with the old device lost.
+    /// The certificate that the new one takes the place of: after a change of name, or with the old device lost. It counts when
+    /// the application comes over a connection with that certificate, or when its holder has suspended it.
     pub replaces: Option<String>,
     /// SHA-256 of the request as it came in.
     pub request_digest: [u8; 32],
@@ -69,7 +76,7 @@ enum Slot {
     Free,
     /// Its holder's certificate has ended, or never came to be.
     Ended(SlotRow),
-    /// Its holder is replaced, as the applicant says by naming the certificate.
+    /// Its holder is the applicant, and replaces it.
     Replaced(SlotRow, PersonId),
     Taken(SlotRow, PersonId),
 }
@@ -104,7 +111,7 @@ impl Services {
     }
 
     /// Young enough, sure enough, and for this profile: a code from a counter waited as long as its own profile says.
-    fn check_proof(&self, proof: &ProofingRow, profile: &Profile) -> Result<(), Error> {
+    pub(super) fn check_proof(&self, proof: &ProofingRow, profile: &Profile) -> Result<(), Error> {
         let rules = self.proofing_rules(profile.name().as_str())?;
         if proof.expires_at <= millis(self.clock.now()) || proof.blind_index.is_none() {
             return Err(Error::ProofingRefused);
@@ -125,12 +132,13 @@ impl Services {
         application: &CitizenApplication,
     ) -> Result<EnrolmentId, Error> {
         let index = proof.blind_index.as_deref().ok_or(Error::ProofingRefused)?;
-        let slot = self.look_at_slot(profile.name().as_str(), index, application.replaces.as_deref()).await?;
+        let submitter = guardian.map(Caller::person);
+        let slot = self.look_at_slot(profile.name().as_str(), index, application.replaces.as_deref(), submitter).await?;
         let person = match &slot {
             Slot::Replaced(_, person) => Person { id: *person, is_new: New::No },
             _ => Person { id: PersonId::generate(&*self.entropy), is_new: New::Yes },
         };
-        let department = self.department_id(application.department.as_deref()).await?;
+        let department = self.department_of(proof, application.department.as_deref()).await?;
         let about = rules::Enrolment {
             profile,
             department: department.into(),
@@ -140,7 +148,7 @@ impl Services {
         };
         self.policy().decide(&Actor { person: person.id, roles: Vec::new() }, Act::Submit, &Object::Enrolment(about))?;
 
-        let submitted_by = guardian.map_or(person.id, Caller::person);
+        let submitted_by = submitter.unwrap_or(person.id);
         let asked = Application {
             profile: application.profile.clone(),
             subject: self.proven_fields(profile, proof)?,
@@ -167,6 +175,15 @@ impl Services {
         Ok(enrolment)
     }
 
+    /// Whose officers it concerns: those of the counter; after a login, those of the department that the applicant names.
+    async fn department_of(&self, proof: &ProofingRow, named: Option<&str>) -> Result<Option<DepartmentId>, Error> {
+        let Some(check) = self.check_of(proof).await? else { return self.department_id(named).await };
+        match (check.department.as_deref(), named) {
+            (counter, Some(named)) if counter != Some(named) => Err(Error::malformed("department", "the code is from another's counter")),
+            (counter, _) => self.department_id(counter).await,
+        }
+    }
+
     /// The name comes from the proof, never from the application.
     fn proven_fields(&self, profile: &Profile, proof: &ProofingRow) -> Result<BTreeMap<String, String>, Error> {
         let names = profile.subject_fields().iter().any(|field| field.attribute.name == "CN" && field.source == Source::Request);
@@ -179,7 +196,7 @@ impl Services {
         Ok(BTreeMap::from([("CN".to_owned(), name)]))
     }
 
-    async fn look_at_slot(&self, profile: &str, index: &[u8], replaces: Option<&str>) -> Result<Slot, Error> {
+    async fn look_at_slot(&self, profile: &str, index: &[u8], replaces: Option<&str>, submitter: Option<PersonId>) -> Result<Slot, Error> {
         let (slot, enrolment) = {
             let mut connection = self.db.read().await?;
             let Some(slot) = store::citizens::find_slot(&mut connection, profile, index).await? else { return Ok(Slot::Free) };
@@ -187,16 +204,22 @@ impl Services {
             (slot, enrolment)
         };
         let enrolment = enrolment.ok_or_else(|| Error::Corrupt(format!("the slot of enrolment {}", slot.enrolment)))?;
-        let person = enrolment.person.parse().map_err(|_| Error::Corrupt(format!("enrolment {}", enrolment.id)))?;
-        let certificates = self.certificates_of_enrolment(&enrolment.id).await?;
-        let live = certificates.iter().map(|row| self.is_live(row)).collect::<Result<Vec<_>, _>>()?;
-        let holds = matches!(enrolment.state.as_str(), "submitted" | "approved") || live.contains(&true);
-        let named = |row: &CertificateRow| replaces.is_some_and(|id| id == hex::encode(&row.id));
-        Ok(match (holds, certificates.iter().any(named)) {
-            (false, _) => Slot::Ended(slot),
-            (true, true) => Slot::Replaced(slot, person),
-            (true, false) => Slot::Taken(slot, person),
-        })
+        let person: PersonId = enrolment.person.parse().map_err(|_| Error::Corrupt(format!("enrolment {}", enrolment.id)))?;
+        let mut live = Vec::new();
+        for row in self.certificates_of_profile(person, profile).await? {
+            if self.is_live(&row)? {
+                live.push(row);
+            }
+        }
+        if live.is_empty() && !matches!(enrolment.state.as_str(), "submitted" | "approved") {
+            return Ok(Slot::Ended(slot));
+        }
+        let named = live.iter().find(|row| replaces.is_some_and(|id| id == hex::encode(&row.id)));
+        let own = match named {
+            Some(row) => submitter == Some(person) || self.suspension_by_holder(row).await?.is_some(),
+            None => false,
+        };
+        Ok(if own { Slot::Replaced(slot, person) } else { Slot::Taken(slot, person) })
     }
 
     /// The slot goes to the new enrolment, or the two are for officers to decide between; whoever holds it is told.
@@ -305,28 +328,33 @@ impl Services {
     }
 
     /// What the two officers signed at the counter is what the decision rests on, too.
-    async fn statements_of_check(&self, proof: &ProofingRow) -> Result<Vec<[u8; 32]>, Error> {
-        let Some(id) = &proof.identity_check else { return Ok(Vec::new()) };
-        let row = {
-            let mut connection = self.db.read().await?;
-            store::citizens::find_check(&mut connection, id).await?.ok_or_else(|| Error::Corrupt(format!("identity check {id}")))?
-        };
+    pub(super) async fn statements_of_check(&self, proof: &ProofingRow) -> Result<Vec<[u8; 32]>, Error> {
+        let Some(row) = self.check_of(proof).await? else { return Ok(Vec::new()) };
         row.checked.iter().chain(&row.confirmed).map(|statement| digest(statement)).collect()
     }
 
-    /// Revokes what an issued enrolment takes the place of, as superseded, by the system key: the holder asked for it.
+    /// The identity check behind a proof from a counter.
+    async fn check_of(&self, proof: &ProofingRow) -> Result<Option<IdentityCheckRow>, Error> {
+        let Some(id) = &proof.identity_check else { return Ok(None) };
+        let mut connection = self.db.read().await?;
+        let row = store::citizens::find_check(&mut connection, id).await?;
+        row.map(Some).ok_or_else(|| Error::Corrupt(format!("identity check {id}")))
+    }
+
+    /// Revokes what an issued enrolment takes the place of, as superseded, by the system key: the holder asked for it. That is
+    /// every other certificate that they have of the profile, for they have one.
     pub(in crate::services) async fn revoke_replaced(&self, enrolment: &str) -> Result<(), Error> {
-        let certificate = {
+        let (row, proofed) = {
             let mut connection = self.db.read().await?;
-            let replaced = store::enrolments::find(&mut connection, enrolment).await?.and_then(|row| row.replaces);
-            match replaced {
-                Some(id) => store::certificates::find(&mut connection, &id).await?,
-                None => None,
-            }
+            let proofed = store::citizens::proofing_of(&mut connection, enrolment).await?.is_some();
+            (store::enrolments::find(&mut connection, enrolment).await?, proofed)
         };
-        let Some(replaced) = certificate.and_then(|row| row.enrolment) else { return Ok(()) };
-        for row in self.certificates_of_enrolment(&replaced).await? {
-            self.supersede(&row).await?;
+        let Some(row) = row.filter(|row| proofed && row.replaces.is_some()) else { return Ok(()) };
+        let person = row.person.parse().map_err(|_| Error::Corrupt(format!("enrolment {enrolment}")))?;
+        for certificate in self.certificates_of_profile(person, &row.profile).await? {
+            if certificate.enrolment.as_deref() != Some(enrolment) {
+                self.supersede(&certificate).await?;
+            }
         }
         Ok(())
     }
@@ -338,11 +366,11 @@ impl Services {
         let now = self.clock.now();
         let decision = allowed(subject.about, Act::Revoke, Timestamp::new(now), self.policy().digest(), None);
         let decided = decided(&decision, &[own.statement.digest()], millis(now));
-        let Some((entry, change)) = self.revocation(row, SUPERSEDED, None, decided.hash)? else { return Ok(()) };
+        let Some(revocation) = self.revocation(row, SUPERSEDED, None, decided.hash)? else { return Ok(()) };
         let mut rows = own.rows;
         rows.extend(decided.rows);
-        rows.push(change);
-        self.journal.commit(Commit { kind: Kind::Revoke, rows, entries: vec![entry] }).await?;
+        rows.push(revocation.row);
+        self.journal.commit(Commit { kind: Kind::Revoke, rows, entries: vec![revocation.leaf] }).await?;
         self.publish_after_change(row).await;
         Ok(())
     }
@@ -359,9 +387,14 @@ impl Services {
             store::enrolments::find(&mut connection, id).await?.ok_or_else(|| Error::unknown("enrolment", id))?
         };
         let mut certificates = Vec::new();
+        let issued = self.certificates_of_enrolment(id).await?;
+        // Promised and not signed yet: that takes a moment more.
+        if row.state == "issued" && issued.iter().any(|row| row.signature.is_none() && row.status == "promised") {
+            return Ok(Collected { state: "submitted".to_owned(), certificates });
+        }
         if row.state == "issued" {
             self.revoke_replaced(id).await?;
-            for row in self.certificates_of_enrolment(id).await?.into_iter().filter(|row| row.signature.is_some()) {
+            for row in issued.into_iter().filter(|row| row.signature.is_some()) {
                 let authority = self.authorities.load(&row.authority)?;
                 let mut chain = vec![self.assemble_certificate(&row)?];
                 chain.extend(self.authorities.chain(&authority)?.iter().map(|certificate| (**certificate).clone()));
@@ -396,6 +429,6 @@ fn contested() -> Error {
     Error::WrongState { what: "enrolment", found: "contested".to_owned(), expected: "undisputed" }
 }
 
-fn assurance(proof: &ProofingRow) -> Result<Assurance, Error> {
+pub(super) fn assurance(proof: &ProofingRow) -> Result<Assurance, Error> {
     proof.assurance.parse().map_err(|_| Error::Corrupt(format!("proofing {}", proof.id)))
 }

@@ -1,13 +1,14 @@
 //! Citizens: enrolling oneself with a proof of identity, one valid certificate of a profile for each, contests about that, and
 //! what is held about a person.
 //!
-//! Read `enrol.rs` first. Who somebody is comes from `proofing/`, as a name under seal and an index under a key; nothing here
+//! Read `enrol.rs` first, then `resume.rs`. Who somebody is comes from `proofing/`, as a name under seal and an index under a key; nothing here
 //! sees a number but the export to the person it belongs to.
 
 pub mod contest;
 pub mod data;
 pub mod enrol;
 mod pair;
+pub mod resume;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -20,22 +21,26 @@ use super::{
 };
 use crate::{
     ledger::{Digests, Entry, Event, State, StatusKey},
-    policy::Act,
-    store::{self, CertificateRow},
+    policy::{Act, PersonId},
+    store::{self, CertificateFilter, CertificateRow},
     world::{millis, seconds},
 };
 
 /// How many certificates or enrolments of one person are looked at.
 const MOST_RECORDS: i64 = 1000;
 
-/// A leaf with the name of its log, and the row that goes with it.
-type LeafAndRow = ((String, Entry), Row);
+/// By which a live certificate is revoked.
+struct Revocation {
+    /// With the log that it goes to.
+    leaf: (String, Entry),
+    row: Row,
+}
 
 impl Services {
     /// The record that an act about citizens is about; whoever may not do the act is not shown it.
     pub async fn citizen_subject(&self, caller: &Caller, act: Act, about: &str) -> Result<Subject, Error> {
         match act {
-            Act::CheckIdentity | Act::ConfirmIdentity => {
+            Act::CheckIdentity | Act::ConfirmIdentity | Act::WithdrawIdentity => {
                 let check = self.find_check(about).await?;
                 self.policy().decide(&caller.actor, act, &check.object()?)?;
                 check.subject_of_statement()
@@ -67,7 +72,7 @@ impl Services {
     }
 
     /// The leaf and the row by which a live certificate is revoked; `None` for one that has ended.
-    fn revocation(&self, row: &CertificateRow, reason: u8, since: Option<u64>, decision: [u8; 32]) -> Result<Option<LeafAndRow>, Error> {
+    fn revocation(&self, row: &CertificateRow, reason: u8, since: Option<u64>, decision: [u8; 32]) -> Result<Option<Revocation>, Error> {
         let state = self.state_of(row)?;
         let from = match row.status.as_str() {
             "promised" => "promised",
@@ -83,7 +88,14 @@ impl Services {
         let event = Event { origin: &origin, status_key: key, version, time: seconds(self.clock.now()) };
         let digests = Digests { decision, policy: self.policy().digest().0, ..Digests::default() };
         let entry = Entry::revoke(&event, digests, state, reason, since);
-        Ok(Some(((log.clone(), entry), Row::Status { id, version: row.version, from, to: "revoked" })))
+        Ok(Some(Revocation { leaf: (log.clone(), entry), row: Row::Status { id, version: row.version, from, to: "revoked" } }))
+    }
+
+    /// Every certificate of one profile that a person was ever issued, renewed ones among them.
+    async fn certificates_of_profile(&self, person: PersonId, profile: &str) -> Result<Vec<CertificateRow>, Error> {
+        let filter =
+            CertificateFilter { person: Some(person.to_string()), profile: Some(profile.to_owned()), ..CertificateFilter::default() };
+        self.certificates(&filter, MOST_RECORDS).await
     }
 
     async fn certificates_of_enrolment(&self, enrolment: &str) -> Result<Vec<CertificateRow>, Error> {

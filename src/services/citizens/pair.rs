@@ -1,4 +1,5 @@
 //! What two people decide: each signs the same act about the same, within a week of each other, and it is done with the second.
+//! The same means what both were shown: when the record has changed in between, the first signs again.
 
 use time::Duration;
 
@@ -10,7 +11,7 @@ use super::super::{
     statements::{Caller, Subject, allowed, decided},
 };
 use crate::{
-    policy::{Act, Decision, Object, PersonId, Timestamp},
+    policy::{Act, Decision, Object, PersonId, Statement, Timestamp, statement},
     store,
     world::millis,
 };
@@ -35,7 +36,11 @@ impl Services {
         statement: &str,
     ) -> Result<Option<Pair>, Error> {
         let now = self.clock.now();
-        let earlier = self.signed_by(act, subject, &object, millis(now - PATIENCE)).await?;
+        let mut earlier = self.signed_by(act, subject, &object, millis(now - PATIENCE)).await?;
+        // Two who signed at one moment each found the other missing: then either signs again.
+        if earlier.iter().any(|(_, person)| *person != caller.person()) {
+            earlier.retain(|(_, person)| *person != caller.person());
+        }
         self.policy().decide(&caller.actor, act, &object(earlier.iter().map(|(_, person)| *person).collect()))?;
         let checked = self.check_statement(caller, statement, act, subject).await?;
 
@@ -52,7 +57,8 @@ impl Services {
         Ok(None)
     }
 
-    /// Who has signed that already, without a second yet, and still may: their certificate is good, and so is their role.
+    /// Who has signed that already, without a second yet, was shown what is true now, and still may: their certificate is good,
+    /// and so is their role.
     async fn signed_by(
         &self,
         act: Act,
@@ -64,8 +70,15 @@ impl Services {
             let mut connection = self.db.read().await?;
             store::citizens::unpaired_statements(&mut connection, act.as_str(), &subject.about.to_string(), since).await?
         };
+        let seen = statement::seen(&subject.salt, &subject.shown);
+        let mut same = Vec::new();
+        for row in rows {
+            if Statement::parse(&row.jws)?.payload().seen == seen {
+                same.push(row);
+            }
+        }
         let mut signed = Vec::new();
-        for (actor, statement) in self.signers(&rows).await? {
+        for (actor, statement) in self.signers(&same).await? {
             if self.policy().decide(&actor, act, &object(Vec::new())).is_ok() {
                 signed.push((statement, actor.person));
             }

@@ -14,8 +14,8 @@ use crate::{
     world::{SystemEntropy, random},
 };
 
-/// Citizens of every kind: one with a certificate, one who contests it, one whose contest was decided, one who is only
-/// recorded, one who was erased.
+/// Citizens of every kind: one with a certificate, one who contests it, one whose contest was decided, one who suspended and
+/// resumed, one who is only recorded, one whose record was taken back, one who was erased.
 pub async fn life(installation: &Installation, department: &Department) {
     let services = installation.services();
     let held = obtain(installation, department, "11010519491231002X", &algorithms::P256).await;
@@ -34,6 +34,13 @@ pub async fn life(installation: &Installation, department: &Department) {
     let code = services.new_suspension_code(&suspended).await.unwrap();
     services.suspend_by_code("192.0.2.1".parse().unwrap(), &code.reveal()).await.unwrap();
 
+    let resumed = obtain(installation, department, "110105194912310046", &algorithms::P256).await;
+    let certificate = services.certificates_of_enrolment(&resumed).await.unwrap().remove(0);
+    let code = services.new_suspension_code(&certificate).await.unwrap();
+    services.suspend_by_code("192.0.2.1".parse().unwrap(), &code.reveal()).await.unwrap();
+    let (_, token) = services.prove(&Counter, confirmed(installation, department, "110105194912310046").await).await.unwrap();
+    services.resume_by_proof(token.reveal(), &hex::encode(&certificate.id)).await.unwrap();
+
     let erased = obtain(installation, department, "110105194912310038", &algorithms::P256).await;
     let person = services.find_enrolment(&erased).await.unwrap().person;
     // Two administrators erase; the fixture has one, so the store does what the second would lead to.
@@ -43,6 +50,10 @@ pub async fn life(installation: &Installation, department: &Department) {
     tx.commit().await.unwrap();
     let registrar = installation.caller(&department.registrar).await;
     services.record_check(&registrar, new_check(department, "11010519491231002X")).await.unwrap();
+    let check = services.record_check(&registrar, new_check(department, "11010519491231002X")).await.unwrap();
+    let statement = installation.sign(&department.approver, Act::WithdrawIdentity, check.subject_of_statement().unwrap(), None).await;
+    let approver = installation.caller(&department.approver).await;
+    services.withdraw_check(&approver, &check.row.id, &statement).await.unwrap();
 }
 
 fn new_check(department: &Department, number: &str) -> NewCheck {

@@ -114,6 +114,12 @@ fn words(kind: &str) -> Result<(String, String), Error> {
             "有人使用了您的暂停码,您的证书现已暂停使用。",
             "Your suspension code was used; the certificate is suspended now.",
         ),
+        "certificate-resumed" => (
+            "您的证书已恢复使用",
+            "Your certificate is in use again",
+            "有人以您的身份重新通过身份核验,您被暂停的证书现已恢复使用。",
+            "Somebody proved anew to be you, and your suspended certificate is good again.",
+        ),
         "contest-decided" => (
             "证书争议已有决定",
             "The contest about your certificate was decided",

@@ -3,7 +3,7 @@
 //! the code works, once.
 //!
 //! Whoever stands at the counter with somebody else's card has two officers against them, and the owner of the card hears of
-//! it in time to object.
+//! it in time to object: until the code is used, any officer of the department takes the check back.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -100,6 +100,7 @@ impl Services {
             expires_at: None,
             failures: 0,
             used_at: None,
+            withdrawn: None,
         };
         let rows = vec![Row::Citizen(Change::Check(row.clone()))];
         self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
@@ -168,6 +169,22 @@ impl Services {
         };
         let instant = |millis| Timestamp::new(from_millis(millis));
         Ok(Confirmed { code, works_from: instant(works_from), expires_at: instant(expires_at) })
+    }
+
+    /// Takes a check back whose code was not used: the code works no more, and who it was about is forgotten.
+    pub async fn withdraw_check(&self, caller: &Caller, id: &str, statement: &str) -> Result<(), Error> {
+        let check = self.find_check(id).await?;
+        let checked = self.check_statement_about(caller, &check, Act::WithdrawIdentity, statement).await?;
+        let Signed { statement, mut rows, decision } = self.signed(&check, Act::WithdrawIdentity, checked)?;
+        let commitment = withdrawal_commitment(id, &statement);
+        let entry = self.operation(EventType::CA_EVENT, &commitment, decision, commitment.to_vec())?;
+        rows.push(Row::Citizen(Change::WithdrawCheck { id: id.to_owned(), statement }));
+        match self.journal.commit(Commit { kind: Kind::Other, rows, entries: vec![(OPERATIONS.to_owned(), entry)] }).await {
+            Err(Error::Store(store::Error::Conflict)) => {
+                Err(Error::WrongState { what: "identity check", found: "used".to_owned(), expected: "unused" })
+            }
+            other => other.map(drop),
+        }
     }
 
     async fn check_statement_about(&self, caller: &Caller, check: &IdentityCheck, act: Act, statement: &str) -> Result<Checked, Error> {
@@ -278,6 +295,11 @@ pub(in crate::services) fn code_commitment(check: &str, statement: &[u8; 32], co
     })))
 }
 
+/// The body of the leaf that takes a check back.
+pub(in crate::services) fn withdrawal_commitment(check: &str, statement: &[u8; 32]) -> [u8; 32] {
+    sha256(&canonical(&json!({"identity_check": check, "withdrawn": hex::encode(statement)})))
+}
+
 /// The code, typed by whom it was given to.
 pub struct Counter;
 
@@ -299,7 +321,7 @@ impl Proofing for Counter {
         }
         let now = millis(now);
         let works = row.works_from.is_some_and(|from| from <= now) && row.expires_at.is_some_and(|end| now < end);
-        if !works || row.used_at.is_some() || row.failures >= MOST_FAILURES {
+        if !works || row.used_at.is_some() || row.withdrawn.is_some() || row.failures >= MOST_FAILURES {
             return Err(Error::ProofingRefused);
         }
         let check = services.open_check(row)?;

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     crypto::digest::sha256,
-    policy::{Assurance, IdentityNumber, jws::canonical},
+    policy::{AlternativeName, Assurance, IdentityNumber, NameKind, jws::canonical},
     store::{
         self,
         citizens::{Change, ProofingRow},
@@ -29,8 +29,10 @@ use crate::{
     world::{millis, random},
 };
 
-/// How long a proof can be used for an enrolment.
+/// How long a proof can be used.
 pub(super) const PROOF_LIFE: Duration = Duration::hours(24);
+/// How long an identity check waits for its confirmation before it is forgotten.
+const CHECK_PATIENCE: Duration = Duration::days(30);
 
 /// A way to find out who somebody is.
 #[async_trait]
@@ -65,9 +67,11 @@ pub struct ProvenSubject {
 }
 
 /// The result of proofing, and all that leaves it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proofed {
     pub assurance: Assurance,
+    /// The only profile that it counts for: that of the code from a counter.
+    pub profile: Option<String>,
     /// The same for the same subject; without the identity key it leads to nobody.
     pub reference: [u8; 32],
     pub evidence: [u8; 32],
@@ -92,7 +96,12 @@ impl Services {
         // serde_json writes UTF-8 only.
         let evidence = String::from_utf8(canonical(&established.evidence)).expect("JSON is UTF-8");
         let row = format!("proofing/{id}");
-        let proofed = Proofed { assurance: established.assurance, reference: established.reference, evidence: sha256(evidence.as_bytes()) };
+        let proofed = Proofed {
+            assurance: established.assurance,
+            profile: established.evidence.get("profile").and_then(Value::as_str).map(str::to_owned),
+            reference: established.reference,
+            evidence: sha256(evidence.as_bytes()),
+        };
         let mut rows = established.rows;
         rows.push(Row::Citizen(Change::Proofing(ProofingRow {
             sealed_subject: Some(self.sealer.seal(&row, &established.subject.to_json(), &*self.entropy)),
@@ -108,6 +117,7 @@ impl Services {
             created_at: millis(now),
             expires_at: millis(now + PROOF_LIFE),
             enrolment: None,
+            resumed: None,
         })));
         match self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await {
             // Whatever was presented was used meanwhile.
@@ -131,8 +141,9 @@ impl Services {
 
     /// Forgets logins, proofs and counter checks that nobody came back for.
     pub(super) async fn forget_unused_proofs(&self) -> Result<u64, Error> {
+        let now = self.clock.now();
         let mut tx = self.db.begin_write().await?;
-        let forgotten = store::citizens::forget(tx.connection(), millis(self.clock.now())).await?;
+        let forgotten = store::citizens::forget(tx.connection(), millis(now), millis(now - CHECK_PATIENCE)).await?;
         tx.commit().await?;
         Ok(forgotten)
     }
@@ -149,6 +160,6 @@ impl ProvenSubject {
 pub(super) fn check_contact(text: &str) -> Result<(), Error> {
     let digits = |text: &str| (7..=15).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
     let telephone = text.strip_prefix('+').is_some_and(digits);
-    let mail = crate::policy::AlternativeName::parse(crate::policy::NameKind::Mail, text).is_ok();
+    let mail = AlternativeName::parse(NameKind::Mail, text).is_ok();
     if telephone || mail { Ok(()) } else { Err(Error::malformed("contact", "a mail address, or a telephone number as +8613…")) }
 }

@@ -2,7 +2,8 @@
 //!
 //! A login that is begun is a row: the state by which the answer finds it, the browser that began it, and, sealed, the nonce
 //! and the PKCE verifier. It is used once, within minutes, by that browser. The ID token's signature, issuer, audience, times
-//! and nonce are checked by the `openidconnect` crate, against our clock. How much a login is worth says the provider's `acr`,
+//! and nonce are checked by the `openidconnect` crate, against our clock. The person logs in anew: a session that somebody left
+//! open at the provider proves nothing. How much a login is worth says the provider's `acr`,
 //! and what an `acr` is worth says the configuration; one that it does not name is worth nothing.
 
 use std::{collections::BTreeMap, time::Duration as Wait};
@@ -35,10 +36,12 @@ use crate::{
 
 /// How long a person may take to log in.
 const FLOW_LIFE: Duration = Duration::minutes(10);
-/// How old an ID token may be, and how far the provider's clock ahead.
+/// How long ago a login and its ID token may be, and how far the provider's clock ahead.
 const TOKEN_AGE: Duration = Duration::minutes(10);
 const CLOCK_SKEW: Duration = Duration::minutes(2);
 const REQUEST_TIME: Wait = Wait::from_secs(10);
+/// How many logins may be under way; whoever begins one more is told to come again.
+const MOST_FLOWS: i64 = 10_000;
 /// The largest answer of a provider that is read.
 const MOST_OCTETS: usize = 256 * 1024;
 const LONGEST_PARAMETER: usize = 4096;
@@ -207,6 +210,10 @@ impl Services {
     /// Begins a login at the configured provider.
     pub async fn begin_login(&self) -> Result<Begun, Error> {
         let provider = self.provider()?;
+        let under_way = store::citizens::count_flows(&mut self.db.read().await?, millis(self.clock.now())).await?;
+        if under_way >= MOST_FLOWS {
+            return Err(Error::Busy);
+        }
         let client = provider.discover().await?;
         let secret = || hex::encode(random::<32>(&*self.entropy));
         let (state, cookie, secrets) = (secret(), secret(), Secrets { nonce: secret(), verifier: secret() });
@@ -214,7 +221,9 @@ impl Services {
         let (state_in_url, nonce) = (state.clone(), secrets.nonce.clone());
         let mut request = client
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || CsrfToken::new(state_in_url), move || Nonce::new(nonce))
-            .set_pkce_challenge(challenge);
+            .set_pkce_challenge(challenge)
+            .add_prompt(CoreAuthPrompt::Login)
+            .set_max_age(TOKEN_AGE.unsigned_abs());
         for scope in &provider.scopes {
             request = request.add_scope(scope.clone());
         }
@@ -338,7 +347,11 @@ impl Provider {
             .id_token_verifier()
             .set_allowed_algs(ALGORITHMS)
             .set_time_fn(move || instant(now))
-            .set_issue_time_verifier_fn(move |issued| issued_in_time(issued.timestamp(), now.unix_timestamp()));
+            .set_issue_time_verifier_fn(move |issued| in_time(issued.timestamp(), now.unix_timestamp()))
+            .set_auth_time_verifier_fn(move |login| match login {
+                Some(login) => in_time(login.timestamp(), now.unix_timestamp()),
+                None => Err("it does not say when the person logged in".to_owned()),
+            });
         let claims = token.claims(&verifier, &Nonce::new(secrets.nonce)).map_err(|error| refused(&error))?;
         if let Some(expected) = claims.access_token_hash() {
             let algorithm = token.signing_alg().map_err(|error| refused(&error))?;
@@ -372,12 +385,13 @@ fn instant(now: OffsetDateTime) -> chrono::DateTime<chrono::Utc> {
     chrono::DateTime::from_timestamp(now.unix_timestamp(), 0).unwrap_or_default()
 }
 
-fn issued_in_time(issued: i64, now: i64) -> Result<(), String> {
-    let age = Duration::seconds(now.saturating_sub(issued));
+/// Whether the person logged in, and the token was issued, just now (OpenID Connect Core §3.1.3.7 (10) and (13)).
+fn in_time(at: i64, now: i64) -> Result<(), String> {
+    let age = Duration::seconds(now.saturating_sub(at));
     if age > TOKEN_AGE {
-        return Err("it was issued too long ago".to_owned());
+        return Err("the login was too long ago".to_owned());
     }
-    if age < -CLOCK_SKEW { Err("it was issued in the future".to_owned()) } else { Ok(()) }
+    if age < -CLOCK_SKEW { Err("the login is in the future".to_owned()) } else { Ok(()) }
 }
 
 /// Standard and other claims by name.
@@ -393,9 +407,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_token_is_young_and_not_from_the_future() {
+    fn a_login_is_young_and_not_from_the_future() {
         for (age, accepted) in [(0, true), (600, true), (601, false), (-120, true), (-121, false)] {
-            assert_eq!(issued_in_time(1_000_000 - age, 1_000_000).is_ok(), accepted, "{age}");
+            assert_eq!(in_time(1_000_000 - age, 1_000_000).is_ok(), accepted, "{age}");
         }
     }
 

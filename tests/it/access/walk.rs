@@ -159,6 +159,7 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         get("/certificates/{id}", format!("/certificates/{certificate}.pem"), everybody(200)),
         get("/certificates/{id}/receipt", format!("/certificates/{certificate}/receipt"), everybody(200)),
         get("/certificates/{id}/status-proof", format!("/certificates/{certificate}/status-proof"), everybody(200)),
+        get("/certificates/{id}/evidence", format!("/certificates/{certificate}/evidence"), vec![to(&[&OFFICERS, &[Holder]], 200)]),
         post("/certificates/{id}/revocation", format!("/certificates/{certificate}/revocation"), unreadable(), {
             decides(&[Holder, Registrar, Approver, Administrator, OwnAdministrator])
         }),
@@ -176,8 +177,18 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         get("/citizens/checks/{id}", format!("/citizens/checks/{check}"), vec![to(&[&OFFICERS], 200)]),
         post("/citizens/checks/{id}/statement", format!("/citizens/checks/{check}/statement"), unreadable(), decides(&[Registrar])),
         post("/citizens/checks/{id}/confirmation", format!("/citizens/checks/{check}/confirmation"), unreadable(), decides(&[Approver])),
+        post("/citizens/checks/{id}/withdrawal", format!("/citizens/checks/{check}/withdrawal"), unreadable(), {
+            decides(&[Registrar, Approver, Administrator, OwnAdministrator])
+        }),
         post("/citizens/proofs", "/citizens/proofs".into(), Some(json!({"code": "x"})), everybody(400)),
         post("/citizens/oidc", "/citizens/oidc".into(), Some(json!({})), everybody(404)),
+        get("/citizens/oidc", "/citizens/oidc".into(), everybody(404)),
+        post(
+            "/citizens/resumptions",
+            "/citizens/resumptions".into(),
+            Some(json!({"proof": "x", "certificate": certificate})),
+            everybody(403),
+        ),
         get("/citizens/oidc/callback", "/citizens/oidc/callback".into(), everybody(403)),
         post(
             "/citizens/enrolments",

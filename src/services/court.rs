@@ -1,0 +1,169 @@
+//! Evidence: one file for whoever must decide whether a certificate was issued, held and revoked as it should have been, and
+//! has nothing but the file and the trust bundle.
+//!
+//! It holds the certificate, every change of its status with its receipt, the proof of the status, and behind each change the
+//! decision, the statements with the certificates of those who signed them, and the text of the policy. Nothing in it is
+//! personal beyond what the certificates show. Everything is named by its digest, so that `judge.rs` can say what was altered.
+
+pub mod judge;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Services, error::Error, logs::SignedCheckpoint, revoke::digest};
+use crate::{
+    ledger::{Entry, StatusKey},
+    policy::{SignerReference, Statement},
+    store::{self, CertificateRow, StatementRow},
+};
+
+pub const FORMAT: &str = "hufu/evidence@v1";
+/// The largest file that is read.
+pub const MOST_OCTETS: usize = 16 * 1024 * 1024;
+
+/// The file, `hufu/evidence@v1`. All digests are in lower-case hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    pub format: String,
+    /// The id of the certificate that all this is about.
+    pub about: String,
+    /// By id: that certificate, and those of everybody who signed a statement.
+    pub certificates: BTreeMap<String, Exhibit>,
+    /// By decision hash: the text that it is the hash of.
+    pub decisions: BTreeMap<String, String>,
+    /// By digest.
+    pub statements: BTreeMap<String, Signed>,
+    /// By digest: the canonical text of a version of the policy.
+    pub policies: BTreeMap<String, String>,
+    /// By log: the checkpoint under which all receipts of that log are.
+    pub checkpoints: BTreeMap<String, String>,
+}
+
+/// A certificate with what its log says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exhibit {
+    pub pem: String,
+    /// Receipts of every change of its status, the issue first.
+    pub history: Vec<String>,
+    pub status_proof: String,
+}
+
+/// A statement (JWS).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    pub jws: String,
+    /// The list that it is about, when it approves one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Vec<String>>,
+}
+
+impl Services {
+    /// Everything about one certificate, as of the newest checkpoints.
+    pub async fn evidence(&self, row: &CertificateRow) -> Result<Evidence, Error> {
+        let mut gathering = Gathering { services: self, signed: BTreeMap::new(), evidence: self.empty_evidence(row) };
+        let history = gathering.exhibit(row).await?;
+        let decisions: BTreeSet<[u8; 32]> = history.iter().map(|entry| entry.digests.decision).collect();
+        for hash in decisions {
+            gathering.decision(&hash).await?;
+        }
+        for policy in history.iter().map(|entry| entry.digests.policy).collect::<BTreeSet<_>>() {
+            gathering.policy(&policy).await?;
+        }
+        Ok(gathering.evidence)
+    }
+
+    fn empty_evidence(&self, row: &CertificateRow) -> Evidence {
+        Evidence {
+            format: FORMAT.to_owned(),
+            about: hex::encode(&row.id),
+            certificates: BTreeMap::new(),
+            decisions: BTreeMap::new(),
+            statements: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+        }
+    }
+}
+
+struct Gathering<'a> {
+    services: &'a Services,
+    /// One checkpoint a log, the same for every receipt.
+    signed: BTreeMap<String, SignedCheckpoint>,
+    evidence: Evidence,
+}
+
+impl Gathering<'_> {
+    /// Adds a certificate with its history, and answers the leaves of that.
+    async fn exhibit(&mut self, row: &CertificateRow) -> Result<Vec<Entry>, Error> {
+        let (services, log) = (self.services, &row.authority);
+        let signed = match self.signed.get(log) {
+            Some(signed) => signed.clone(),
+            None => services.checkpoint(log)?,
+        };
+        self.signed.insert(log.clone(), signed.clone());
+        self.evidence.checkpoints.insert(log.clone(), signed.note.to_string());
+
+        let key = StatusKey::from_tbs_digest(&digest(&row.id)?);
+        let status = services.logs.status(log, &key).ok_or_else(|| Error::unknown("receipt", hex::encode(&row.id)))?;
+        let (mut history, mut entries) = (Vec::new(), Vec::new());
+        // The map may have run ahead of the checkpoint.
+        for change in status.changes.iter().take_while(|change| change.index < signed.checkpoint.size) {
+            let receipt = services.receipt_at(log, change.index, &signed).await?;
+            entries.push(receipt.entry().map_err(|error| Error::Ledger(error.to_string()))?);
+            history.push(receipt.to_string());
+        }
+        let status_proof = services.status_proof_at(log, &key, &signed).await?.to_string();
+        let pem = services.assemble_certificate(row)?.to_pem();
+        self.evidence.certificates.insert(hex::encode(&row.id), Exhibit { pem, history, status_proof });
+        Ok(entries)
+    }
+
+    async fn decision(&mut self, hash: &[u8; 32]) -> Result<(), Error> {
+        let missing = || Error::Corrupt(format!("decision {} is not there", hex::encode(hash)));
+        let (row, statements) = {
+            let mut connection = self.services.db.read().await?;
+            let row = store::statements::find_decision(&mut connection, hash).await?.ok_or_else(missing)?;
+            let digests = store::statements::of_decision(&mut connection, hash).await?;
+            (row, store::statements::find_many(&mut connection, &digests).await?)
+        };
+        self.evidence.decisions.insert(hex::encode(hash), row.canonical);
+        for statement in statements {
+            self.statement(statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn statement(&mut self, row: StatementRow) -> Result<(), Error> {
+        let (list, signer) = {
+            let mut connection = self.services.db.read().await?;
+            let list = store::statements::list(&mut connection, &row.about).await?;
+            let signer = match (&row.signer_certificate, Statement::parse(&row.jws)?.signer()) {
+                (Some(id), SignerReference::Certificate(_)) => store::certificates::find(&mut connection, id).await?,
+                _ => None,
+            };
+            (list, signer)
+        };
+        let list = (!list.is_empty()).then_some(list);
+        self.evidence.statements.insert(hex::encode(&row.digest), Signed { jws: row.jws, list });
+        match signer {
+            Some(signer) if !self.evidence.certificates.contains_key(&hex::encode(&signer.id)) => self.exhibit(&signer).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    async fn policy(&mut self, digest: &[u8; 32]) -> Result<(), Error> {
+        let row = {
+            let mut connection = self.services.db.read().await?;
+            store::statements::find_policy_version(&mut connection, digest).await?
+        };
+        let row = row.ok_or_else(|| Error::Corrupt(format!("policy {} is not there", hex::encode(digest))))?;
+        self.evidence.policies.insert(hex::encode(digest), row.text);
+        Ok(())
+    }
+}
