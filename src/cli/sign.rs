@@ -18,7 +18,7 @@ use super::{source::Source, time_stamp};
 use crate::{
     config::read_passphrase,
     crypto::{
-        Digest, Secret,
+        ALGORITHMS, Digest, Secret,
         keys::{SigningKey, SoftwareKey, software::decrypt_pem},
     },
     files,
@@ -156,8 +156,8 @@ impl Signer {
             let file = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
             certificates.splice(0..0, Certificate::parse_many(&file).with_context(|| format!("reading {}", path.display()))?);
         }
-        let key =
-            SoftwareKey::from_pkcs8(&secret).with_context(|| format!("{}: not a key of a kind that signs here", sign.key.display()))?;
+        let kinds = ALGORITHMS.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
+        let key = SoftwareKey::from_pkcs8(&secret).with_context(|| format!("{} is not a key of {kinds}", sign.key.display()))?;
         let own = certificates.iter().position(|certificate| certificate.public_key() == Ok(key.public_key()));
         let own = own.context("there is no certificate of this key: name it with --certificate FILE")?;
         let certificate = certificates.remove(own);

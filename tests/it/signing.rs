@@ -143,6 +143,9 @@ async fn what_cannot_become_a_good_signature_is_not_made(family: Family) {
     std::fs::write(&wrong, "wrong\n").unwrap();
     let base = || sign(&ca, &person);
     let locked = encrypted(&ca, &person);
+    let rsa = ca.scratch().join("rsa.key");
+    let made = Command::new("openssl").args(["genpkey", "-quiet", "-algorithm", "RSA", "-out"]).arg(&rsa).status().unwrap();
+    assert!(made.success());
     let (with, missing) = (|passphrase: &Path| Some(passphrase.to_owned()), ca.scratch().join("missing"));
     let mut cases = vec![
         ("another's certificate", Sign { certificate: Some(auditor.files.with_extension("crt")), ..base() }, "no certificate of this key"),
@@ -155,6 +158,7 @@ async fn what_cannot_become_a_good_signature_is_not_made(family: Family) {
             "passphrase is wrong",
         ),
         ("a key that is none", Sign { key: wrong.clone(), ..base() }, "reading"),
+        ("a key of another kind", Sign { key: rsa, ..base() }, "is not a key of p256, p384, sm2, ed25519"),
         ("no key", Sign { key: missing.clone(), ..base() }, "missing"),
         ("no file", Sign { file: missing.clone(), ..base() }, "missing"),
         ("itself", Sign { out: Some(ca.scratch().join("content")), ..base() }, "would replace"),
