@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hufu::cli::{
     bench::Bench, citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, evidence, ledger::Ledger,
-    policy::Policy, register,
-    renew::Renew, revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend, token::Token, verify::Verify,
+    policy::Policy, register, renew::Renew, revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend, token::Token,
+    verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.

@@ -94,8 +94,8 @@ codes! {
 pub struct Problem {
     code: Code,
     detail: String,
-    /// The rule of the policy that refused, and what it was that was not to be done.
-    refusal: Option<(String, Option<Act>)>,
+    /// The rule of the policy that refused, and what it was that was not to be done. Boxed: few problems have one.
+    refusal: Option<Box<(String, Option<Act>)>>,
     retry_after: Option<Duration>,
 }
 
@@ -153,16 +153,16 @@ impl Problem {
 
     /// The rule that refused, as a stable word.
     pub fn rule(&self) -> &str {
-        self.refusal.as_ref().map_or(self.code.name, |(rule, _)| rule.as_str())
+        self.refusal.as_ref().map_or(self.code.name, |refusal| refusal.0.as_str())
     }
 
     /// What was not to be done, where a rule of the policy says so.
     pub fn act(&self) -> &'static str {
-        self.refusal.as_ref().and_then(|(_, act)| *act).map_or("", Act::as_str)
+        self.refusal.as_ref().and_then(|refusal| refusal.1).map_or("", Act::as_str)
     }
 
     fn of_rule(self, rule: &str, act: Option<Act>) -> Self {
-        Self { refusal: Some((rule.to_owned(), act)), ..self }
+        Self { refusal: Some(Box::new((rule.to_owned(), act))), ..self }
     }
 
     fn after(self, wait: Duration) -> Self {

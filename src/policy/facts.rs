@@ -134,7 +134,7 @@ impl Vocabulary {
         })
     }
 
-    fn person(&self, actor: &Actor) -> Result<Entity, cedar_policy::EntityAttrEvaluationError> {
+    fn person(&self, actor: &Actor) -> Result<Entity, Box<cedar_policy::EntityAttrEvaluationError>> {
         let departments_of = |role: Role| {
             let grants = actor.roles.iter().filter(|grant| grant.role == role);
             RestrictedExpression::new_set(grants.map(|grant| RestrictedExpression::new_entity_uid(self.department(grant.department))))
@@ -142,10 +142,10 @@ impl Vocabulary {
         let mut found: Attributes = Role::ALL.iter().map(|role| (place(*role).to_owned(), departments_of(*role))).collect();
         let roles = actor.roles.iter().map(|grant| self.role(grant.role));
         found.insert("roles".to_owned(), RestrictedExpression::new_set(roles));
-        Entity::new(self.principal(actor), found, HashSet::new())
+        Ok(Entity::new(self.principal(actor), found, HashSet::new())?)
     }
 
-    fn profile(&self, profile: &Profile) -> Result<Entity, cedar_policy::EntityAttrEvaluationError> {
+    fn profile(&self, profile: &Profile) -> Result<Entity, Box<cedar_policy::EntityAttrEvaluationError>> {
         let approvals = profile.approvals();
         let number = |number: usize| RestrictedExpression::new_long(i64::try_from(number).unwrap_or(i64::MAX));
         let roles = |roles: &mut dyn Iterator<Item = Role>| RestrictedExpression::new_set(roles.map(|role| self.role(role)));
@@ -157,7 +157,7 @@ impl Vocabulary {
             ("approvals", number(approvals.count)),
             ("departments", number(approvals.departments)),
         ]);
-        Entity::new(uid(&self.profile, profile.name().as_str()), found, HashSet::new())
+        Ok(Entity::new(uid(&self.profile, profile.name().as_str()), found, HashSet::new())?)
     }
 
     /// The departments of a path, each in the next one, the last in the installation.

@@ -239,7 +239,7 @@ fn clerk(profile: &str) -> Request {
 // ---- what it became ----
 
 fn to_be_signed(subject: &Name, extensions: Vec<Extension>) -> Vec<u8> {
-    let key = crate::crypto::PublicKey::from_spki(&KEY.with(|key| rcgen::PublicKeyData::subject_public_key_info(key))).unwrap();
+    let key = crate::crypto::PublicKey::from_spki(&KEY.with(rcgen::PublicKeyData::subject_public_key_info)).unwrap();
     let draft = Draft {
         serial: SerialNumber::generate(&SystemEntropy, datetime!(2030-01-01 0:00 UTC)),
         signature_algorithm: algorithms::P256.signature_algorithm(),

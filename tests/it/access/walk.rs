@@ -71,7 +71,6 @@ const PEOPLE: [Who; 10] = [
 ];
 /// Whoever works for the department or for the whole installation.
 const OFFICERS: [Who; 5] = [Registrar, Approver, Administrator, OwnAdministrator, Auditor];
-const TOKENS: [Who; 4] = [Token, OwnToken, OtherToken, PoorToken];
 
 /// One address, and whom it answers how. Who is not named is refused: 401 without anything, 403 otherwise.
 struct Row {
@@ -127,8 +126,8 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         }),
         post("/suspensions", "/suspensions".into(), Some(json!({"code": "x"})), everybody(400)),
         // Departments.
-        get("/departments", "/departments".into(), vec![to(&[&PEOPLE, &[Token, OwnToken, OtherToken]], 200)]),
-        get("/departments/{id}", format!("/departments/{department}"), vec![to(&[&PEOPLE, &[Token, OwnToken]], 200)]),
+        get("/departments", "/departments".into(), vec![to(&[&PEOPLE, &[Token, OwnToken, OtherToken, PoorToken]], 200)]),
+        get("/departments/{id}", format!("/departments/{department}"), vec![to(&[&PEOPLE, &[Token, OwnToken, PoorToken]], 200)]),
         post("/departments", "/departments".into(), Some(json!({"name": "x", "organizations": []})), vec![(vec![Administrator], 400)]),
         // Officers.
         get("/officers", "/officers".into(), vec![(vec![Administrator, Auditor], 200)]),
