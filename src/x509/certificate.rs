@@ -11,11 +11,11 @@ use der::{
     pem::LineEnding,
 };
 use time::OffsetDateTime;
-use x509_cert::{ext::pkix::KeyUsage, time::Time};
+use x509_cert::ext::pkix::KeyUsage;
 
 use super::{
     CertificateExtensions, DistinguishedName, Error, SerialNumber, Signed, certificate_extensions::Access, constraints::BasicConstraints,
-    distribution_point::DistributionPoint, general_name::GeneralName, instant, tlv,
+    distribution_point::DistributionPoint, general_name::GeneralName, instant::TimeField, tlv,
 };
 use crate::crypto::{self, PublicKey, Strength, VerifyingKey, digest::sha256};
 
@@ -288,7 +288,7 @@ impl Contents {
         }
         let issuer = DistinguishedName::decode(AnyRef::decode(&mut reader)?)?;
         let mut validity = tlv::parts(AnyRef::decode(&mut reader)?, Tag::Sequence)?;
-        let (not_before, not_after) = (Time::decode(&mut validity)?, Time::decode(&mut validity)?);
+        let (TimeField(not_before), TimeField(not_after)) = (TimeField::decode(&mut validity)?, TimeField::decode(&mut validity)?);
         validity.finish()?;
         let subject = DistinguishedName::decode(AnyRef::decode(&mut reader)?)?;
         let spki = reader.tlv_bytes()?;
@@ -308,8 +308,8 @@ impl Contents {
             serial: serial.value().into(),
             issuer,
             subject,
-            not_before: instant::from_time(not_before)?,
-            not_after: instant::from_time(not_after)?,
+            not_before,
+            not_after,
             extensions: extensions
                 .map(|list| CertificateExtensions::decode(AnyRef::from_der(list.value())?))
                 .transpose()?

@@ -7,6 +7,7 @@ use const_oid::db::rfc5280;
 use der::{
     Decode, Reader, Tag, Tagged,
     asn1::{AnyRef, ObjectIdentifier},
+    flagset::FlagSet,
 };
 use x509_cert::ext::pkix::KeyUsage;
 
@@ -68,10 +69,13 @@ impl CertificateExtensions {
         self.present.iter().any(|(found, _)| *found == id)
     }
 
-    /// `SEQUENCE OF Extension`.
+    /// `SEQUENCE OF Extension`. An empty one, which `SIZE (1..MAX)` forbids, says no more than none, and exists.
     pub(super) fn decode(list: AnyRef<'_>) -> der::Result<Self> {
         let mut extensions = Self::default();
         let mut reader = tlv::parts(list, Tag::Sequence)?;
+        if reader.is_finished() {
+            return Ok(extensions);
+        }
         let values = tlv::list(&mut reader, split)?;
         extensions.present = values.iter().map(|(id, critical, _)| (*id, *critical)).collect();
         let mut ids: Vec<_> = values.iter().map(|(id, ..)| *id).collect();
@@ -87,7 +91,7 @@ impl CertificateExtensions {
         match id {
             rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER => self.authority_key_identifier = Some(AuthorityKeyIdentifier::parse(value)?),
             rfc5280::ID_CE_SUBJECT_KEY_IDENTIFIER => self.subject_key_identifier = Some(octet_string(value)?.to_vec()),
-            rfc5280::ID_CE_KEY_USAGE => self.key_usage = Some(KeyUsage::from_der(value)?),
+            rfc5280::ID_CE_KEY_USAGE => self.key_usage = Some(key_usage(value)?),
             rfc5280::ID_CE_EXT_KEY_USAGE => self.extended_key_usage = Some(purposes(value)?),
             rfc5280::ID_CE_BASIC_CONSTRAINTS => self.basic_constraints = Some(BasicConstraints::parse(value)?),
             rfc5280::ID_CE_SUBJECT_ALT_NAME => self.subject_alt_names = Some(alternative_names(value)?),
@@ -139,6 +143,22 @@ fn octet_string(der: &[u8]) -> der::Result<&[u8]> {
     let value = AnyRef::from_der(der)?;
     value.tag().assert_eq(Tag::OctetString)?;
     Ok(value.value())
+}
+
+/// Its nine bits; some authorities write more of them (RFC 5280 §4.2.1.3).
+fn key_usage(der: &[u8]) -> der::Result<KeyUsage> {
+    let value = AnyRef::from_der(der)?;
+    value.tag().assert_eq(Tag::BitString)?;
+    let [unused @ 0..=7, octets @ ..] = value.value() else { return Err(Tag::BitString.value_error().into()) };
+    let mut octets = octets.to_vec();
+    match octets.last_mut() {
+        Some(last) => *last &= 0xff << unused,
+        None if *unused == 0 => {}
+        None => return Err(Tag::BitString.value_error().into()),
+    }
+    // Bit 0 of the ASN.1 is the most significant of its octet, and the least significant of the flags.
+    let octet = |index: usize| octets.get(index).copied().unwrap_or_default().reverse_bits();
+    Ok(KeyUsage(FlagSet::new_truncated(u16::from_le_bytes([octet(0), octet(1)]))))
 }
 
 fn integer(der: &[u8]) -> der::Result<u32> {

@@ -16,16 +16,13 @@ use der::{
 };
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
-use x509_cert::{
-    ext::{
-        Extension, Extensions,
-        pkix::{
-            AuthorityKeyIdentifier,
-            crl::dp::IssuingDistributionPoint,
-            name::{DistributionPointName, GeneralName as GeneralNameField},
-        },
+use x509_cert::ext::{
+    Extension, Extensions,
+    pkix::{
+        AuthorityKeyIdentifier,
+        crl::dp::IssuingDistributionPoint,
+        name::{DistributionPointName, GeneralName as GeneralNameField},
     },
-    time::Time,
 };
 
 pub use x509_cert::ext::pkix::CrlReason;
@@ -34,7 +31,8 @@ use super::{
     DistinguishedName, Error, GeneralName, Signed,
     certificate_extensions::AuthorityKeyIdentifier as AuthorityKeyIdentifierField,
     distribution_point::{IssuingDistributionPoint as Scope, PointName},
-    extension_list, instant,
+    extension_list,
+    instant::{self, TimeField},
 };
 
 const WHAT: &str = "CRL";
@@ -102,8 +100,8 @@ impl CrlDraft {
             version: Some(V2),
             signature: self.signature_algorithm.clone(),
             issuer: AnyRef::from_der(&self.issuer)?,
-            this_update: instant::time(self.this_update)?,
-            next_update: Some(instant::time(self.next_update)?),
+            this_update: TimeField(self.this_update),
+            next_update: Some(TimeField(self.next_update)),
             // Absent when there is none (RFC 5280 §5.1.2.6).
             revoked_certificates: (!entries.is_empty()).then_some(entries),
             extensions: Some(self.extensions()?),
@@ -137,7 +135,7 @@ impl RevokedEntry {
         }
         Ok(RevokedCertificate {
             serial: AnyRef::new(Tag::Integer, &self.serial)?,
-            revocation_date: instant::time(self.revoked_at)?,
+            revocation_date: TimeField(self.revoked_at),
             extensions: (!extensions.is_empty()).then_some(extensions),
         })
     }
@@ -148,7 +146,7 @@ impl RevokedEntry {
         fields.serial.decode_as::<IntRef<'_>>()?;
         Ok(Self {
             serial: fields.serial.value().to_vec(),
-            revoked_at: instant::from_time(fields.revocation_date)?,
+            revoked_at: fields.revocation_date.0,
             reason: extension_list::find(&extensions, ID_CE_CRL_REASONS)?,
             invalidity_date: extension_list::find::<GeneralizedTime>(&extensions, ID_CE_INVALIDITY_DATE)?
                 .map(instant::from_generalized_time)
@@ -249,8 +247,8 @@ impl<'a> CertificateList<'a> {
         Ok(Self {
             issuer: fields.issuer.to_der()?,
             issuer_name: DistinguishedName::decode(fields.issuer)?,
-            this_update: instant::from_time(fields.this_update)?,
-            next_update: fields.next_update.map(instant::from_time).transpose()?,
+            this_update: fields.this_update.0,
+            next_update: fields.next_update.map(|TimeField(next_update)| next_update),
             number: extension_list::find(&extensions, ID_CE_CRL_NUMBER)?,
             base_number: extension_list::find(&extensions, ID_CE_DELTA_CRL_INDICATOR)?,
             authority_key_identifier: key_identifier(&extensions)?,
@@ -273,8 +271,8 @@ struct TbsCertList<'a> {
     version: Option<u8>,
     signature: AlgorithmIdentifierOwned,
     issuer: AnyRef<'a>,
-    this_update: Time,
-    next_update: Option<Time>,
+    this_update: TimeField,
+    next_update: Option<TimeField>,
     revoked_certificates: Option<Vec<RevokedCertificate<'a>>>,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
     extensions: Option<Extensions>,
@@ -283,7 +281,7 @@ struct TbsCertList<'a> {
 #[derive(der::Sequence)]
 struct RevokedCertificate<'a> {
     serial: AnyRef<'a>,
-    revocation_date: Time,
+    revocation_date: TimeField,
     extensions: Option<Extensions>,
 }
 

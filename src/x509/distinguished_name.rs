@@ -120,12 +120,20 @@ fn level_attribute(attribute: AnyRef<'_>) -> der::Result<Vec<u8>> {
     push(&mut level, oid.as_bytes());
     match text(value) {
         Some(text) => push(&mut level, level_text(&text).as_bytes()),
+        None if !is_of_names(value.tag()) => return Err(value.tag().value_error().into()),
         // Of another type: equal only to the same octets of the same type.
         None => push(&mut level, &[&[0, value.tag().number().0 as u8], value.value()].concat()),
     }
     let mut whole = Vec::with_capacity(level.len() + 4);
     push(&mut whole, &level);
     Ok(whole)
+}
+
+/// What attributes of names consist of: text, and a few of them bits, octets or parts (X.520 §6).
+fn is_of_names(tag: Tag) -> bool {
+    let text = matches!(tag, Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::BmpString);
+    let old_text = matches!(tag, Tag::TeletexString | Tag::VisibleString | Tag::GeneralString | Tag::VideotexString);
+    text || old_text || matches!(tag, Tag::BitString | Tag::OctetString | Tag::Sequence)
 }
 
 /// Case, and white space at the ends and in runs, do not count.

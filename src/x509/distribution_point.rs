@@ -1,5 +1,7 @@
 //! Where revocation lists are, and which certificates a list is about (RFC 5280 §4.2.1.13, §5.2.5).
 
+use std::borrow::Cow;
+
 use der::{Decode, Reader, Tag, asn1::AnyRef};
 
 use super::{DistinguishedName, GeneralName, tlv};
@@ -61,9 +63,9 @@ impl PointName {
     }
 
     /// Every name it is, below this issuer.
-    pub fn names(&self, issuer: &DistinguishedName) -> Vec<GeneralName> {
+    pub fn names(&self, issuer: &DistinguishedName) -> Cow<'_, [GeneralName]> {
         match self {
-            Self::Full(names) => names.clone(),
+            Self::Full(names) => Cow::Borrowed(names),
             Self::Relative(rdn) => issuer.with_rdn(rdn).map(GeneralName::Directory).into_iter().collect(),
         }
     }
