@@ -18,26 +18,31 @@ pub(super) fn status(
     evidence: &Evidence<'_>,
     inputs: &EvidenceInputs,
 ) -> Status {
-    let points = certificate.extensions().crl_distribution_points.as_deref().unwrap_or_default();
-    // Without a point, and where the points leave reasons open, any list of the issuer will do (the last paragraph of §6.3.3).
-    let own = DistributionPoint { name: None, reasons: None, crl_issuer: None };
+    let question = Question { certificate, issuer, signers, evidence, inputs };
     let mut covered = Reasons::NONE;
     let mut obstacle = Obstacle::NoEvidence;
     let mut source = None;
-    for point in points.iter().chain(Some(&own)) {
-        for list in evidence.lists.iter().filter(|list| !list.is_delta()) {
-            if covered.contains(Reasons::ALL) {
-                break;
+    let mut looked_at = 0;
+    for list in newest_first(evidence.lists.iter().filter(|list| !list.is_delta())) {
+        let reasons = match question.reasons(list) {
+            Ok(reasons) if covered.contains(reasons) => continue,
+            Ok(reasons) => reasons,
+            Err(found) => {
+                obstacle = obstacle.max(found);
+                continue;
             }
-            let question = Question { certificate, issuer, signers, evidence, inputs };
-            match question.by_list(point, list) {
-                Ok(Finding { revoked: Some(entry), source }) => return revoked(entry, source),
-                Ok(Finding { revoked: None, source: found }) => {
-                    covered = covered.union(reasons(point, list));
-                    source.get_or_insert(found);
-                }
-                Err(found) => obstacle = obstacle.max(found),
+        };
+        looked_at += 1;
+        if looked_at > MAX_LISTS {
+            break;
+        }
+        match question.by_list(list) {
+            Ok(Finding { revoked: Some(entry), source }) => return revoked(entry, source),
+            Ok(Finding { revoked: None, source: found }) => {
+                covered = covered.union(reasons);
+                source.get_or_insert(found);
             }
+            Err(found) => obstacle = obstacle.max(found),
         }
     }
     match source {
@@ -47,12 +52,28 @@ pub(super) fn status(
     }
 }
 
+/// The most lists of one scope whose signature is checked for one certificate.
+const MAX_LISTS: usize = 32;
+/// The most distribution points of one certificate that are compared with a list, and names of each.
+const MAX_POINTS: usize = 32;
+const MAX_NAMES: usize = 32;
+
+/// Of two lists that are both in their time, the newer one knows more.
+fn newest_first<'l, 'a>(lists: impl Iterator<Item = &'l CertificateList<'a>>) -> Vec<&'l CertificateList<'a>>
+where
+    'a: 'l,
+{
+    let mut lists: Vec<_> = lists.collect();
+    lists.sort_by_key(|list| std::cmp::Reverse(list.this_update));
+    lists
+}
+
 fn revoked(entry: RevokedEntry, source: Source) -> Status {
     Status::Revoked { source, at: entry.revoked_at, reason: entry.reason, invalidity_date: entry.invalidity_date }
 }
 
 /// §6.3.3 (d).
-fn reasons(point: &DistributionPoint, list: &CertificateList<'_>) -> Reasons {
+fn reasons_of(point: &DistributionPoint, list: &CertificateList<'_>) -> Reasons {
     let of_list = list.scope.as_ref().and_then(|scope| scope.only_some_reasons).unwrap_or(Reasons::ALL);
     of_list.intersection(point.reasons.unwrap_or(Reasons::ALL))
 }
@@ -71,11 +92,27 @@ struct Finding {
 }
 
 impl Question<'_> {
-    /// What a complete list that is found at this point says, brought up to date by a delta list if there is one.
-    fn by_list(&self, point: &DistributionPoint, list: &CertificateList<'_>) -> Result<Finding, Obstacle> {
-        self.check_scope(point, list)?;
+    /// For which reasons a list speaks of the certificate, at whichever of its distribution points the list is found. Without a
+    /// point, and where the points leave reasons open, any list of the issuer will do (the last paragraph of §6.3.3).
+    fn reasons(&self, list: &CertificateList<'_>) -> Result<Reasons, Obstacle> {
+        let own = DistributionPoint { name: None, reasons: None, crl_issuer: None };
+        let points = self.certificate.extensions().crl_distribution_points.as_deref().unwrap_or_default();
+        let mut found: Result<Reasons, Obstacle> = Err(Obstacle::NoEvidence);
+        for point in points.iter().take(MAX_POINTS).chain(Some(&own)) {
+            found = match (found, self.check_scope(point, list).map(|()| reasons_of(point, list))) {
+                (Ok(one), Ok(other)) => Ok(one.union(other)),
+                (Ok(reasons), Err(_)) | (Err(_), Ok(reasons)) => Ok(reasons),
+                (Err(one), Err(other)) => Err(one.max(other)),
+            };
+        }
+        found
+    }
+
+    /// What a complete list says, brought up to date by the newest delta list if there is one.
+    fn by_list(&self, list: &CertificateList<'_>) -> Result<Finding, Obstacle> {
         self.check_form(list)?;
-        let delta = self.evidence.lists.iter().find(|delta| self.updates(delta, list));
+        let deltas = newest_first(self.evidence.lists.iter().filter(|delta| delta.is_delta()));
+        let delta = deltas.into_iter().take(MAX_LISTS).find(|delta| self.updates(delta, list));
         let current = |list: &CertificateList<'_>| is_current(list.this_update, list.next_update, self.inputs);
         // A list that is out of date is as good as new with a delta list that is not (§6.3.3 (a) (1)).
         if !current(list) && (delta.is_none() || list.this_update > self.inputs.at) {
@@ -120,7 +157,8 @@ impl Question<'_> {
         let issuer = self.certificate.issuer();
         let own = PointName::Full(vec![GeneralName::Directory(issuer.clone())]);
         let of_point = point.name.as_ref().unwrap_or(&own).names(issuer);
-        of_list.names(issuer).iter().any(|name| of_point.contains(name))
+        let of_point = &of_point[..of_point.len().min(MAX_NAMES)];
+        of_list.names(issuer).iter().take(MAX_NAMES).any(|name| of_point.contains(name))
     }
 
     /// Without a number lists cannot be put in order, so RFC 5280 §5.2.3 demands one; those of older rules have none.
@@ -162,3 +200,6 @@ const MAX_SIGNERS: usize = 8;
 fn signs_lists(certificate: &Certificate) -> bool {
     certificate.extensions().key_usage.as_ref().is_none_or(|usage| usage.crl_sign())
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ pub mod purpose;
 pub mod report;
 pub mod revocation;
 pub mod signature;
+#[cfg(test)]
+mod testing;
 
 pub use anchor::{Anchor, TrustStore};
 pub use path::{Inputs, Path, PathError, validate, validate_if};

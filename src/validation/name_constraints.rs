@@ -9,19 +9,45 @@ use super::{
 };
 use crate::x509::{Certificate, GeneralName, constraints::NameConstraints};
 
-/// The most comparisons for one path: authorities may list many subtrees and certificates many names.
-const MAX_COMPARISONS: usize = 1 << 18;
+/// What the comparisons of one search have cost, in octets of the names that were looked at: authorities may list many subtrees
+/// and certificates many names, and many paths may meet in them.
+#[derive(Default)]
+pub(super) struct NameWork(usize);
+
+impl NameWork {
+    const MOST: usize = 1 << 26;
+
+    fn add(&mut self, names: &[GeneralName], constraints: &NameConstraints) -> Result<(), PathError> {
+        let octets = |names: &mut dyn Iterator<Item = &GeneralName>| names.map(|name| 1 + size(name)).sum::<usize>();
+        let bases = || constraints.permitted.iter().chain(&constraints.excluded);
+        let work = octets(&mut names.iter()) * bases().count() + names.len() * octets(&mut bases());
+        self.0 = self.0.saturating_add(work);
+        if self.0 > Self::MOST { Err(PathError::TooMuchWork) } else { Ok(()) }
+    }
+}
+
+fn size(name: &GeneralName) -> usize {
+    match name {
+        GeneralName::Email(text) | GeneralName::Dns(text) | GeneralName::Uri(text) => text.len(),
+        GeneralName::Directory(name) => name.der().len(),
+        GeneralName::Ip(octets) | GeneralName::Other(_, octets) => octets.len(),
+        GeneralName::RegisteredId(oid) => oid.as_bytes().len(),
+    }
+}
 
 const EMAIL_ADDRESS: ObjectIdentifier = rfc3280::EMAIL_ADDRESS;
 
 /// The constraints of the authorities so far. Each must be kept, so what is permitted is what all of them permit.
-#[derive(Default)]
 pub(super) struct NameState<'a> {
     constraints: Vec<&'a NameConstraints>,
-    comparisons: usize,
+    work: &'a mut NameWork,
 }
 
 impl<'a> NameState<'a> {
+    pub fn new(work: &'a mut NameWork) -> Self {
+        Self { constraints: Vec::new(), work }
+    }
+
     /// §6.1.4 (g).
     pub fn add(&mut self, constraints: &'a NameConstraints) {
         self.constraints.push(constraints);
@@ -34,10 +60,7 @@ impl<'a> NameState<'a> {
         }
         let names = names_of(certificate);
         for constraints in &self.constraints {
-            self.comparisons = self.comparisons.saturating_add(names.len() * (constraints.permitted.len() + constraints.excluded.len()));
-            if self.comparisons > MAX_COMPARISONS {
-                return Err(PathError::TooMuchWork);
-            }
+            self.work.add(&names, constraints)?;
             if let Some(name) = names.iter().find(|name| !is_allowed(name, constraints)) {
                 return Err(PathError::NameConstraints(certificate.subject_text(), describe(name)));
             }

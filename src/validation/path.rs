@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use der::asn1::ObjectIdentifier;
 use time::OffsetDateTime;
 
-use super::{Anchor, PeerName, Policies, PolicyInputs, Purpose, TrustStore, processing, revocation::Obstacle};
+use super::{Anchor, PeerName, Policies, PolicyInputs, Purpose, TrustStore, name_constraints::NameWork, processing, revocation::Obstacle};
 use crate::{crypto::Strength, x509::Certificate};
 
 /// What is asked of a path, beside its end entity (RFC 5280 §6.1.1).
@@ -120,7 +120,19 @@ pub fn validate_if(
     inputs: &Inputs,
     accept: &mut dyn FnMut(&Path) -> Result<(), PathError>,
 ) -> Result<Path, PathError> {
-    let mut search = Search { bag, trust, inputs, accept, checks: 0, steps: 0, refused: HashMap::new(), failure: None };
+    let mut search = Search {
+        bag,
+        trust,
+        inputs,
+        accept,
+        checks: 0,
+        steps: 0,
+        paths: 0,
+        names: NameWork::default(),
+        authorities: HashMap::new(),
+        refused: HashMap::new(),
+        failure: None,
+    };
     match search.begin(leaf) {
         Some(path) => Ok(path),
         None => Err(search.failure.map_or(PathError::NoPath, |(_, error)| error)),
@@ -136,6 +148,11 @@ struct Search<'a> {
     checks: usize,
     /// Certificates that were tried in some place of some path.
     steps: usize,
+    /// Paths that reached an anchor.
+    paths: usize,
+    names: NameWork,
+    /// What was found out about those that may stand above others.
+    authorities: HashMap<*const u8, Result<(), PathError>>,
     /// Pairs of certificate and issuer whose signature did not verify.
     refused: HashMap<(*const u8, *const u8), PathError>,
     failure: Option<(Progress, PathError)>,
@@ -157,6 +174,8 @@ impl<'a> Search<'a> {
     /// The most signatures that are computed, so that a bag full of look-alikes costs a fraction of a second.
     const MAX_CHECKS: usize = 128;
     const MAX_STEPS: usize = 4096;
+    /// The most whole paths that are judged: each costs the names, policies and evidence of its certificates.
+    const MAX_PATHS: usize = 64;
 
     fn begin(&mut self, leaf: &Certificate) -> Option<Path> {
         // A root may be asked about itself. Of another anchor nobody has said that it is good, only what it issues.
@@ -225,7 +244,9 @@ impl<'a> Search<'a> {
         if path.iter().any(|seen| seen.spki() == issuer.spki() && seen.subject() == issuer.subject()) {
             return false;
         }
-        if let Err(error) = processing::check_authority(issuer, self.inputs.at) {
+        let at = self.inputs.at;
+        let fit = self.authorities.entry(issuer.der().as_ptr()).or_insert_with(|| processing::check_authority(issuer, at));
+        if let Err(error) = fit.clone() {
             self.fail(Progress::Candidate, error);
             return false;
         }
@@ -255,8 +276,9 @@ impl<'a> Search<'a> {
     }
 
     fn finish(&mut self, path: &[Certificate], anchor: &Anchor) -> Option<Path> {
+        self.paths += 1;
         let checked = if anchor.serves(self.inputs.purpose) {
-            processing::process(path, anchor, self.inputs)
+            processing::process(path, anchor, self.inputs, &mut self.names)
         } else {
             Err(PathError::Purpose(self.inputs.purpose.name()))
         };
@@ -268,7 +290,7 @@ impl<'a> Search<'a> {
     }
 
     fn is_exhausted(&mut self) -> bool {
-        let exhausted = self.checks > Self::MAX_CHECKS || self.steps > Self::MAX_STEPS;
+        let exhausted = self.checks > Self::MAX_CHECKS || self.steps > Self::MAX_STEPS || self.paths > Self::MAX_PATHS;
         if exhausted {
             self.fail(Progress::GivenUp, PathError::TooMuchWork);
         }
@@ -291,3 +313,6 @@ impl Policies {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,17 +141,21 @@ impl<'a> PolicyState<'a> {
     fn intersect(&self) -> Policies {
         // There is always the level that `new` made.
         let last = self.levels.last().expect("a graph has a level");
-        let Some(accepted) = &self.inputs.initial_set else {
-            return if last.any { Policies::Any } else { Policies::These(last.nodes.keys().copied().collect()) };
+        let accepted = self.inputs.initial_set.as_ref();
+        let mut found = match (last.any, accepted) {
+            (true, None) => return Policies::Any,
+            (true, Some(accepted)) => accepted.clone(),
+            (false, _) => BTreeSet::new(),
         };
-        let mut found = if last.any { accepted.clone() } else { BTreeSet::new() };
         let mut reachable: BTreeSet<ObjectIdentifier> = last.nodes.keys().copied().collect();
         for level in self.levels.iter().rev() {
             let mut above = BTreeSet::new();
             for policy in &reachable {
                 match level.nodes.get(policy) {
                     // It hangs under anyPolicy: here begins the caller's domain.
-                    Some(parents) if parents.is_empty() => found.extend(accepted.get(policy)),
+                    Some(parents) if parents.is_empty() && accepted.is_none_or(|accepted| accepted.contains(policy)) => {
+                        found.insert(*policy);
+                    }
                     Some(parents) => above.extend(parents.iter().copied()),
                     None => {}
                 }
@@ -186,3 +190,6 @@ impl Level {
         self.any &= any;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,16 +4,26 @@ use const_oid::db::rfc5280;
 use der::asn1::ObjectIdentifier;
 use time::OffsetDateTime;
 
-use super::{Anchor, Inputs, PathError, Policies, name_constraints::NameState, policy_graph::PolicyState};
+use super::{
+    Anchor, Inputs, PathError, Policies,
+    name_constraints::{NameState, NameWork},
+    policy_graph::PolicyState,
+};
 use crate::x509::Certificate;
 
 /// §6.1.2 to §6.1.5 over a path whose names and signatures fit: the end entity first, the certificate of the anchor last.
 /// Answers the policies that hold for the end entity.
-pub(super) fn process(path: &[Certificate], anchor: &Anchor, inputs: &Inputs) -> Result<Policies, PathError> {
+/// `work` grows by what was compared, over all paths of a search.
+pub(super) fn process<'a>(
+    path: &'a [Certificate],
+    anchor: &'a Anchor,
+    inputs: &Inputs,
+    work: &'a mut NameWork,
+) -> Result<Policies, PathError> {
     // The caller's path ends in the certificate of the anchor.
     let (root, below) = path.split_last().expect("a path is never empty");
-    check_authority(root, inputs.at)?;
-    let mut names = NameState::default();
+    check_anchor(root, inputs.at)?;
+    let mut names = NameState::new(work);
     names_of(&mut names, root);
     anchor.names().into_iter().for_each(|constraints| names.add(constraints));
     let mut lengths = PathLength::new(inputs.max_intermediates, root);
@@ -45,6 +55,17 @@ fn names_of<'a>(names: &mut NameState<'a>, authority: &'a Certificate) {
     authority.extensions().name_constraints.iter().for_each(|constraints| names.add(constraints));
 }
 
+/// What was chosen to be trusted could be chosen with care, so it is held to what conforming authorities must do.
+fn check_anchor(root: &Certificate, at: OffsetDateTime) -> Result<(), PathError> {
+    check_authority(root, at)?;
+    // National roots in operation do it (docs/divergences.md).
+    let national = root.verifying_key().is_ok_and(|key| key.is_sm2());
+    if !national && !root.extensions().is_critical(rfc5280::ID_CE_BASIC_CONSTRAINTS) {
+        return Err(PathError::NotConforming(root.subject_text(), "§4.2.1.9: basicConstraints of an authority are critical"));
+    }
+    Ok(())
+}
+
 /// What a certificate must be to issue others: checked in the whole path, and before while it is built. §6.1.4 (k) and (n).
 pub(super) fn check_authority(certificate: &Certificate, at: OffsetDateTime) -> Result<(), PathError> {
     check_certificate(certificate, at)?;
@@ -57,11 +78,8 @@ pub(super) fn check_authority(certificate: &Certificate, at: OffsetDateTime) -> 
     if certificate.subject().is_empty() {
         return breaks("§4.1.2.6: an authority has a subject");
     }
-    // National authorities in operation do both (docs/divergences.md).
+    // National authorities in operation leave it out (docs/divergences.md).
     let national = certificate.verifying_key().is_ok_and(|key| key.is_sm2());
-    if !national && !extensions.is_critical(rfc5280::ID_CE_BASIC_CONSTRAINTS) {
-        return breaks("§4.2.1.9: basicConstraints of an authority are critical");
-    }
     if !national && extensions.subject_key_identifier.is_none() {
         return breaks("§4.2.1.2: an authority has a subjectKeyIdentifier");
     }
