@@ -39,6 +39,7 @@ pub struct Config {
     pub authority: AuthorityConfig,
     pub limits: Limits,
     pub oidc: OidcConfig,
+    pub fetch: FetchConfig,
     pub notices: NoticesConfig,
 }
 
@@ -102,6 +103,19 @@ pub struct Limits {
     pub failures: u32,
 }
 
+/// Fetching what certificates of other PKIs point to: revocation lists, OCSP responses, issuers' certificates.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FetchConfig {
+    pub enabled: bool,
+    /// Networks that may be asked although they are private, as `10.0.0.0/8`.
+    pub allow: Vec<String>,
+    /// The largest answer, in octets.
+    pub octets: usize,
+    /// The longest that one answer may take, in seconds.
+    pub seconds: u64,
+}
+
 /// The OpenID Connect provider by which citizens prove who they are; without an issuer there is none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -126,6 +140,12 @@ pub struct OidcConfig {
     pub number_claim: Option<String>,
     /// The claim with the contact; it counts when the claim of that name with `_verified` is true.
     pub contact_claim: String,
+}
+
+impl Default for FetchConfig {
+    fn default() -> Self {
+        Self { enabled: false, allow: Vec::new(), octets: 8 << 20, seconds: 5 }
+    }
 }
 
 /// Who is told that a certificate will end, when and how. Without a mail server and a webhook nobody is.
@@ -244,6 +264,7 @@ impl Default for Config {
             authority: AuthorityConfig::default(),
             limits: Limits::default(),
             oidc: OidcConfig::default(),
+            fetch: FetchConfig::default(),
             notices: NoticesConfig::default(),
         }
     }
@@ -341,6 +362,11 @@ impl Config {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{}", self.http),
         }
+    }
+
+    /// The file of the trust anchors beside the installation's own roots.
+    pub fn anchors(&self) -> PathBuf {
+        self.data.join("anchors.toml")
     }
 
     /// The origin of the API (RFC 6454 §6.2).

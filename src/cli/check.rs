@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     policy::{PolicyErrors, PolicySet},
     services::{
+        anchors::Anchors,
         notices::Notices,
         start::{read_or_shipped_policies, read_policies},
     },
@@ -64,6 +65,7 @@ impl Check {
         if !config.data.exists() {
             println!("data: {} does not exist yet; the policies are those that this program ships", config.data.display());
         }
+        println!("trust anchors: good, {} beside the installation's own", Anchors::open(config.anchors())?.all().len());
         print_policies(&read_or_shipped_policies(&config.data)?);
         match failed_notices(&config).await {
             Ok(0) => {}

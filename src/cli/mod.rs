@@ -25,6 +25,7 @@ pub mod suspend;
 pub mod time_stamp;
 pub mod token;
 pub mod verify;
+pub mod verify_foreign;
 pub mod verify_signature;
 pub mod verify_timestamp;
 

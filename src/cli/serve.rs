@@ -6,7 +6,12 @@ use anyhow::Context;
 use clap::Args;
 use rustls::pki_types::CertificateDer;
 use serde::Serialize;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+};
 use url::Url;
 
 use crate::{
@@ -71,7 +76,7 @@ impl Serve {
             eprintln!("hufu: one-time codes of the first administrator and auditor: {}", claims.display());
         }
         tokio::select! {
-            signal = stop_signal() => signal?,
+            stopped = stop_signal() => stopped?,
             () = running.writer_ended() => anyhow::bail!("the journal has ended; start the service again"),
         }
         eprintln!("hufu: finishing what is in flight");
@@ -81,7 +86,7 @@ impl Serve {
 
 /// Ctrl-C, or what a service manager sends.
 async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         result = tokio::signal::ctrl_c() => result.context("waiting for Ctrl-C")?,
         _ = terminate.recv() => {}
@@ -119,13 +124,14 @@ impl Running {
         let roots: Vec<Vec<u8>> = services.authorities().roots()?.iter().map(|root| root.der().to_vec()).collect();
         let tls = server_config(certificate.clone(), &roots).map_err(|error| anyhow::anyhow!("TLS: {error}"))?;
 
+        let hangup = signal(SignalKind::hangup())?;
         let (stop, stopped) = watch::channel(false);
         let api = http::api(services.clone(), &config.limits);
         let public = http::public(services.clone(), &config.limits);
         let api = Listener::new(https, Some(Arc::new(tls).into()), api, &config.limits);
         let public = Listener::new(http, None, public, &config.limits);
         let servers = [api, public].map(|listener| tokio::spawn(listener.serve(stopped.clone()))).into();
-        let upkeep = tokio::spawn(keep_up(services.clone(), certificate));
+        let upkeep = tokio::spawn(keep_up(services.clone(), certificate, hangup));
         let notices = tokio::spawn(deliver_notices(services.clone()));
         Ok(Self { https: https_address, http: http_address, services, stop, servers, upkeep, notices, journal })
     }
@@ -161,14 +167,21 @@ impl Running {
     }
 }
 
-/// Upkeep for as long as the service runs; a new listener certificate is shown from the next connection on.
-async fn keep_up(services: Arc<Services>, certificate: Arc<ListenerCertificate>) {
+/// Upkeep for as long as the service runs, and SIGHUP; a new listener certificate is shown from the next connection on.
+async fn keep_up(services: Arc<Services>, certificate: Arc<ListenerCertificate>, mut hangup: Signal) {
     let mut ticks = tokio::time::interval(upkeep::INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // The first tick comes at once, and the start has just done its round.
     ticks.tick().await;
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            // What may change while the service runs has changed.
+            _ = hangup.recv() => {
+                services.reload_anchors();
+                continue;
+            }
+        }
         if services.upkeep().await.listener_is_new {
             match services.listener_identity().await.map_err(anyhow::Error::from).and_then(certified) {
                 Ok(key) => certificate.replace(key),

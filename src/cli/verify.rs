@@ -14,6 +14,7 @@ use super::{
     Connection,
     acknowledgement::VerifyAcknowledgement,
     report::{ReportForm, usage},
+    verify_foreign::ForeignTrust,
     verify_signature::VerifySignature,
     verify_timestamp::VerifyTimestamp,
 };
@@ -78,6 +79,8 @@ pub struct VerifyCertificate {
     #[arg(long, default_value_t = MAX_AGE.whole_seconds().unsigned_abs(), value_name = "SECONDS")]
     pub max_age: u64,
     #[command(flatten)]
+    pub foreign: ForeignTrust,
+    #[command(flatten)]
     pub form: ReportForm,
 }
 
@@ -118,9 +121,17 @@ impl VerifyCertificate {
             Ok(read) => read,
             Err(error) => return Ok(usage(&error)),
         };
-        match bundle {
-            Some(bundle) => self.form.print(&self.connection, &judge(&bundle, &evidence)?, evidence.now, text),
-            None => Ok(self.form.ask(&self.connection, "/api/v1/verify/certificate", &self.question(&evidence), text).await),
+        let foreign = match self.foreign.judge(&evidence) {
+            Ok(foreign) => foreign,
+            Err(error) => return Ok(usage(&error)),
+        };
+        match (&foreign, &bundle) {
+            // The bundle's own certificates lead to none of these anchors.
+            (Some(report), bundle) if bundle.is_none() || report.reason() != Reason::NoTrustedPath => {
+                self.form.print(&self.connection, report, evidence.now, text)
+            }
+            (_, Some(bundle)) => self.form.print(&self.connection, &judge(bundle, &evidence)?, evidence.now, text),
+            (_, None) => Ok(self.form.ask(&self.connection, "/api/v1/verify/certificate", &self.question(&evidence), text).await),
         }
     }
 

@@ -4,6 +4,7 @@
 //! people decide. Kept out on purpose: status codes and bodies (`http/`), SQL (`store/`), and who may do what (`policy/`).
 
 pub mod acknowledge;
+pub mod anchors;
 pub mod answer_ocsp;
 pub mod approve;
 pub mod audit;
@@ -17,6 +18,7 @@ pub mod crash;
 pub mod enrol;
 pub mod error;
 pub mod evidence;
+pub mod fetch;
 #[cfg(test)]
 pub mod fixture;
 pub mod https;
@@ -49,6 +51,7 @@ pub mod tokens;
 pub mod trust;
 pub mod upkeep;
 pub mod verify;
+mod verify_foreign;
 pub mod verify_signature;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -75,6 +78,8 @@ pub struct Services {
     pub(crate) sealer: sealing::Sealer,
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
+    pub(crate) anchors: anchors::Anchors,
+    pub(crate) fetcher: Option<fetch::Fetcher>,
     pub(crate) limits: limits::Limits,
     pub(crate) logins: sessions::Logins,
     pub(crate) pace: time_stamp::Pace,

@@ -10,9 +10,11 @@ use tokio::task::JoinHandle;
 
 use super::{
     Services,
+    anchors::Anchors,
     authorities::{Authorities, Authority},
     crash,
     error::Error,
+    fetch::Fetcher,
     identities::Vault,
     install::{system_person, trial_passphrase},
     journal::{Heads, Journal},
@@ -71,6 +73,8 @@ impl Services {
         let secret = |name| open_secret(&config.data, name, passphrase.expose_secret(), config.authority.key_iterations, &world);
         let (sealer, vault) = (Sealer::new(&*secret("data")?), Vault::new(&*secret("identity")?));
         let provider = Provider::open(&config.oidc).context("the identity provider")?;
+        let anchors = Anchors::open(config.anchors()).context("the trust anchors")?;
+        let fetcher = Fetcher::open(&config.fetch, world.clock.clone())?;
         let notices = Notices::open(&config.notices).context("the notices")?;
         let files = load_policies(&config.data)?;
 
@@ -129,6 +133,8 @@ impl Services {
             sealer,
             vault,
             provider,
+            anchors,
+            fetcher,
             limits: Limits::new(&config.limits),
             logins: Logins::new(&*world.entropy),
             pace: Pace::new(config.limits.time_stamps),

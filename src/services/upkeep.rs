@@ -1,5 +1,6 @@
 //! What the service does by itself, at start and every minute: finish promises, settle what was approved, close
-//! stale requests, forget sessions that are over, renew its own certificates, publish CRLs, queue notices of what expires.
+//! stale requests, forget sessions that are over, renew its own certificates, publish CRLs, queue notices of what expires, read the
+//! trust anchors again.
 
 use super::{Services, error::Error};
 
@@ -24,6 +25,7 @@ pub struct Round {
 impl Services {
     /// Each thing by itself: one that fails is reported and keeps nothing else from being done.
     pub async fn upkeep(&self) -> Round {
+        self.anchors.reload_or_keep();
         let promises_finished = report("promises", self.finish_promises(PROMISE_AGE).await).unwrap_or(0);
         let approvals_settled = report("approvals", self.settle_approved().await).unwrap_or(0);
         let requests_expired = report("requests", self.expire_requests().await).unwrap_or(0);

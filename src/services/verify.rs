@@ -11,7 +11,8 @@ pub use crate::world::rfc3339;
 use crate::{
     ledger::{Change, State, StatusKey},
     validation::{
-        self, Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, report::LedgerReport,
+        Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, foreign::Files, report::LedgerReport,
+        validate,
     },
     world::{from_millis, seconds},
     x509::Certificate,
@@ -25,6 +26,8 @@ pub struct Question {
     /// Absent: now.
     pub at: Option<OffsetDateTime>,
     pub purpose: Purpose,
+    /// Lists and responses about certificates of other PKIs.
+    pub evidence: Files,
 }
 
 /// The time a question is about.
@@ -35,7 +38,8 @@ struct Moment {
 }
 
 impl Services {
-    /// Judges a certificate at a time, by this installation's roots and ledger.
+    /// Judges a certificate at a time: by this installation's roots and ledger, or by another anchor and its lists and responses.
+    /// Blocks: up to hundreds of signature checks, and what is fetched.
     pub fn verify_certificate(&self, question: &Question) -> Result<Report, Error> {
         let now = self.clock.now();
         let moment = Moment { at: question.at.unwrap_or(now), is_now: question.at.is_none_or(|at| at >= now) };
@@ -46,9 +50,13 @@ impl Services {
             candidates.push((*authority.certificate()?).clone());
         }
         let trust = TrustStore::new(anchors, []);
-        let path = match validation::validate(&question.certificate, &candidates, &trust, &Inputs::new(at, question.purpose)) {
+        let inputs = Inputs::new(at, question.purpose);
+        let path = match validate(&question.certificate, &candidates, &trust, &inputs) {
             Ok(path) => path,
             Err(error) => {
+                if let Some(report) = self.verify_foreign(question, &candidates, &inputs) {
+                    return Ok(report);
+                }
                 let check = Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string());
                 let status = self.status_at(&question.certificate, moment).0;
                 return Ok(Report::new(Reason::from(&error), status, vec![question.certificate.subject_text()], vec![check], None));

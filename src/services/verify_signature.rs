@@ -8,6 +8,7 @@ use crate::{
     crypto::Digest,
     validation::{
         Report, SignatureReport, TimeStampReport,
+        foreign::Files,
         signature::{
             Asked,
             cms::Moment,
@@ -92,8 +93,13 @@ impl Services {
     }
 
     fn judge_asked(&self, asked: &Asked<'_>) -> Report {
-        let question =
-            Question { certificate: asked.certificate.clone(), chain: asked.candidates.to_vec(), at: asked.at, purpose: asked.purpose };
+        let question = Question {
+            certificate: asked.certificate.clone(),
+            chain: asked.candidates.to_vec(),
+            at: asked.at,
+            purpose: asked.purpose,
+            evidence: Files::default(),
+        };
         self.verify_certificate(&question).unwrap_or_else(|error| {
             // Only an installation that is being made has an authority without certificate.
             tracing::error!(%error, "a certificate was not judged");

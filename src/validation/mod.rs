@@ -7,6 +7,7 @@
 
 pub mod anchor;
 mod crl_status;
+pub mod foreign;
 mod name_constraints;
 pub mod ocsp_status;
 pub mod page;

@@ -123,8 +123,8 @@ impl Reason {
         let (zh, en) = match self {
             Self::Valid => ("证书有效。", "The certificate is valid."),
             Self::ValidStatusNotProven => (
-                "证书由可信机构签发并已记入账本;未提供状态证明,无法判断其后是否被吊销。",
-                "A trusted authority issued the certificate and recorded it in its ledger; without a status proof nothing is said about a later revocation.",
+                "证书由可信机构签发;没有状态证明,无法判断其后是否被吊销。",
+                "A trusted authority issued the certificate; without a proof of its status nothing is said about a later revocation.",
             ),
             Self::Revoked => ("证书已被吊销。", "The certificate is revoked."),
             Self::AuthorityRevoked => ("签发机构的证书已被吊销。", "The certificate of an authority in the chain is revoked."),

@@ -7,6 +7,7 @@ mod citizens;
 mod conformance;
 mod crash;
 mod documents;
+mod foreign;
 mod governance;
 mod journey;
 mod layers;

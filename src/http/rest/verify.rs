@@ -27,12 +27,15 @@ use crate::{
         verify::Question,
         verify_signature::{Content, Kind, SignatureQuestion, Verified},
     },
-    validation::{Purpose, Report, signature::raw::Encoding},
+    validation::{Purpose, Report, foreign::Files, signature::raw::Encoding},
     x509::Certificate,
 };
 
 /// The most certificates that may come with the one in question.
 const MOST_CERTIFICATES: usize = 16;
+
+/// The most lists that may come with it, and the most responses.
+const MOST_FILES: usize = 32;
 
 pub fn router(limits: &Limits) -> OpenApiRouter<App> {
     let largest = DefaultBodyLimit::max(limits.signature_body);
@@ -49,6 +52,11 @@ struct Request {
     chain: Vec<String>,
     at: Option<String>,
     purpose: Option<String>,
+    /// Revocation lists and OCSP responses about certificates of other PKIs, DER in base64.
+    #[serde(default)]
+    crls: Vec<String>,
+    #[serde(default)]
+    ocsp: Vec<String>,
 }
 
 /// A report on a certificate, as JSON, as a page, or signed.
@@ -76,11 +84,18 @@ async fn certificate(
             .ok_or_else(|| Error::malformed("purpose", format!("one of {}", Purpose::ALL.map(Purpose::name).join(", "))))?,
     };
     let at = request.at.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("at", error))?;
+    let files = |field: &'static str, files: &[String]| {
+        if files.len() > MOST_FILES {
+            return Err(Error::malformed(field, format!("at most {MOST_FILES}")));
+        }
+        files.iter().map(|file| BASE64_STANDARD.decode(file).map_err(|error| Error::malformed(field, error))).collect()
+    };
     let question = Question {
         certificate: read("certificate", &request.certificate)?,
         chain: request.chain.iter().map(|pem| read("chain", pem)).collect::<Result<_, _>>()?,
         at: at.map(Timestamp::instant),
         purpose,
+        evidence: Files { lists: files("crls", &request.crls)?, responses: files("ocsp", &request.ocsp)? },
     };
     // Up to hundreds of signature checks: not on a thread that serves connections.
     let services = app.services.clone();

@@ -1,0 +1,88 @@
+//! `hufu verify certificate --anchor`: by anchors of other PKIs, with lists and responses from files. Nobody is asked.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::verify::Evidence;
+use crate::{
+    validation::{
+        Inputs, Report, TrustStore,
+        foreign::{Asked, Demand, Files, without_path},
+        validate,
+    },
+    x509::Certificate,
+};
+
+#[derive(Debug, Args)]
+pub struct ForeignTrust {
+    /// Trust these certificates of authorities too (PEM or DER); what leads to them is judged here, by lists and responses
+    #[arg(long = "anchor", value_name = "FILE")]
+    pub anchors: Vec<PathBuf>,
+    /// A revocation list (PEM or DER)
+    #[arg(long = "crl", value_name = "FILE", requires = "anchors")]
+    pub lists: Vec<PathBuf>,
+    /// An OCSP response (DER)
+    #[arg(long = "ocsp", value_name = "FILE", requires = "anchors")]
+    pub responses: Vec<PathBuf>,
+    /// What is wanted of the status of certificates below these anchors
+    #[arg(long, value_enum, default_value_t, requires = "anchors")]
+    pub revocation: Revocation,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Revocation {
+    /// One that is not known is no good status
+    #[default]
+    Required,
+    /// Without any word of it a certificate passes
+    WhenKnown,
+}
+
+impl ForeignTrust {
+    /// The verdict by these anchors; `None` when there are none.
+    ///
+    /// Errors: a file cannot be read.
+    pub fn judge(&self, evidence: &Evidence) -> anyhow::Result<Option<Report>> {
+        if self.anchors.is_empty() {
+            return Ok(None);
+        }
+        let mut anchors = Vec::new();
+        for path in &self.anchors {
+            anchors.extend(Certificate::parse_many(&read(path)?).with_context(|| format!("reading {}", path.display()))?);
+        }
+        let files = Files {
+            lists: self.lists.iter().map(|path| list(path)).collect::<Result<_, _>>()?,
+            responses: self.responses.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
+        };
+        Ok(Some(self.judge_by(&TrustStore::of_roots(&anchors), &files, evidence)))
+    }
+
+    fn judge_by(&self, trust: &TrustStore, files: &Files, evidence: &Evidence) -> Report {
+        let (bag, at) = (&evidence.candidates, evidence.at);
+        match validate(&evidence.certificate, bag, trust, &Inputs::new(at, evidence.purpose)) {
+            Ok(path) => {
+                let demand = match self.revocation {
+                    Revocation::Required => Demand::Status,
+                    Revocation::WhenKnown => Demand::StatusWhereKnown,
+                };
+                Asked { path: &path, bag, trust, demand, at, now: evidence.now }.judge(&files.read())
+            }
+            Err(error) => without_path(&evidence.certificate, &error, at),
+        }
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn list(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let file = read(path)?;
+    if file.first() == Some(&0x30) {
+        return Ok(file);
+    }
+    let (_, der) = der::pem::decode_vec(&file).map_err(|error| anyhow::anyhow!("reading {}: {error}", path.display()))?;
+    Ok(der)
+}
