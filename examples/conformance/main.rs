@@ -1,11 +1,14 @@
 //! Runs conformance cases through the library that the service uses, and prints one line of JSON a case.
 //!
 //! `conformance chains FILE` reads a document of x509-limbo's form, `conformance vectors FILE` lines of JSON, each with its `kind`.
+//! `conformance limits FILE…` shows every parser the objects of these files and many more, and measures time and memory.
 
 mod chains;
 mod ledger;
+mod limits;
 mod parse;
 mod revocation;
+mod seeds;
 mod signatures;
 
 use std::io::Write;
@@ -16,7 +19,12 @@ use serde_json::{Value, json};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [command, file] = &arguments[..] else { bail!("usage: conformance chains|vectors FILE") };
+    if let [command, files @ ..] = &arguments[..]
+        && command == "limits"
+    {
+        return limits::run(files);
+    }
+    let [command, file] = &arguments[..] else { bail!("usage: conformance chains|vectors FILE, conformance limits FILE…") };
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
     let mut out = std::io::stdout().lock();
     let mut print = |id: &Value, answer: Answer| writeln!(out, "{}", json!({"id": id, "actual": answer.actual, "context": answer.context}));

@@ -1,6 +1,6 @@
 //! Objects that a parser must survive, and take or refuse.
 
-use der::{Decode, Reader};
+use der::{Decode, Reader, Tag, Tagged, asn1::AnyRef};
 use hufu::x509::{
     Certificate, Error,
     crl::CertificateList,
@@ -23,6 +23,7 @@ pub fn judge(case: &Value) -> Answer {
         "crl" => CertificateList::parse(&der).map(drop),
         "csr" => CertificationRequest::parse(&der).map(drop),
         "cms" => signatures::parse(&der),
+        "cmp" => message(&der),
         "ocsp-req" => OcspRequest::parse(&der).map(drop),
         "ocsp-resp" => OcspResponse::parse(&der).map(drop),
         other => return Answer::new("SKIPPED", format!("no such object here: {other}")),
@@ -34,10 +35,24 @@ pub fn judge(case: &Value) -> Answer {
     }
 }
 
+/// A PKIMessage (RFC 9810 §5.1), whose parts nothing here reads yet: header and body, then protection and certificates.
+fn message(der: &[u8]) -> Result<(), Error> {
+    let split = || -> der::Result<()> {
+        let mut reader = der::SliceReader::new(AnyRef::from_der(der)?.value())?;
+        AnyRef::decode(&mut reader)?.tag().assert_eq(Tag::Sequence)?;
+        AnyRef::decode(&mut reader)?;
+        while !reader.is_finished() {
+            AnyRef::decode(&mut reader)?;
+        }
+        Ok(())
+    };
+    split().map_err(|error| Error::Malformed { what: "PKIMessage", why: error.to_string() })
+}
+
 /// A TBSCertificate alone, read as part of a certificate with an empty signature of the algorithm that it names itself.
 fn tbs(der: &[u8]) -> Result<(), Error> {
     let algorithm = || -> der::Result<spki::AlgorithmIdentifierOwned> {
-        let content = der::asn1::AnyRef::from_der(der)?;
+        let content = AnyRef::from_der(der)?;
         let mut reader = der::SliceReader::new(content.value())?;
         if reader.peek_byte() == Some(0xa0) {
             reader.tlv_bytes()?;

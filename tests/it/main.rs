@@ -18,6 +18,7 @@ mod problems;
 mod protocols;
 mod renewal;
 mod revocation;
+mod robustness;
 mod signatures;
 mod signing;
 mod staff;
