@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hufu::cli::{
-    claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, renew::Renew,
+    bench::Bench, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, renew::Renew,
     revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend, token::Token, verify::Verify,
 };
 
@@ -70,6 +70,9 @@ enum Command {
     /// Hand in another version of the policy, and put it in force
     #[command(subcommand)]
     Policy(Policy),
+    /// Measure this machine
+    #[command(subcommand)]
+    Bench(Bench),
     /// Read the configuration and the policies and say what is wrong with them
     Check(hufu::cli::check::Check),
 }
@@ -128,6 +131,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,
         Command::Policy(command) => command.run().await?,
+        Command::Bench(command) => command.run()?,
         Command::Check(command) => return command.run().await,
     }
     Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 //! Results go to standard output (as JSON with `--json`), everything else to standard error.
 
 pub mod acknowledgement;
+pub mod bench;
 pub mod check;
 pub mod claim;
 pub mod client;
