@@ -131,10 +131,9 @@ fn level_attribute(attribute: AnyRef<'_>) -> der::Result<Vec<u8>> {
 
 /// What attributes of names consist of: text, and a few of them bits, octets or parts (X.520 §6).
 fn is_of_names(tag: Tag) -> bool {
-    let is_text =
-        matches!(tag, Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::BmpString | Tag::TeletexString);
-    is_text
-        || matches!(tag, Tag::VisibleString | Tag::GeneralString | Tag::VideotexString | Tag::BitString | Tag::OctetString | Tag::Sequence)
+    let text = matches!(tag, Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::BmpString);
+    let old_text = matches!(tag, Tag::TeletexString | Tag::VisibleString | Tag::GeneralString | Tag::VideotexString);
+    text || old_text || matches!(tag, Tag::BitString | Tag::OctetString | Tag::Sequence)
 }
 
 /// Case, and white space at the ends and in runs, do not count.
