@@ -88,9 +88,9 @@ install_packages() {
 }
 
 install_python_peers() {
-    local wanted=(tests/peers/{pkilint,smtp}/requirements.txt)
-    if cat "${wanted[@]}" | cmp -s - "$HUFU_TEST_VENV/requirements.txt" && "$HUFU_TEST_VENV/bin/python" -c 'import pkilint, aiosmtpd' 2>/dev/null; then return; fi
-    echo "installing pkilint and aiosmtpd into $HUFU_TEST_VENV"
+    local wanted=(tests/peers/{pkilint,schemathesis,smtp}/requirements.txt)
+    if cat "${wanted[@]}" | cmp -s - "$HUFU_TEST_VENV/requirements.txt" && "$HUFU_TEST_VENV/bin/python" -c 'import pkilint, schemathesis, aiosmtpd' 2>/dev/null; then return; fi
+    echo "installing pkilint, schemathesis and aiosmtpd into $HUFU_TEST_VENV"
     python3 -m venv --clear "$HUFU_TEST_VENV"
     "$HUFU_TEST_VENV/bin/pip" --quiet --disable-pip-version-check install "${wanted[@]/#/--requirement=}"
     cat "${wanted[@]}" >"$HUFU_TEST_VENV/requirements.txt"

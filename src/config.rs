@@ -30,6 +30,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// The address of `http` as others reach it. Every URL inside certificates starts with it.
     pub base_url: Option<Url>,
+    /// The address of `https` as browsers reach it: whoever logs in signs it.
+    pub api_url: Option<Url>,
     /// A file that holds the passphrase of the keys; otherwise `HUFU_PASSPHRASE`, or the systemd credential `hufu-passphrase`.
     pub passphrase_file: Option<PathBuf>,
     /// The O of the authorities' own names.
@@ -88,6 +90,16 @@ pub struct Limits {
     pub database_wait_millis: u64,
     /// Connections to PostgreSQL.
     pub database_connections: u32,
+    /// Requests to the API of one caller (certificate, session or token) in a second; one more is answered with 429.
+    pub caller_requests_second: u32,
+    /// The same in a day.
+    pub caller_requests_day: u32,
+    /// Requests to the API in a second of everybody at one address who has not said who they are; of IPv6, at one /64.
+    pub address_requests_second: u32,
+    /// The same in a day.
+    pub address_requests_day: u32,
+    /// Codes and logins that are refused, of one address in ten minutes; then it waits.
+    pub failures: u32,
 }
 
 /// The OpenID Connect provider by which citizens prove who they are; without an issuer there is none.
@@ -226,6 +238,7 @@ impl Default for Config {
             https: SocketAddr::from(([127, 0, 0, 1], 8443)),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             base_url: None,
+            api_url: None,
             passphrase_file: None,
             organization: "Hufu Trial".to_owned(),
             authority: AuthorityConfig::default(),
@@ -262,6 +275,11 @@ impl Default for Limits {
             enrolment_days: 30,
             database_wait_millis: 5000,
             database_connections: 16,
+            caller_requests_second: 2000,
+            caller_requests_day: 20_000_000,
+            address_requests_second: 2000,
+            address_requests_day: 20_000_000,
+            failures: 10,
         }
     }
 }
@@ -270,6 +288,8 @@ impl Default for Limits {
 pub enum ConfigError {
     #[error("the configuration cannot be read: {0}")]
     Read(#[from] Box<figment::Error>),
+    #[error("api_url must be an https:// address without path, query or user: {0}")]
+    ApiUrl(String),
     #[error("base_url must be an http:// or https:// address without path, query or user: {0}")]
     BaseUrl(String),
     #[error("the passphrase file {path}: {error}")]
@@ -304,6 +324,11 @@ impl Config {
                 return Err(ConfigError::BaseUrl(url.to_string()));
             }
         }
+        if let Some(url) = &self.api_url
+            && !(url.scheme() == "https" && url.path() == "/" && url.query().is_none() && url.username().is_empty())
+        {
+            return Err(ConfigError::ApiUrl(url.to_string()));
+        }
         if !(1..=4096).contains(&self.authority.crl_shards) {
             return Err(ConfigError::Shards);
         }
@@ -316,6 +341,13 @@ impl Config {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{}", self.http),
         }
+    }
+
+    /// The origin of the API (RFC 6454 §6.2).
+    pub fn api_origin(&self) -> String {
+        let own = || format!("https://{}", self.https).parse::<Url>();
+        // An address and a port make a URL.
+        self.api_url.clone().map_or_else(own, Ok).expect("an address is a host and a port").origin().ascii_serialization()
     }
 
     /// The address of the database.
@@ -366,6 +398,16 @@ mod tests {
         let config = Config::load(Some(&file), serde_json::json!({"http": "127.0.0.1:2"})).unwrap();
         assert_eq!((config.http.port(), config.authority.crl_shards), (2, 3));
         assert_eq!(config.base_url(), "http://127.0.0.1:2");
+    }
+
+    #[test]
+    fn the_origin_of_the_api_leaves_out_the_port_that_everybody_expects() {
+        let origin = |settings| Config::load(None, settings).map(|config| config.api_origin()).map_err(|error| error.to_string());
+        assert_eq!(origin(serde_json::json!({"https": "[::1]:8443"})).unwrap(), "https://[::1]:8443");
+        assert_eq!(origin(serde_json::json!({"api_url": "https://CA.example:443/"})).unwrap(), "https://ca.example");
+        for url in ["http://ca.example", "https://ca.example/api", "https://user@ca.example"] {
+            assert!(origin(serde_json::json!({"api_url": url})).is_err(), "{url}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hufu::cli::{
     claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, ledger::Ledger, policy::Policy, register, renew::Renew,
-    revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend, verify::Verify,
+    revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend, token::Token, verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.
@@ -56,6 +56,9 @@ enum Command {
     List(show::List),
     /// Show one record
     Show(show::Show),
+    /// Give services that rely on the CA tokens, and end them
+    #[command(subcommand)]
+    Token(Token),
     /// Sign a file with a key of one's own
     Sign(Sign),
     /// Verify a certificate, a signature or a time stamp, offline or against a server
@@ -120,6 +123,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Resume(command) => command.run("resume", None, None).await?,
         Command::List(command) => command.run().await?,
         Command::Show(command) => command.run().await?,
+        Command::Token(command) => command.run().await?,
         Command::Sign(command) => command.run().await?,
         Command::Verify(command) => return command.run().await,
         Command::Ledger(command) => return command.run().await,

@@ -63,6 +63,8 @@ fn path(act: &str, id: &str) -> anyhow::Result<String> {
         "grant" => format!("/api/v1/officers/{id}/grant"),
         "dismiss" => format!("/api/v1/officers/{id}/dismissal"),
         "activate-policy" => format!("/api/v1/policies/{id}/activation"),
+        "grant-token" => format!("/api/v1/tokens/{id}/grant"),
+        "revoke-token" => format!("/api/v1/tokens/{id}/revocation"),
         other => bail!("there is no act {other:?}"),
     })
 }

@@ -23,6 +23,7 @@ pub mod sign;
 pub mod source;
 pub mod suspend;
 pub mod time_stamp;
+pub mod token;
 pub mod verify;
 pub mod verify_signature;
 pub mod verify_timestamp;

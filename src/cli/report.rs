@@ -44,25 +44,25 @@ impl ReportForm {
 
     /// Prints what a server answers. One that does not answer has not said that anything failed.
     pub async fn ask(&self, connection: &Connection, path: &str, question: &Value, words: Words) -> ExitCode {
-        match self.ask_for(connection, path, question, words).await {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("hufu: {error:#}");
-                ExitCode::from(INDETERMINATE)
-            }
-        }
-    }
-
-    async fn ask_for(&self, connection: &Connection, path: &str, question: &Value, words: Words) -> anyhow::Result<ExitCode> {
-        let client = connection.client()?;
-        if self.html {
-            let (page, verdict) = client.post_for_page(path, question).await?;
-            print!("{page}");
-            return Ok(exit_code(verdict.as_deref()));
-        }
-        let answer = client.post(path, question).await?;
-        connection.print(&answer, words);
-        Ok(exit_code(answer["verdict"].as_str()))
+        let client = match connection.client() {
+            Ok(client) => client,
+            Err(error) => return usage(&error),
+        };
+        let answered = if self.html {
+            client.post_for_page(path, question).await.map(|(page, verdict)| {
+                print!("{page}");
+                exit_code(verdict.as_deref())
+            })
+        } else {
+            client.post(path, question).await.map(|answer| {
+                connection.print(&answer, words);
+                exit_code(answer["verdict"].as_str())
+            })
+        };
+        answered.unwrap_or_else(|error| {
+            eprintln!("hufu: {error:#}");
+            ExitCode::from(INDETERMINATE)
+        })
     }
 }
 

@@ -112,7 +112,9 @@ impl Running {
         let (https_address, http_address) = (https.local_addr()?, http.local_addr()?);
         let base_url = if config.base_url.is_some() { config.base_url() } else { format!("http://{http_address}") };
 
-        let Started { services, journal } = Services::start(&config, base_url, world).await?;
+        let api_origin = Config { https: https_address, ..config.clone() }.api_origin();
+
+        let Started { services, journal } = Services::start(&config, base_url, api_origin, world).await?;
         let certificate = Arc::new(ListenerCertificate::new(certified(services.listener_identity().await?)?));
         let roots: Vec<Vec<u8>> = services.authorities().roots()?.iter().map(|root| root.der().to_vec()).collect();
         let tls = server_config(certificate.clone(), &roots).map_err(|error| anyhow::anyhow!("TLS: {error}"))?;

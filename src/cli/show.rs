@@ -14,6 +14,7 @@ pub enum Kind {
     Authorities,
     Policies,
     Notices,
+    Tokens,
 }
 
 #[derive(Debug, Args)]
@@ -47,6 +48,7 @@ impl Kind {
             Self::Authorities => "/api/v1/authorities",
             Self::Policies => "/api/v1/policies",
             Self::Notices => "/api/v1/notices",
+            Self::Tokens => "/api/v1/tokens",
         }
     }
 }

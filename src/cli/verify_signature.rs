@@ -4,6 +4,7 @@
 
 use std::{
     fs::File,
+    ops::Range,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -134,34 +135,24 @@ impl VerifySignature {
         };
         let certificates = cms::certificates(&signed, more);
         let mut verification = Verification::begin(&signed, &certificates);
-        let mut carried = layout.content.as_ref().map(|_| Digest::Sha256.hasher());
-        if let Some(ranges) = &layout.content {
-            verification.update(&[]);
-            for range in ranges {
-                let mut part = |part: &[u8]| {
-                    verification.update(part);
-                    // Only to compare with content beside it.
-                    if let Some(hasher) = carried.as_mut().filter(|_| self.content.is_some()) {
-                        hasher.update(part);
-                    }
-                };
-                source.parts(range.clone(), &mut part).map_err(|error| unreadable(&self.file, error))?;
-            }
+        match (&layout.content, &self.content) {
+            (Some(ranges), _) => self.carried(source, ranges, &mut |part| verification.update(part))?,
+            (None, Some(path)) => beside(path, &mut |part| verification.update(part))?,
+            (None, None) => {}
         }
-        let Some(path) = &self.content else { return Ok(verification.finish(moment, judge)) };
-        match carried {
-            None => {
-                verification.update(&[]);
-                each_part(path, &mut |part| verification.update(part))?;
-                Ok(verification.finish(moment, judge))
-            }
-            Some(carried) => {
-                let mut beside = Digest::Sha256.hasher();
-                each_part(path, &mut |part| beside.update(part))?;
-                let report = verification.finish(moment, judge);
-                Ok(if carried.finish() == beside.finish() { report } else { document::of_other_content(report) })
-            }
-        }
+        let report = verification.finish(moment, judge);
+        let (Some(ranges), Some(path)) = (&layout.content, &self.content) else { return Ok(report) };
+        let (mut one, mut other) = (Digest::Sha256.hasher(), Digest::Sha256.hasher());
+        self.carried(source, ranges, &mut |part| one.update(part))?;
+        beside(path, &mut |part| other.update(part))?;
+        Ok(if one.finish() == other.finish() { report } else { document::of_other_content(report) })
+    }
+
+    /// The content that a CMS carries, part by part; content of no octets is one empty part.
+    fn carried(&self, source: &mut Source, ranges: &[Range<u64>], part: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
+        part(&[]);
+        let mut ranges = ranges.iter();
+        ranges.try_for_each(|range| source.parts(range.clone(), part)).map_err(|error| unreadable(&self.file, error))
     }
 
     fn judge_raw(
@@ -178,7 +169,7 @@ impl VerifySignature {
         let (hash, whole);
         let signed = match verifier.hasher() {
             Some(mut hasher) => {
-                each_part(path, &mut |part| hasher.update(part))?;
+                beside(path, &mut |part| hasher.update(part))?;
                 hash = hasher.finish();
                 raw::Signed::Digest(&hash)
             }
@@ -207,7 +198,7 @@ impl VerifySignature {
             match content_digest(&unarmoured(file.clone())).filter(|_| !self.raw) {
                 Some(digest) => {
                     let mut hasher = digest.hasher();
-                    each_part(path, &mut |part| hasher.update(part))?;
+                    beside(path, &mut |part| hasher.update(part))?;
                     question["digest"] = json!(BASE64_STANDARD.encode(hasher.finish()));
                     question["digest_algorithm"] = json!(digest.name());
                 }
@@ -256,7 +247,9 @@ fn open(path: &Path) -> anyhow::Result<Source> {
     source.with_context(|| format!("reading {}", path.display()))
 }
 
-pub(super) fn each_part(path: &Path, part: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
+/// The content of a file, in the same way.
+pub(super) fn beside(path: &Path, part: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
+    part(&[]);
     let mut source = open(path)?;
     source.parts(0..source.length(), part).map_err(|error| unreadable(path, error))
 }

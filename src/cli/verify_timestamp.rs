@@ -15,7 +15,7 @@ use super::{
     Connection,
     offline::ProofFiles,
     report::{ReportForm, usage},
-    verify_signature::{each_part, push_checks, push_judgement, word},
+    verify_signature::{beside, push_checks, push_judgement, word},
 };
 use crate::{
     crypto::digest::sha256,
@@ -87,7 +87,7 @@ impl VerifyTimestamp {
         let der = token_of(unarmoured(read(&self.file)?));
         let token = Token::parse(&der).map_err(|error| error.to_string());
         let mut hasher = token.as_ref().ok().and_then(Token::digest).map(|digest| digest.hasher());
-        each_part(&self.content, &mut |part| hasher.iter_mut().for_each(|hasher| hasher.update(part)))?;
+        beside(&self.content, &mut |part| hasher.iter_mut().for_each(|hasher| hasher.update(part)))?;
         let mut more = Vec::new();
         for path in &self.certificate {
             more.extend(Certificate::parse_many(&read(path)?).with_context(|| format!("reading {}", path.display()))?);

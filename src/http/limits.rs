@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, MatchedPath, Request},
     http::{HeaderName, HeaderValue, StatusCode},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
@@ -14,13 +14,13 @@ use tower_http::{
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
 };
 
-use super::problem::{Problem, ProblemBody};
+use super::{problem::Problem, unread::read_what_is_left};
 use crate::{
     config::Limits,
     world::{SystemEntropy, random},
 };
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[derive(Clone, Copy)]
 struct RandomId;
@@ -39,6 +39,7 @@ pub fn with_limits(router: Router, limits: &Limits) -> Router {
         .layer(from_fn(move |request: Request, next: Next| in_time(time, request, next)))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(limits.body))
+        .layer(from_fn(read_what_is_left))
         .layer(from_fn(log_and_name))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
@@ -59,7 +60,9 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 /// Logs the request without its query or body, and puts its id into a problem document's `instance`.
 async fn log_and_name(request: Request, next: Next) -> Response {
     let id = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    // The route where there is one: what stands in a path may be a name.
+    let path = request.extensions().get::<MatchedPath>().map_or(request.uri().path(), MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
     let mut response = next.run(request).await;
     let status = response.status();
     if status.is_server_error() {
@@ -67,9 +70,9 @@ async fn log_and_name(request: Request, next: Next) -> Response {
     } else {
         tracing::debug!(%method, path, %status, request_id = id, "request");
     }
-    match response.extensions_mut().remove::<ProblemBody>() {
-        Some(body) => body.into_response_for(&id),
-        None if status == StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large().into_response_with_id(&id),
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.into_response_for(&id),
+        None if status == StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large().into_response_for(&id),
         None => response,
     }
 }

@@ -5,18 +5,21 @@
 pub mod ca;
 pub mod crl;
 pub mod health;
+pub mod identity;
 pub mod ledger;
 pub mod limits;
 pub mod listener;
 pub mod ocsp;
+pub mod openapi;
 pub mod problem;
 pub mod rest;
 pub mod tls;
 pub mod tsa;
+pub mod unread;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Router, middleware::from_fn_with_state, routing::get};
 
 use crate::{config::Limits, services::Services};
 
@@ -38,8 +41,11 @@ impl App {
 
 /// The HTTPS side.
 pub fn api(services: Arc<Services>, limits: &Limits) -> Router {
-    let router = Router::new().nest("/api/v1", rest::router(limits)).merge(health::router());
-    with_limits(router.with_state(App::new(services, limits)), limits)
+    let app = App::new(services, limits);
+    let (rest, description) = rest::nested(limits).split_for_parts();
+    let rest = rest.layer(from_fn_with_state(app.clone(), identity::identify));
+    let router = Router::new().merge(rest).merge(openapi::router(description)).merge(health::router());
+    with_limits(router.with_state(app), limits)
 }
 
 /// The HTTP side: what certificates point to, and the ledger.

@@ -8,8 +8,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use time::Duration;
 
-use crate::{services, store};
+use crate::{policy::Act, services, store};
+
+/// How long to wait for a service that is busy.
+const BUSY_WAIT: Duration = Duration::SECOND;
 
 /// A stable code with its status and its title in both languages.
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +46,17 @@ codes! {
     NO_REQUESTS "csr-missing" UNPROCESSABLE_ENTITY "缺少证书请求" "The enrolment has no certification request";
     LINES "lines-refused" UNPROCESSABLE_ENTITY "清单中有错误行" "Lines of the list are wrong";
     UNAUTHENTICATED "authentication-required" UNAUTHORIZED "需要客户端证书" "A client certificate is needed";
+    SESSION "session-not-good" UNAUTHORIZED "会话无效" "The session is not good";
+    TOKEN "token-not-good" UNAUTHORIZED "令牌无效" "The token is not good";
     CALLER "client-certificate-not-good" UNAUTHORIZED "客户端证书无效" "The client certificate is not good";
     NOT_PERMITTED "not-permitted" FORBIDDEN "无权执行该操作" "The caller may not do this";
     OWN_REQUEST "own-request" FORBIDDEN "不得审批自己的申请" "Nobody decides on their own request";
+    LOGIN "login-refused" FORBIDDEN "登录无效" "The login is not accepted";
+    ORIGIN "origin-refused" FORBIDDEN "请求来自其他网站" "The request comes from a page of another site";
     CLAIM "claim-refused" FORBIDDEN "领取码无效" "The claim code is unknown, used or expired";
     PROOFING "proofing-refused" FORBIDDEN "身份核验无效" "The code, the login or the proof of identity is not accepted";
     ASSURANCE "assurance-too-low" FORBIDDEN "身份核验等级不足" "The proof of identity is not good enough for the profile";
+    REQUESTS "too-many-requests" TOO_MANY_REQUESTS "请求过于频繁" "Too many requests from this caller";
     ATTEMPTS "too-many-attempts" TOO_MANY_REQUESTS "尝试次数过多" "Too many attempts from this address";
     UNKNOWN_RECORD "unknown-record" NOT_FOUND "记录不存在" "There is no such record";
     UNKNOWN_CERTIFICATE "unknown-certificate" NOT_FOUND "证书不存在" "There is no such certificate";
@@ -79,32 +88,37 @@ codes! {
 }
 
 /// An answer in the form of RFC 9457, with `code` and `message` beside its members.
-#[derive(Debug)]
+///
+/// On its way out it goes with the response: who logs it looks there, and puts the request's id in.
+#[derive(Debug, Clone)]
 pub struct Problem {
     code: Code,
     detail: String,
+    /// The rule of the policy that refused, and what it was that was not to be done.
+    refusal: Option<(String, Option<Act>)>,
+    retry_after: Option<Duration>,
 }
 
-/// A problem on its way out: the request's id is put in when it is known.
-#[derive(Debug, Clone)]
-pub struct ProblemBody {
-    code: Code,
-    detail: String,
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
+/// What a problem is sent as.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDocument<'a> {
+    /// A URN made of the code.
     r#type: String,
     title: &'static str,
     status: u16,
+    /// What programs decide by.
     code: &'static str,
+    /// Which field, rule or limit.
     detail: &'a str,
+    #[schema(inline)]
     message: Message,
+    /// The id of the request.
     #[serde(skip_serializing_if = "str::is_empty")]
     instance: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Message {
     zh: &'static str,
     en: &'static str,
@@ -112,7 +126,7 @@ struct Message {
 
 impl Problem {
     fn new(code: Code, detail: impl std::fmt::Display) -> Self {
-        Self { code, detail: detail.to_string() }
+        Self { code, detail: detail.to_string(), refusal: None, retry_after: None }
     }
 
     /// Logs the whole chain once and tells the client none of it.
@@ -129,6 +143,34 @@ impl Problem {
 
     pub fn code(&self) -> &'static str {
         self.code.name
+    }
+
+    /// Whether somebody was refused, rather than not understood or not served.
+    pub fn is_refusal(&self) -> bool {
+        use StatusCode as S;
+        [S::UNAUTHORIZED, S::FORBIDDEN, S::CONFLICT, S::TOO_MANY_REQUESTS].contains(&self.code.status)
+    }
+
+    /// The rule that refused, as a stable word.
+    pub fn rule(&self) -> &str {
+        self.refusal.as_ref().map_or(self.code.name, |(rule, _)| rule.as_str())
+    }
+
+    /// What was not to be done, where a rule of the policy says so.
+    pub fn act(&self) -> &'static str {
+        self.refusal.as_ref().and_then(|(_, act)| *act).map_or("", Act::as_str)
+    }
+
+    fn of_rule(self, rule: &str, act: Option<Act>) -> Self {
+        Self { refusal: Some((rule.to_owned(), act)), ..self }
+    }
+
+    fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    pub fn other_origin() -> Self {
+        Self::new(ORIGIN, "what changes something is taken from pages of this service alone, with their Origin header")
     }
 
     pub fn malformed(detail: impl std::fmt::Display) -> Self {
@@ -173,11 +215,18 @@ impl From<services::Error> for Problem {
             E::LinesRefused { .. } => Self::new(LINES, error),
             E::Unauthenticated => Self::new(UNAUTHENTICATED, error),
             E::CallerNotGood(_) => Self::new(CALLER, error),
-            E::Refused(refusal) if refusal.is_about_own_request() => Self::new(OWN_REQUEST, refusal),
-            E::Refused(refusal) => Self::new(NOT_PERMITTED, refusal),
+            E::SessionNotGood => Self::new(SESSION, error),
+            E::TokenNotGood => Self::new(TOKEN, error),
+            E::LoginRefused => Self::new(LOGIN, error),
+            E::PersonNeeded => Self::new(NOT_PERMITTED, error).of_rule("person-needed", None),
+            E::ScopeNeeded(_) => Self::new(NOT_PERMITTED, error).of_rule("scope-needed", None),
+            E::OtherDepartment => Self::new(NOT_PERMITTED, error).of_rule("other-department", None),
+            E::Refused(refusal) if refusal.is_about_own_request() => Self::new(OWN_REQUEST, refusal).of_rule(refusal.rule(), refusal.act()),
+            E::Refused(refusal) => Self::new(NOT_PERMITTED, refusal).of_rule(refusal.rule(), refusal.act()),
             E::ProofingRefused => Self::new(PROOFING, error),
             E::AssuranceTooLow => Self::new(ASSURANCE, error),
-            E::TooManyAttempts => Self::new(ATTEMPTS, error),
+            E::TooManyAttempts(wait) => Self::new(ATTEMPTS, &error).after(*wait),
+            E::TooManyRequests(wait) => Self::new(REQUESTS, &error).after(*wait),
             E::Erased(_) => Self::new(ERASED, error),
             E::ProviderAway(_) => Self::new(PROVIDER_AWAY, error),
             E::ClaimRefused => Self::new(CLAIM, error),
@@ -247,15 +296,9 @@ impl Problem {
 }
 
 impl Problem {
-    pub fn into_response_with_id(self, id: &str) -> Response {
-        ProblemBody { code: self.code, detail: self.detail }.into_response_for(id)
-    }
-}
-
-impl ProblemBody {
     /// The document itself, with the id of the request as its instance.
     pub fn into_response_for(self, id: &str) -> Response {
-        let body = Body {
+        let body = ProblemDocument {
             r#type: format!("urn:hufu:problem:{}", self.code.name),
             title: self.code.en,
             status: self.code.status.as_u16(),
@@ -266,8 +309,15 @@ impl ProblemBody {
         };
         let mut response = (self.code.status, Json(body)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.code.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        let wait = self.retry_after.or((self.code.status == StatusCode::SERVICE_UNAVAILABLE).then_some(BUSY_WAIT));
+        if let Some(wait) = wait {
+            // RFC 9110 §10.2.3: whole seconds, and no sooner than it is worth while.
+            let seconds = u32::try_from(wait.whole_seconds() + 1).unwrap_or(u32::MAX);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.code.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §15.5.2 asks for it; a client certificate has no scheme of its own.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hufu\""));
         }
         response
     }
@@ -275,9 +325,8 @@ impl ProblemBody {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = ProblemBody { code: self.code, detail: self.detail };
-        let mut response = body.clone().into_response_for("");
-        response.extensions_mut().insert(body);
+        let mut response = self.clone().into_response_for("");
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -41,7 +41,7 @@ pub struct Quorum {
 }
 
 /// What is missing still, kind by kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Missing {
     pub people: usize,
     pub departments: usize,

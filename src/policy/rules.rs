@@ -172,7 +172,7 @@ pub enum Object<'a> {
         role: Role,
         department: DepartmentPath,
     },
-    /// What is only read.
+    /// What is only read, or what a token lets a service read.
     Record {
         department: DepartmentPath,
         subject: Option<PersonId>,
@@ -298,6 +298,24 @@ impl Refusal {
         matches!(self, Self::OwnRequest { .. } | Self::AboutThemselves { .. })
     }
 
+    /// What was not to be done; `None` when it was only to be read.
+    pub const fn act(&self) -> Option<Act> {
+        match self {
+            Self::RoleNeeded { act, .. } => *act,
+            Self::OwnRequest { act, .. }
+            | Self::AboutThemselves { act, .. }
+            | Self::NotTheirs { act, .. }
+            | Self::NotForRoles { act }
+            | Self::NotApplicable { act } => Some(*act),
+            Self::AlreadyDecided { .. }
+            | Self::LinesMeet { .. }
+            | Self::LastAdministrator { .. }
+            | Self::DepartmentNeeded { .. }
+            | Self::Rule { .. }
+            | Self::RulesFailed { .. } => None,
+        }
+    }
+
     /// The rule that refused, as a stable word for logs and answers.
     pub fn rule(&self) -> &str {
         match self {
@@ -376,7 +394,8 @@ mod tests {
         let profile = |name: &str| set.profile(&name.parse().unwrap()).unwrap();
         let other = with(SUBJECT, &[]);
         let approver_here = Object::Role { of: &other, role: Approver, department: HERE.into() };
-        let cases: [(&str, Act, Object<'_>, &[Role]); 10] = [
+        let record = || Object::Record { department: HERE.into(), subject: None };
+        let cases: [(&str, Act, Object<'_>, &[Role]); 12] = [
             ("submit staff", Act::Submit, enrolment(profile("staff")), &[RegistrationOfficer]),
             ("approve staff", Act::Approve, enrolment(profile("staff")), &[Approver]),
             ("reject staff", Act::Reject, enrolment(profile("staff")), &[Approver]),
@@ -387,6 +406,8 @@ mod tests {
             ("renew", Act::Renew, certificate(), &[]),
             ("propose", Act::Submit, approver_here.clone(), &[Administrator]),
             ("dismiss", Act::Dismiss, approver_here.clone(), &[Administrator]),
+            ("grant a token", Act::GrantToken, record(), &[Administrator]),
+            ("revoke a token", Act::RevokeToken, record(), &[Administrator]),
         ];
         for (case, act, object, allowed) in &cases {
             for role in Role::ALL.iter().copied() {

@@ -120,6 +120,10 @@ acts! {
     Export = "export",
     /// What is held about a person is destroyed; about the person.
     Erase = "erase",
+    /// A service gets a token; about the token.
+    GrantToken = "grant-token",
+    /// A token ends; about the token.
+    RevokeToken = "revoke-token",
 }
 
 impl std::str::FromStr for Act {

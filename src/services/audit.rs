@@ -5,6 +5,7 @@
 //! audit. `docs/audit.md` lists what is compared with what, and the columns that nothing protects, with the reasons; a test
 //! changes every column of a real installation and holds that list to the truth.
 
+mod access;
 mod books;
 mod certificates;
 mod citizens;
@@ -65,6 +66,7 @@ pub async fn audit(db: &Db, bundle: &TrustBundle) -> Result<Vec<Finding>, Error>
     people::check(&records, &mut findings);
     staff::check(&records, &mut findings);
     citizens::check(connection, &records, &mut findings).await?;
+    access::check(connection, &records, &mut findings).await?;
     check_notices(connection, &mut findings).await?;
     Ok(findings.0)
 }
@@ -157,6 +159,7 @@ struct Records {
     key_owners: BTreeMap<Vec<u8>, (String, i64)>,
     grants: Vec<store::RoleGrantRow>,
     claims: Vec<store::ClaimRow>,
+    tokens: Vec<store::TokenRow>,
     citizens: citizens::Citizens,
     staff: staff::Staff,
 }
@@ -217,6 +220,7 @@ impl Records {
             key_owners: store::people::key_owners(connection).await?.into_iter().map(|(key, person, at)| (key, (person, at))).collect(),
             grants: store::people::grants(connection).await?,
             claims: store::people::claims(connection).await?,
+            tokens: store::tokens::all(connection).await?,
             citizens: citizens::Citizens::load(connection).await?,
             staff: staff::Staff::load(connection).await?,
         })

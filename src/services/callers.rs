@@ -1,6 +1,13 @@
 //! Who is calling: a person whose certificate this CA issued and whose status is good in the ledger now.
 
-use super::{Services, enrol::OFFICER, error::Error, statements::Caller};
+use super::{
+    Services,
+    bearer::{Bearer, Kind},
+    enrol::OFFICER,
+    error::Error,
+    statements::Caller,
+    tokens::Token,
+};
 use crate::{
     ledger::{State, StatusKey},
     policy::{Actor, DepartmentId, PersonId},
@@ -8,7 +15,22 @@ use crate::{
     x509::Certificate,
 };
 
+/// Somebody who has said who they are, and could show it.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    Person(Caller),
+    Service(Token),
+}
+
 impl Services {
+    /// Whose secret this is.
+    pub async fn bearer(&self, secret: &Bearer) -> Result<Identity, Error> {
+        match secret.kind() {
+            Kind::Session => Ok(Identity::Person(self.session_caller(secret).await?)),
+            Kind::Token => Ok(Identity::Service(self.token(secret).await?)),
+        }
+    }
+
     /// The person behind a client certificate that TLS has checked. Roles are read anew each time: a role that was
     /// withdrawn, or a certificate that was revoked, counts from the next request on.
     pub async fn caller(&self, der: &[u8]) -> Result<Caller, Error> {
@@ -32,7 +54,7 @@ impl Services {
         let person: PersonId = row.person.parse().map_err(|_| Error::Corrupt("a certificate's person".to_owned()))?;
         // Roles are exercised with an officer's certificate alone: one that a department enrols for staff never carries them.
         let roles = if row.profile == OFFICER { self.roles(person).await? } else { Vec::new() };
-        Ok(Caller { actor: Actor { person, roles }, certificate })
+        Ok(Caller { actor: Actor { person, roles }, certificate, session: None })
     }
 
     /// Whether the caller may read what belongs to a department or is about a person.
@@ -51,6 +73,22 @@ impl Services {
         match departments[..] {
             [Some(only)] => Some(only.to_string()),
             _ => None,
+        }
+    }
+
+    /// Whether a person or a service may read it: a service, what belongs to the department of its token.
+    pub fn check_reader(&self, reader: &Identity, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
+        match reader {
+            Identity::Person(caller) => self.check_read(caller, department, subject),
+            Identity::Service(token) => token.check_department(department),
+        }
+    }
+
+    /// What the reader means who names no department.
+    pub fn readers_department(&self, reader: &Identity) -> Option<String> {
+        match reader {
+            Identity::Person(caller) => self.usual_department(caller),
+            Identity::Service(token) => token.department.map(|department| department.to_string()),
         }
     }
 }

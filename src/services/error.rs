@@ -25,6 +25,18 @@ pub enum Error {
     Unauthenticated,
     #[error("the client certificate is not good: {0}")]
     CallerNotGood(&'static str),
+    #[error("the session is unknown or over")]
+    SessionNotGood,
+    #[error("the token is unknown, expired or revoked")]
+    TokenNotGood,
+    #[error("this takes a person, with a certificate or a session")]
+    PersonNeeded,
+    #[error("the token is not for this: it takes the scope {0}")]
+    ScopeNeeded(super::tokens::Scope),
+    #[error("the token is of another department")]
+    OtherDepartment,
+    #[error("not the answer to an open challenge of this service, signed in time with the certificate that it names")]
+    LoginRefused,
     #[error(transparent)]
     Refused(#[from] policy::Refusal),
     #[error("the claim code is unknown, used or expired")]
@@ -33,8 +45,11 @@ pub enum Error {
     ProofingRefused,
     #[error("the profile asks for a better proof of who you are")]
     AssuranceTooLow,
+    /// With how long to wait.
     #[error("too many attempts from this address")]
-    TooManyAttempts,
+    TooManyAttempts(time::Duration),
+    #[error("too many requests from this caller")]
+    TooManyRequests(time::Duration),
 
     // What is asked about.
     #[error("there is no {what} {id}")]

@@ -68,7 +68,7 @@ impl Installation {
             crate::files::write(&policies.join(path), text.as_bytes()).unwrap();
         }
         let world = World { clock: std::sync::Arc::new(SystemClock), entropy: std::sync::Arc::new(SystemEntropy) };
-        let started = Services::start(&config, config.base_url(), world).await.unwrap();
+        let started = Services::start(&config, config.base_url(), config.api_origin(), world).await.unwrap();
         let claims: Claims = serde_json::from_slice(&std::fs::read(config.data.join("claims.json")).unwrap()).unwrap();
         let administrator = claim(&started.services, &claims.administrator, &algorithms::P256).await;
         let auditor = claim(&started.services, &claims.auditor, &algorithms::Sm2).await;

@@ -6,9 +6,9 @@
 pub mod acknowledge;
 pub mod answer_ocsp;
 pub mod approve;
-pub mod attempts;
 pub mod audit;
 pub mod authorities;
+pub mod bearer;
 pub mod callers;
 pub mod citizens;
 pub mod codes;
@@ -24,6 +24,7 @@ pub mod identities;
 pub mod install;
 pub mod issue;
 pub mod journal;
+pub mod limits;
 pub mod logs;
 pub mod notices;
 pub mod own_certificates;
@@ -38,11 +39,13 @@ pub mod revoke;
 pub mod revoke_list;
 pub mod rows;
 pub mod sealing;
+pub mod sessions;
 pub mod staff;
 pub mod start;
 pub mod statements;
 pub mod suspend_by_code;
 pub mod time_stamp;
+pub mod tokens;
 pub mod trust;
 pub mod upkeep;
 pub mod verify;
@@ -72,7 +75,8 @@ pub struct Services {
     pub(crate) sealer: sealing::Sealer,
     pub(crate) vault: identities::Vault,
     pub(crate) provider: Option<proofing::oidc::Provider>,
-    pub(crate) attempts: attempts::Attempts,
+    pub(crate) limits: limits::Limits,
+    pub(crate) logins: sessions::Logins,
     pub(crate) pace: time_stamp::Pace,
     pub(crate) notices: notices::Notices,
     pub(crate) journal: journal::Journal,
@@ -87,6 +91,8 @@ pub struct Services {
     pub(crate) crl_rounds: tokio::sync::Mutex<()>,
     /// The public address that every URL in a certificate starts with.
     pub base_url: String,
+    /// Scheme, host and port of the API as browsers see them: what a login must name.
+    pub api_origin: String,
     pub(crate) organization: String,
     pub(crate) crl_life: Duration,
     pub(crate) ocsp_life: Duration,

@@ -149,10 +149,10 @@ impl Services {
         Ok(ListenerIdentity { chain, key: self.keys.export(&row.key_name).map_err(Error::Key)? })
     }
 
-    /// The host of the base URL, and this machine for a service that listens on it.
+    /// The hosts by which others reach us, and this machine for a service that listens on it.
     fn own_names(&self) -> BTreeMap<NameKind, Vec<String>> {
         let mut names: BTreeMap<NameKind, Vec<String>> = BTreeMap::new();
-        for host in [self.own_host(), "127.0.0.1".to_owned()] {
+        for host in [self.own_host(), self.api_host(), "127.0.0.1".to_owned()] {
             let kind = if host.parse::<IpAddr>().is_ok() { NameKind::Ip } else { NameKind::Dns };
             let list = names.entry(kind).or_default();
             if !list.contains(&host) {
@@ -173,19 +173,28 @@ impl Services {
     }
 
     fn own_host(&self) -> String {
-        let host = url::Url::parse(&self.base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
-        host.unwrap_or_else(|| "localhost".to_owned()).trim_matches(['[', ']']).to_owned()
+        host(&self.base_url).unwrap_or_else(|| "localhost".to_owned())
     }
 
-    /// Whether a listener's certificate still names the host that the configuration says.
+    /// Of the API. One that listens on every address says by none of them how it is reached.
+    fn api_host(&self) -> String {
+        let named = host(&self.api_origin).filter(|host| !host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified()));
+        named.unwrap_or_else(|| self.own_host())
+    }
+
+    /// Whether a listener's certificate still names the hosts that the configuration says.
     fn fits_own_names(&self, tbs: &[u8]) -> bool {
-        let host = self.own_host();
-        match host.parse::<IpAddr>() {
+        [self.own_host(), self.api_host()].iter().all(|host| match host.parse::<IpAddr>() {
             Ok(IpAddr::V4(address)) => contains(tbs, &address.octets()),
             Ok(IpAddr::V6(address)) => contains(tbs, &address.octets()),
             Err(_) => contains(tbs, host.as_bytes()),
-        }
+        })
     }
+}
+
+fn host(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    Some(url.host_str()?.trim_matches(['[', ']']).to_owned())
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

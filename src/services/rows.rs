@@ -65,6 +65,18 @@ pub enum Row {
     },
     SystemCertificate(store::SystemCertificateRow),
     Crl(store::CrlRow),
+    NewToken(store::TokenRow),
+    GrantToken {
+        id: String,
+        secret_hash: [u8; 32],
+        statement: [u8; 32],
+        at: i64,
+    },
+    RevokeToken {
+        id: String,
+        statement: [u8; 32],
+        at: i64,
+    },
     Citizen(store::citizens::Change),
     StaffMember(store::StaffRow),
     Staff(store::staff::Change),
@@ -197,6 +209,13 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
         Row::Authority(row) => store::authorities::insert(connection, row).await?,
         Row::SystemCertificate(row) => store::certificates::insert_system_certificate(connection, row).await?,
         Row::Crl(row) => store::crls::insert(connection, row).await?,
+        Row::NewToken(row) => store::tokens::insert(connection, row).await?,
+        Row::GrantToken { id, secret_hash, statement, at } => {
+            expected(store::tokens::grant(connection, id, secret_hash, statement, *at).await, "token", "proposed")?;
+        }
+        Row::RevokeToken { id, statement, at } => {
+            expected(store::tokens::revoke(connection, id, statement, *at).await, "token", "granted")?;
+        }
         Row::Citizen(change) => store::citizens::write(connection, change).await?,
         Row::Staff(change) => store::staff::write(connection, change).await?,
         Row::Person(_)
@@ -208,4 +227,12 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
         | Row::Status { .. } => unreachable!("written many at a time"),
     }
     Ok(())
+}
+
+/// A change that found its row in another state than it expects: somebody else was first.
+fn expected(change: Result<(), store::Error>, what: &'static str, state: &'static str) -> Result<(), Error> {
+    match change {
+        Err(store::Error::Conflict) => Err(Error::WrongState { what, found: "changed meanwhile".to_owned(), expected: state }),
+        other => Ok(other?),
+    }
 }

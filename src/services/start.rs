@@ -10,19 +10,20 @@ use tokio::task::JoinHandle;
 
 use super::{
     Services,
-    attempts::Attempts,
     authorities::{Authorities, Authority},
     crash,
     error::Error,
     identities::Vault,
     install::{system_person, trial_passphrase},
     journal::{Heads, Journal},
+    limits::Limits,
     logs::{self, LogKeys, Logs},
     notices::Notices,
     policies::decided_by_people,
     proofing::oidc::Provider,
     publish_crl,
     sealing::Sealer,
+    sessions::Logins,
     time_stamp::Pace,
 };
 use crate::{
@@ -56,7 +57,7 @@ pub struct Started {
 
 impl Services {
     /// Opens an installation, makes one where there is none, and finishes what an earlier run promised.
-    pub async fn start(config: &Config, base_url: String, world: World) -> anyhow::Result<Started> {
+    pub async fn start(config: &Config, base_url: String, api_origin: String, world: World) -> anyhow::Result<Started> {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -123,21 +124,23 @@ impl Services {
             new_crl_shards: config.authority.crl_shards,
             new_policy: config.authority.policy.clone(),
             sm2_parameters: config.authority.sm2_parameters,
-            clock: world.clock,
-            entropy: world.entropy,
             db,
             keys,
             sealer,
             vault,
             provider,
-            attempts: Attempts::default(),
+            limits: Limits::new(&config.limits),
+            logins: Logins::new(&*world.entropy),
             pace: Pace::new(config.limits.time_stamps),
             notices,
+            clock: world.clock,
+            entropy: world.entropy,
             journal,
             logs,
             policy: ArcSwap::from_pointee(policy),
             system_key,
             base_url,
+            api_origin,
         };
         services.open_authorities().await?;
         services.install(&config.data).await?;

@@ -24,6 +24,8 @@ const CLOCK_SKEW: Duration = Duration::minutes(5);
 pub struct Caller {
     pub actor: Actor,
     pub certificate: Certificate,
+    /// The session that stands for the certificate; `None` when the certificate itself was shown.
+    pub session: Option<String>,
 }
 
 impl Caller {

@@ -30,12 +30,10 @@ impl Services {
     /// Does something that tries a code, unless its address has tried too many; a refused code counts.
     pub async fn limited<T>(&self, address: IpAddr, attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let now = self.clock.now();
-        if !self.attempts.may_try(address, now) {
-            return Err(Error::TooManyAttempts);
-        }
+        self.limits.may_try(address, now)?;
         let outcome = attempt.await;
-        if matches!(outcome, Err(Error::ProofingRefused | Error::ClaimRefused)) {
-            self.attempts.count_failure(address, now);
+        if matches!(outcome, Err(Error::ProofingRefused | Error::ClaimRefused | Error::LoginRefused)) {
+            self.limits.count_failure(address, now);
         }
         outcome
     }
@@ -71,19 +69,17 @@ impl Services {
     pub async fn suspend_by_code(&self, address: IpAddr, code: &str) -> Result<(), Error> {
         let code = Code::parse(code)?;
         let now = self.clock.now();
-        if !self.attempts.may_try(address, now) {
-            return Err(Error::TooManyAttempts);
-        }
+        self.limits.may_try(address, now)?;
         let found = {
             let mut connection = self.db.read().await?;
             store::citizens::find_suspension_code(&mut connection, code.locator()).await?
         };
         let Some(found) = found else {
-            self.attempts.count_failure(address, now);
+            self.limits.count_failure(address, now);
             return Ok(());
         };
         if found.failures >= MOST_FAILURES || !code.matches(&found.code_hash) {
-            self.attempts.count_failure(address, now);
+            self.limits.count_failure(address, now);
             let mut tx = self.db.begin_write().await?;
             store::citizens::count_suspension_failure(tx.connection(), &found.certificate).await?;
             return Ok(tx.commit().await?);

@@ -1,5 +1,5 @@
 //! What the service does by itself, at start and every minute: finish promises, settle what was approved, close
-//! stale requests, renew its own certificates, publish CRLs, queue notices of what expires.
+//! stale requests, forget sessions that are over, renew its own certificates, publish CRLs, queue notices of what expires.
 
 use super::{Services, error::Error};
 
@@ -16,6 +16,7 @@ pub struct Round {
     pub approvals_settled: usize,
     pub requests_expired: usize,
     pub crls_published: usize,
+    pub sessions_ended: u64,
     pub notices_queued: usize,
     pub listener_is_new: bool,
 }
@@ -29,10 +30,11 @@ impl Services {
         let listener_is_new = report("own certificates", self.renew_own_certificates().await).unwrap_or(false);
         report("citizens' enrolments", self.decide_by_proofs().await);
         report("unused proofs", self.forget_unused_proofs().await);
+        let sessions_ended = report("sessions", self.end_sessions().await).unwrap_or(0);
         let crls_published = report("CRLs", self.publish_due_crls().await).unwrap_or(0);
         // After the renewals: what was renewed in time is nothing to write about.
         let notices_queued = report("notices", self.queue_notices().await).unwrap_or(0);
-        Round { promises_finished, approvals_settled, requests_expired, crls_published, notices_queued, listener_is_new }
+        Round { promises_finished, approvals_settled, requests_expired, crls_published, sessions_ended, notices_queued, listener_is_new }
     }
 }
 

@@ -13,10 +13,12 @@ pub mod installation;
 pub mod ledger;
 pub mod notices;
 pub mod people;
+pub mod sessions;
 pub mod staff;
 pub mod statements;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 use std::{str::FromStr, time::Duration};
 
@@ -37,8 +39,10 @@ pub use installation::InstallationRow;
 pub use ledger::{HeadRow, LeafRow, LogRow, TileRow};
 pub use notices::{NoticeProgressRow, NoticeRow};
 pub use people::{ClaimRow, DepartmentRow, PersonRow, RoleGrantRow};
+pub use sessions::SessionRow;
 pub use staff::{EnrolmentCodeRow, StaffRow};
 pub use statements::{DecisionRow, NonceRow, PolicyVersionRow, StatementRow};
+pub use tokens::TokenRow;
 
 /// Reading connections to SQLite; its one writer has a pool of its own.
 const SQLITE_READERS: u32 = 8;

@@ -879,3 +879,76 @@ async fn citizens_run_on_both() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn of_a_certificate_the_newest_sessions_are_kept_and_what_is_over_is_forgotten() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let connection = tx.connection();
+        certificates::insert_promised(connection, &[certificate(1)]).await.unwrap();
+        let session = |id: &str, opened_at: i64| SessionRow {
+            id: id.to_owned(),
+            sealed_hash: vec![1],
+            certificate: vec![1; 32],
+            opened_at,
+            used_at: opened_at,
+            expires_at: opened_at + 100,
+        };
+        for (id, at) in [("a", 1), ("b", 2), ("c", 3)] {
+            sessions::insert(connection, &session(id, at), 2).await.unwrap();
+        }
+        let ids = async |connection: &mut Connection| -> Vec<String> {
+            sessions::of_person(connection, "p").await.unwrap().into_iter().map(|row| row.id).collect()
+        };
+        assert_eq!(ids(connection).await, ["c", "b"]);
+        sessions::touch(connection, "b", 50).await.unwrap();
+        sessions::touch(connection, "b", 40).await.unwrap();
+        assert_eq!(sessions::find(connection, "b").await.unwrap().unwrap().used_at, 50);
+        assert_eq!(sessions::delete_over(connection, 60, 3).await.unwrap(), 1, "c was not used");
+        assert_eq!(sessions::delete_over(connection, 102, 0).await.unwrap(), 1, "b has expired");
+        sessions::insert(connection, &session("d", 4), 2).await.unwrap();
+        sessions::delete(connection, "d").await.unwrap();
+        assert_eq!(ids(connection).await, Vec::<String>::new());
+        assert_eq!(sessions::of_nothing(connection).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_is_granted_once_and_revoked_once() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let connection = tx.connection();
+        let row = TokenRow {
+            id: "t".to_owned(),
+            name: "service".to_owned(),
+            department: Some("d".to_owned()),
+            scopes: "verify".to_owned(),
+            salt: vec![1; 32],
+            proposed_by: "p".to_owned(),
+            proposed_at: 1,
+            expires_at: 9,
+            secret_hash: None,
+            statement: None,
+            granted_at: None,
+            revoked_at: None,
+            revoked_statement: None,
+        };
+        tokens::insert(connection, &row).await.unwrap();
+        tokens::insert(connection, &TokenRow { id: "u".to_owned(), department: None, ..row }).await.unwrap();
+        assert!(matches!(tokens::revoke(connection, "t", &[1; 32], 2).await, Err(Error::Conflict)), "not granted yet");
+        tokens::grant(connection, "t", &[2; 32], &[1; 32], 2).await.unwrap();
+        assert!(matches!(tokens::grant(connection, "t", &[3; 32], &[1; 32], 3).await, Err(Error::Conflict)));
+        tokens::revoke(connection, "t", &[1; 32], 4).await.unwrap();
+        assert!(matches!(tokens::revoke(connection, "t", &[1; 32], 5).await, Err(Error::Conflict)));
+        let found = tokens::find(connection, "t").await.unwrap().unwrap();
+        assert_eq!((found.secret_hash, found.granted_at, found.revoked_at), (Some(vec![2; 32]), Some(2), Some(4)));
+        let listed =
+            async |connection: &mut Connection, department, after| tokens::list(connection, department, after, 10).await.unwrap().len();
+        assert_eq!(listed(connection, Some("d"), None).await, 1);
+        assert_eq!(listed(connection, None, None).await, 2);
+        assert_eq!(listed(connection, None, Some("t")).await, 1);
+        assert_eq!(tokens::all(connection).await.unwrap().len(), 2);
+    })
+    .await;
+}

@@ -5,11 +5,12 @@
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::PathError;
 use crate::world::rfc3339;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
     Passed,
@@ -18,7 +19,7 @@ pub enum Verdict {
 }
 
 /// Why the verdict is what it is. The text form is stable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     Valid,
@@ -46,7 +47,7 @@ pub enum Reason {
 }
 
 /// The sub-indications of ETSI EN 319 102-1 (clause 5.1.3, table 6) that a certificate or a signature can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SubIndication {
     Revoked,
@@ -175,14 +176,15 @@ impl From<&PathError> for Reason {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// The same in Chinese and in English.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Message {
     pub zh: &'static str,
     pub en: &'static str,
 }
 
 /// What a report says first: the verdict and why, for programs and for people. `R`: the reasons of its kind of report.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Judgement<R = Reason> {
     pub verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,7 +199,7 @@ impl From<Reason> for Judgement {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Passed,
@@ -206,7 +208,7 @@ pub enum Outcome {
 }
 
 /// A kind of thing that is looked at. The text form is stable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckName {
     Path,
@@ -260,7 +262,7 @@ impl CheckName {
 }
 
 /// One thing that was looked at, the clause that asks for it, and what was found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Check {
     pub name: CheckName,
     pub title: Message,
@@ -276,7 +278,7 @@ impl Check {
 }
 
 /// What is known of the certificate's status.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct StatusReport {
     /// `good`, `suspended`, `revoked`, `not-issued` or `unknown`.
     pub state: &'static str,
@@ -293,7 +295,7 @@ pub struct StatusReport {
 }
 
 /// Where in the ledger the answer comes from.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LedgerReport {
     pub origin: String,
     pub index: u64,
@@ -316,10 +318,10 @@ impl LedgerReport {
     }
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Report {
     #[serde(flatten)]
-    pub judgement: Judgement,
+    pub judgement: Judgement<Reason>,
     pub status: StatusReport,
     /// The subjects from the end entity to the root.
     pub chain: Vec<String>,

@@ -491,7 +491,7 @@ async fn nothing_personal_is_in_logs_database_or_ledger(family: Family) {
     let log = ca.scratch().join("log");
     let program = Program::start(&ca, &log).await;
     let at = |agent: &Agent| match agent {
-        Agent::Net { http, .. } => Agent::Net { http: http.clone(), server: program.server.clone() },
+        Agent::Net { http, .. } => Agent::Net { http: http.clone(), server: program.server.clone(), bearer: None },
         Agent::Inside { .. } => panic!("this test is over TLS"),
     };
     let (registration, approver, anonymous) = (at(&counter.registration), at(&counter.approver), at(&anonymous));

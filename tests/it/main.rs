@@ -1,5 +1,6 @@
 //! Behaviour from outside: a real service, real files, a real database (`HUFU_TEST_DATABASE=postgres` for PostgreSQL).
 
+mod access;
 mod approvals;
 mod bulk;
 mod citizens;
@@ -11,6 +12,7 @@ mod journey;
 mod layers;
 mod notices;
 mod oidc;
+mod openapi;
 mod problems;
 mod protocols;
 mod renewal;

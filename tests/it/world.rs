@@ -97,6 +97,8 @@ impl TestCa {
         config.authority.key_iterations = 1000;
         config.authority.crl_shards = 2;
         config.limits.database_connections = 8;
+        // Tests ask faster than people do, all of them from one address.
+        (config.limits.caller_requests_second, config.limits.address_requests_second) = (100_000, 100_000);
         Self { config, policies: Vec::new(), begins: None }
     }
 
@@ -311,11 +313,13 @@ pub enum Agent {
     Net {
         http: reqwest::Client,
         server: String,
+        bearer: Option<String>,
     },
     /// The same router without TLS before it.
     Inside {
         router: axum::Router,
         peer: Peer,
+        bearer: Option<String>,
     },
 }
 
@@ -338,7 +342,7 @@ impl Ca {
     /// The HTTP side.
     pub fn public(&self) -> Agent {
         let http = browser(self.tls(None, TLS_VERSIONS));
-        Agent::Net { http, server: format!("http://{}", self.running().http) }
+        Agent::Net { http, server: format!("http://{}", self.running().http), bearer: None }
     }
 
     fn agent(&self, person: Option<&Person>) -> Agent {
@@ -350,6 +354,7 @@ impl Ca {
                     address: ANY_PORT.into(),
                     certificate: person.map(|person| Arc::new(person.identity.certificate().der().to_vec())),
                 },
+                bearer: None,
             },
         }
     }
@@ -357,7 +362,7 @@ impl Ca {
     /// HTTPS in these versions of TLS, with this client certificate.
     pub fn over_tls(&self, shown: Option<CertifiedKey>, versions: &[&'static SupportedProtocolVersion]) -> Agent {
         let server = format!("https://127.0.0.1:{}", self.running().https.port());
-        Agent::Net { http: browser(self.tls(shown, versions)), server }
+        Agent::Net { http: browser(self.tls(shown, versions)), server, bearer: None }
     }
 
     fn tls(&self, shown: Option<CertifiedKey>, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
@@ -380,6 +385,13 @@ fn browser(config: ClientConfig) -> reqwest::Client {
 }
 
 impl Agent {
+    /// The same with the secret of a session or a token.
+    pub fn with_bearer(mut self, secret: &str) -> Self {
+        let (Self::Net { bearer, .. } | Self::Inside { bearer, .. }) = &mut self;
+        *bearer = Some(secret.to_owned());
+        self
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], Vec::new()).await
     }
@@ -395,8 +407,11 @@ impl Agent {
     /// The same, for connections that may not come about.
     pub async fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, reqwest::Error> {
         match self {
-            Self::Net { http, server } => {
+            Self::Net { http, server, bearer } => {
                 let mut request = http.request(method.parse().unwrap(), format!("{server}{path}")).body(body);
+                if let Some(bearer) = bearer {
+                    request = request.bearer_auth(bearer);
+                }
                 for (name, value) in headers {
                     request = request.header(*name, *value);
                 }
@@ -404,8 +419,11 @@ impl Agent {
                 let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
                 Ok(Answer { status, headers, body: answer.bytes().await?.to_vec() })
             }
-            Self::Inside { router, peer } => {
+            Self::Inside { router, peer, bearer } => {
                 let mut request = axum::http::Request::builder().method(method).uri(path);
+                if let Some(bearer) = bearer {
+                    request = request.header("authorization", format!("Bearer {bearer}"));
+                }
                 for (name, value) in headers {
                     request = request.header(*name, *value);
                 }
@@ -576,6 +594,8 @@ pub fn statement_path(act: &str, about: &str) -> String {
         "resume" => ("certificates", "resumption"),
         "grant" => ("officers", "grant"),
         "activate-policy" => ("policies", "activation"),
+        "grant-token" => ("tokens", "grant"),
+        "revoke-token" => ("tokens", "revocation"),
         other => panic!("no act {other}"),
     };
     format!("/api/v1/{collection}/{about}/{name}")

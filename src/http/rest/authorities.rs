@@ -2,24 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::get,
-};
+use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::Page;
+use super::{Page, Path};
 use crate::{
     http::{App, problem::Problem},
     services::{Error, authorities::Authority, verify::rfc3339},
 };
 
-pub fn router() -> Router<App> {
-    Router::new().route("/authorities", get(list)).route("/authorities/{name}", get(one))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(one))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Authority)]
 struct View {
     name: String,
     purpose: String,
@@ -52,11 +51,13 @@ impl View {
     }
 }
 
+#[utoipa::path(get, path = "/authorities", responses((status = 200, body = Page<View>)))]
 async fn list(State(app): State<App>) -> Result<Json<Page<View>>, Problem> {
     let items = app.services.authorities().all().iter().map(|authority| View::of(&app, authority)).collect::<Result<_, _>>()?;
     Ok(Json(Page { items, next: None }))
 }
 
+#[utoipa::path(get, path = "/authorities/{name}", responses((status = 200, body = View)))]
 async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<View>, Problem> {
     Ok(Json(View::of(&app, &app.services.authorities().load(&name)?)?))
 }

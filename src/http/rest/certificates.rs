@@ -1,37 +1,43 @@
 //! `/certificates`: found by TBS digest, fingerprint or serial number; listed; revoked, suspended, resumed; proved.
 
 use axum::{
-    Json, Router,
-    extract::{Path, State},
+    Json,
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Query, officers::Signed, page};
+use super::{Admitted, Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     ledger::StatusKey,
     policy::{Act, DepartmentId, PersonId, Timestamp},
-    services::{Error, revoke::Changed, verify::rfc3339},
+    services::{Error, revoke::Changed, tokens::Scope, verify::rfc3339},
     store::{CertificateFilter, CertificateRow},
     world::{from_millis, millis},
     x509::p7c,
 };
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/certificates", get(list))
-        .route("/certificates/{id}", get(one))
-        .route("/certificates/{id}/receipt", get(receipt))
-        .route("/certificates/{id}/status-proof", get(status_proof))
-        .route("/certificates/{id}/revocation", post(revoke))
-        .route("/certificates/{id}/suspension", post(suspend))
-        .route("/certificates/{id}/resumption", post(resume))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(receipt))
+        .routes(routes!(status_proof))
+        .routes(routes!(revoke))
+        .routes(routes!(suspend))
+        .routes(routes!(resume))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Certificate)]
 pub struct View {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +61,8 @@ pub struct View {
     pem: Option<String>,
 }
 
-#[derive(Serialize)]
+/// Where in the ledger something stands.
+#[derive(Serialize, ToSchema)]
 struct Leaf {
     log: String,
     index: i64,
@@ -87,35 +94,40 @@ impl View {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Filter {
+    /// `next` of the page before.
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
     serial: Option<String>,
     fingerprint: Option<String>,
     authority: Option<String>,
     profile: Option<String>,
+    #[param(value_type = Option<String>)]
     department: Option<DepartmentId>,
+    #[param(value_type = Option<String>)]
     person: Option<PersonId>,
+    /// A part of it.
     subject: Option<String>,
     status: Option<String>,
+    /// A time such as `2030-01-01T00:00:00Z`.
     expires_before: Option<String>,
+    /// The person who signed the decision.
     signer: Option<String>,
 }
 
-async fn list(
-    State(app): State<App>,
-    Authenticated(caller): Authenticated,
-    Query(filter): Query<Filter>,
-) -> Result<Json<Page<View>>, Problem> {
+#[utoipa::path(get, path = "/certificates", responses((status = 200, body = Page<View>), Caller, Refused<404>))]
+async fn list(State(app): State<App>, reader: Admitted, Query(filter): Query<Filter>) -> Result<Json<Page<View>>, Problem> {
+    let reader = reader.within(Scope::CertificatesRead)?;
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
-    let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.usual_department(&caller));
+    let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.readers_department(&reader));
     let person = filter.person.map(|id| id.to_string());
-    app.services.check_read(&caller, department.as_deref(), person.as_deref())?;
+    app.services.check_reader(&reader, department.as_deref(), person.as_deref())?;
     if let Some(exact) = filter.serial.as_deref().or(filter.fingerprint.as_deref()) {
         let row = app.services.find_certificate(exact).await?;
-        app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+        app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
         return Ok(Json(Page { items: vec![View::of(&app, &row)?], next: None }));
     }
     let expires_before = filter.expires_before.as_deref().map(str::parse::<Timestamp>).transpose();
@@ -139,13 +151,19 @@ async fn list(
 }
 
 /// `{id}` for those who may read the record; `{id}.pem`, `.der` and `.p7c` for everyone: a certificate is public.
-async fn one(State(app): State<App>, caller: Result<Authenticated, Problem>, Path(id): Path<String>) -> Result<Response, Problem> {
+#[utoipa::path(get, path = "/certificates/{id}", responses(
+    (status = 200, content(
+        (View = "application/json"), ("application/x-pem-file"), ("application/pkix-cert"), ("application/pkcs7-mime"),
+    )),
+    Caller,
+))]
+async fn one(State(app): State<App>, reader: Result<Admitted, Problem>, Path(id): Path<String>) -> Result<Response, Problem> {
     if let Some((id, form)) = id.rsplit_once('.') {
         return file(&app, id, form).await;
     }
-    let Authenticated(caller) = caller?;
+    let reader = reader?.within(Scope::CertificatesRead)?;
     let row = app.services.find_certificate(&id).await?;
-    app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+    app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
     Ok(Json(View::of(&app, &row)?).into_response())
 }
 
@@ -166,6 +184,7 @@ async fn file(app: &App, id: &str, form: &str) -> Result<Response, Problem> {
 }
 
 /// The proof that the issue is in the ledger: a C2SP tlog-proof.
+#[utoipa::path(get, path = "/certificates/{id}/receipt", responses((status = 200, content_type = "text/plain", body = String)))]
 async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let row = app.services.find_certificate(&id).await?;
     let receipt = app.services.certificate_receipt(&row).await?;
@@ -173,6 +192,7 @@ async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
 }
 
 /// What the ledger says of the certificate as of its newest checkpoint, with the proof.
+#[utoipa::path(get, path = "/certificates/{id}/status-proof", responses((status = 200, content_type = "text/plain", body = String)))]
 async fn status_proof(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let row = app.services.find_certificate(&id).await?;
     let key = StatusKey::of_tbs(&row.tbs);
@@ -180,7 +200,8 @@ async fn status_proof(State(app): State<App>, Path(id): Path<String>) -> Result<
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], proof.to_string()).into_response())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChangedCertificate)]
 struct ChangedView {
     id: String,
     status: &'static str,
@@ -202,6 +223,10 @@ async fn change(app: App, caller: Authenticated, act: Act, id: String, body: Bod
     Ok(Json(changed.into()))
 }
 
+#[utoipa::path(
+    post, path = "/certificates/{id}/revocation", request_body = Signed,
+    responses((status = 200, body = ChangedView), Caller, Refused<409>),
+)]
 async fn revoke(
     State(app): State<App>,
     caller: Authenticated,
@@ -211,6 +236,10 @@ async fn revoke(
     change(app, caller, Act::Revoke, id, body).await
 }
 
+#[utoipa::path(
+    post, path = "/certificates/{id}/suspension", request_body = Signed,
+    responses((status = 200, body = ChangedView), Caller, Refused<409>),
+)]
 async fn suspend(
     State(app): State<App>,
     caller: Authenticated,
@@ -220,6 +249,10 @@ async fn suspend(
     change(app, caller, Act::Suspend, id, body).await
 }
 
+#[utoipa::path(
+    post, path = "/certificates/{id}/resumption", request_body = Signed,
+    responses((status = 200, body = ChangedView), Caller, Refused<409>),
+)]
 async fn resume(
     State(app): State<App>,
     caller: Authenticated,

@@ -4,18 +4,25 @@
 //! statement, as everywhere.
 
 use axum::{
-    Json, Router,
-    extract::{ConnectInfo, FromRequestParts, Path, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    Json,
+    extract::{ConnectInfo, State},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Query, officers::Signed, page};
+use super::{Anybody, Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
 use crate::{
-    http::{App, listener::Peer, problem::Problem},
+    http::{
+        App,
+        identity::cookie,
+        listener::Peer,
+        openapi::{self, Refused},
+        problem::Problem,
+    },
     policy::{Act, DepartmentId, Timestamp},
     services::{
         Error,
@@ -29,7 +36,6 @@ use crate::{
             counter::{Counter, IdentityCheck, NewCheck},
             oidc::Returned,
         },
-        statements::Caller,
         verify::rfc3339,
     },
     world::from_millis,
@@ -40,44 +46,31 @@ use crate::{
 const COOKIE: &str = "__Host-hufu-login";
 const COOKIE_ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600";
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/citizens/checks", post(record_check))
-        .route("/citizens/checks/{id}", get(one_check))
-        .route("/citizens/checks/{id}/statement", post(sign_check))
-        .route("/citizens/checks/{id}/confirmation", post(confirm_check))
-        .route("/citizens/proofs", post(prove_by_code))
-        .route("/citizens/oidc", post(begin_login))
-        .route("/citizens/oidc/callback", get(end_login))
-        .route("/citizens/enrolments", post(enrol))
-        .route("/citizens/enrolments/{id}/collection", post(collect))
-        .route("/citizens/enrolments/{id}/evidence", get(evidence))
-        .route("/citizens/contests", get(contests))
-        .route("/citizens/contests/{id}", get(one_contest))
-        .route("/citizens/contests/{id}/upholding", post(uphold))
-        .route("/citizens/contests/{id}/dismissal", post(dismiss))
-        .route("/citizens/self", get(export_own))
-        .route("/citizens/{person}/export", post(export))
-        .route("/citizens/{person}/erasure", post(erase))
-}
-
-/// The caller, when the connection has a client certificate: one that is not good is refused, never overlooked.
-struct Guardian(Option<Caller>);
-
-impl FromRequestParts<App> for Guardian {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match parts.extensions.get::<ConnectInfo<Peer>>().and_then(|ConnectInfo(peer)| peer.certificate.clone()) {
-            Some(der) => Ok(Self(Some(app.services.caller(&der).await?))),
-            None => Ok(Self(None)),
-        }
-    }
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(record_check))
+        .routes(routes!(one_check))
+        .routes(routes!(sign_check))
+        .routes(routes!(confirm_check))
+        .routes(routes!(prove_by_code))
+        .routes(routes!(begin_login))
+        .routes(routes!(end_login))
+        .routes(routes!(enrol))
+        .routes(routes!(collect))
+        .routes(routes!(evidence))
+        .routes(routes!(contests))
+        .routes(routes!(one_contest))
+        .routes(routes!(uphold))
+        .routes(routes!(dismiss))
+        .routes(routes!(export_own))
+        .routes(routes!(export))
+        .routes(routes!(erase))
 }
 
 // Identity checks at a counter.
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewIdentityCheck)]
 #[serde(deny_unknown_fields)]
 struct NewCheckBody {
     profile: String,
@@ -89,7 +82,8 @@ struct NewCheckBody {
     evidence: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = IdentityCheck)]
 struct CheckView {
     id: String,
     state: &'static str,
@@ -102,15 +96,22 @@ impl From<&IdentityCheck> for CheckView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConfirmedCheck)]
 struct ConfirmedView {
     id: String,
     /// Shown this once.
     code: String,
+    #[schema(value_type = String)]
     works_from: Timestamp,
+    #[schema(value_type = String)]
     expires_at: Timestamp,
 }
 
+#[utoipa::path(
+    post, path = "/citizens/checks", request_body = NewCheckBody,
+    responses((status = 201, body = CheckView), openapi::Caller, Refused<404>, Refused<422>),
+)]
 async fn record_check(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -129,6 +130,7 @@ async fn record_check(
     Ok((StatusCode::CREATED, Json((&check).into())))
 }
 
+#[utoipa::path(get, path = "/citizens/checks/{id}", responses((status = 200, body = CheckView), openapi::Caller, Refused<410>))]
 async fn one_check(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -139,6 +141,10 @@ async fn one_check(
     Ok(Json((&check).into()))
 }
 
+#[utoipa::path(
+    post, path = "/citizens/checks/{id}/statement", request_body = Signed,
+    responses((status = 200, body = CheckView), openapi::Caller, Refused<409>, Refused<410>),
+)]
 async fn sign_check(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -149,6 +155,10 @@ async fn sign_check(
     Ok(Json((&app.services.find_check(&id).await?).into()))
 }
 
+#[utoipa::path(
+    post, path = "/citizens/checks/{id}/confirmation", request_body = Signed,
+    responses((status = 201, body = ConfirmedView), openapi::Caller, Refused<409>, Refused<410>),
+)]
 async fn confirm_check(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -162,23 +172,36 @@ async fn confirm_check(
 
 // Proofs.
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CounterCode)]
 #[serde(deny_unknown_fields)]
 struct CodeBody {
     code: String,
 }
 
 /// What its owner needs to use a proof, and nobody else may see.
+#[derive(Serialize, ToSchema)]
+struct Proof {
+    proof: String,
+    assurance: &'static str,
+    reference: String,
+    evidence: String,
+}
+
 fn proof_answer((proofed, token): (Proofed, ProofToken)) -> Response {
-    let body = json!({
-        "proof": token.reveal(),
-        "assurance": proofed.assurance.as_str(),
-        "reference": hex::encode(proofed.reference),
-        "evidence": hex::encode(proofed.evidence),
-    });
+    let body = Proof {
+        proof: token.reveal().to_owned(),
+        assurance: proofed.assurance.as_str(),
+        reference: hex::encode(proofed.reference),
+        evidence: hex::encode(proofed.evidence),
+    };
     (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
+#[utoipa::path(
+    post, path = "/citizens/proofs", request_body = CodeBody,
+    responses((status = 201, body = Proof), Refused<403>),
+)]
 async fn prove_by_code(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -189,26 +212,34 @@ async fn prove_by_code(
     Ok(proof_answer(proved))
 }
 
+#[derive(Serialize, ToSchema)]
+struct BegunLogin {
+    /// Where the browser goes next.
+    authorization_url: String,
+}
+
+#[utoipa::path(post, path = "/citizens/oidc", responses((status = 201, body = BegunLogin), Refused<404>, Refused<502>))]
 async fn begin_login(State(app): State<App>) -> Result<Response, Problem> {
     let begun = app.services.begin_login().await?;
     let cookie = format!("{COOKIE}={}; {COOKIE_ATTRIBUTES}", begun.cookie);
     let headers = [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())];
-    Ok((StatusCode::CREATED, headers, Json(json!({"authorization_url": begun.url}))).into_response())
+    Ok((StatusCode::CREATED, headers, Json(BegunLogin { authorization_url: begun.url })).into_response())
 }
 
 /// What the provider sends along; it may add parameters of its own.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 struct Callback {
     state: Option<String>,
     code: Option<String>,
     iss: Option<String>,
 }
 
+#[utoipa::path(
+    get, path = "/citizens/oidc/callback",
+    responses((status = 201, body = Proof), Refused<403>, Refused<404>, Refused<502>),
+)]
 async fn end_login(State(app): State<App>, headers: HeaderMap, Query(callback): Query<Callback>) -> Result<Response, Problem> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let cookie = pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned());
-    let (Some(state), Some(code), Some(cookie)) = (callback.state, callback.code, cookie) else {
+    let (Some(state), Some(code), Some(cookie)) = (callback.state, callback.code, cookie(&headers, COOKIE)) else {
         return Err(Error::ProofingRefused.into());
     };
     let returned = Returned { state, code, issuer: callback.iss, cookie };
@@ -218,7 +249,8 @@ async fn end_login(State(app): State<App>, headers: HeaderMap, Query(callback): 
 
 // Enrolments.
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewCitizenEnrolment)]
 #[serde(deny_unknown_fields)]
 struct NewEnrolment {
     /// The token of a proof.
@@ -230,17 +262,18 @@ struct NewEnrolment {
     replaces: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SubmittedEnrolment)]
 struct Submitted {
     enrolment: String,
     state: &'static str,
 }
 
-async fn enrol(
-    State(app): State<App>,
-    Guardian(guardian): Guardian,
-    body: Body<NewEnrolment>,
-) -> Result<(StatusCode, Json<Submitted>), Problem> {
+#[utoipa::path(
+    post, path = "/citizens/enrolments", request_body = NewEnrolment, security(()),
+    responses((status = 202, body = Submitted), openapi::Caller, Refused<404>, Refused<409>, Refused<422>),
+)]
+async fn enrol(State(app): State<App>, guardian: Anybody, body: Body<NewEnrolment>) -> Result<(StatusCode, Json<Submitted>), Problem> {
     let application = CitizenApplication {
         token: body.value.proof,
         profile: body.value.profile,
@@ -249,7 +282,7 @@ async fn enrol(
         replaces: body.value.replaces,
         request_digest: body.digest,
     };
-    let id = app.services.enrol_citizen(guardian.as_ref(), application).await?.to_string();
+    let id = app.services.enrol_citizen(guardian.person()?.as_ref(), application).await?.to_string();
     // Decided after the answer, which so is the same, and as fast, whatever is decided; upkeep does it if this does not.
     let (services, enrolment) = (app.services.clone(), id.clone());
     tokio::spawn(async move {
@@ -260,39 +293,65 @@ async fn enrol(
     Ok((StatusCode::ACCEPTED, Json(Submitted { enrolment: id, state: "submitted" })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ProofShown)]
 #[serde(deny_unknown_fields)]
 struct ProofBody {
     proof: String,
 }
 
+#[derive(Serialize, ToSchema)]
+struct CollectedEnrolment {
+    enrolment: String,
+    state: String,
+    certificates: Vec<CollectedCertificate>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct CollectedCertificate {
+    id: String,
+    person: String,
+    authority: String,
+    not_after: String,
+    /// PEM: the certificate and its authorities.
+    chain: String,
+    suspension_code: String,
+}
+
+#[utoipa::path(
+    post, path = "/citizens/enrolments/{id}/collection", request_body = ProofBody,
+    responses((status = 200, body = CollectedEnrolment), Refused<403>, Refused<409>, Refused<410>),
+)]
 async fn collect(State(app): State<App>, Path(id): Path<String>, body: Body<ProofBody>) -> Result<Response, Problem> {
     let Collected { state, certificates } = app.services.collect(&body.value.proof, &id).await?;
     let pem = |chain: &[Certificate]| chain.iter().map(Certificate::to_pem).collect::<String>();
-    let certificates: Vec<Value> = certificates
-        .iter()
-        .map(|one| {
-            json!({
-                "id": hex::encode(&one.row.id),
-                "person": one.row.person,
-                "authority": one.row.authority,
-                "not_after": rfc3339(from_millis(one.row.not_after)),
-                "chain": pem(&one.chain),
-                "suspension_code": one.suspension_code.reveal(),
-            })
+    let certificates = certificates
+        .into_iter()
+        .map(|one| CollectedCertificate {
+            id: hex::encode(&one.row.id),
+            not_after: rfc3339(from_millis(one.row.not_after)),
+            chain: pem(&one.chain),
+            suspension_code: one.suspension_code.reveal(),
+            person: one.row.person,
+            authority: one.row.authority,
         })
         .collect();
-    let body = json!({"enrolment": id, "state": state, "certificates": certificates});
+    let body = CollectedEnrolment { enrolment: id, state, certificates };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
+#[utoipa::path(
+    get, path = "/citizens/enrolments/{id}/evidence",
+    responses((status = 200, body = Value), openapi::Caller, Refused<409>, Refused<410>),
+)]
 async fn evidence(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     Ok(Json(app.services.evidence_of(&caller, &id).await?))
 }
 
 // Contests.
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Contest)]
 struct ContestView {
     id: String,
     earlier: String,
@@ -302,14 +361,18 @@ struct ContestView {
     shown: Option<Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct ContestFilter {
+    /// `next` of the page before.
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
+    #[param(value_type = Option<String>)]
     department: Option<DepartmentId>,
 }
 
+#[utoipa::path(get, path = "/citizens/contests", responses((status = 200, body = Page<ContestView>), openapi::Caller))]
 async fn contests(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -330,6 +393,10 @@ async fn contests(
     Ok(page(rows.into_iter().map(view).collect(), limit, last))
 }
 
+#[utoipa::path(
+    get, path = "/citizens/contests/{id}",
+    responses((status = 200, body = ContestView), openapi::Caller, Refused<410>),
+)]
 async fn one_contest(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -345,32 +412,64 @@ async fn one_contest(
 async fn decide(app: App, caller: Authenticated, act: Act, id: String, body: Body<Signed>) -> Result<Response, Problem> {
     let outcome = app.services.decide_contest(&caller.0, act, &id, &body.value.statement).await?;
     let state = match (outcome, act) {
-        (Outcome::OneMore, _) => return Ok(one_more(&id)),
+        (Outcome::OneMore, _) => return Ok(one_more(id)),
         (Outcome::Decided, Act::UpholdContest) => "upheld",
         (Outcome::Decided, _) => "dismissed",
     };
-    Ok(Json(json!({"id": id, "state": state})).into_response())
+    Ok(Json(DecidedCase { id, state }).into_response())
+}
+
+/// What became of what two people decide.
+#[derive(Serialize, ToSchema)]
+struct DecidedCase {
+    id: String,
+    state: &'static str,
 }
 
 /// The first of two statements was taken.
-fn one_more(id: &str) -> Response {
-    (StatusCode::ACCEPTED, Json(json!({"id": id, "state": "one-more"}))).into_response()
+fn one_more(id: String) -> Response {
+    (StatusCode::ACCEPTED, Json(DecidedCase { id, state: "one-more" })).into_response()
 }
 
+#[utoipa::path(
+    post, path = "/citizens/contests/{id}/upholding", request_body = Signed,
+    responses(
+        (status = 200, description = "decided", body = DecidedCase),
+        (status = 202, description = "one more must sign", body = DecidedCase),
+        openapi::Caller, Refused<409>, Refused<410>,
+    ),
+)]
 async fn uphold(State(app): State<App>, caller: Authenticated, Path(id): Path<String>, body: Body<Signed>) -> Result<Response, Problem> {
     decide(app, caller, Act::UpholdContest, id, body).await
 }
 
+#[utoipa::path(
+    post, path = "/citizens/contests/{id}/dismissal", request_body = Signed,
+    responses(
+        (status = 200, description = "decided", body = DecidedCase),
+        (status = 202, description = "one more must sign", body = DecidedCase),
+        openapi::Caller, Refused<409>, Refused<410>,
+    ),
+)]
 async fn dismiss(State(app): State<App>, caller: Authenticated, Path(id): Path<String>, body: Body<Signed>) -> Result<Response, Problem> {
     decide(app, caller, Act::DismissContest, id, body).await
 }
 
 // What is held about a person.
 
+#[utoipa::path(get, path = "/citizens/self", responses((status = 200, body = Value), openapi::Caller, Refused<404>, Refused<410>))]
 async fn export_own(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Response, Problem> {
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(app.services.export_own(&caller).await?)).into_response())
 }
 
+#[utoipa::path(
+    post, path = "/citizens/{person}/export", request_body = Signed,
+    responses(
+        (status = 200, description = "everything that is held", body = Value),
+        (status = 202, description = "one more must sign", body = DecidedCase),
+        openapi::Caller, Refused<409>, Refused<410>,
+    ),
+)]
 async fn export(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -379,10 +478,18 @@ async fn export(
 ) -> Result<Response, Problem> {
     match app.services.export(&caller, &person, &body.value.statement).await? {
         Some(held) => Ok(([(header::CACHE_CONTROL, "no-store")], Json(held)).into_response()),
-        None => Ok(one_more(&person)),
+        None => Ok(one_more(person)),
     }
 }
 
+#[utoipa::path(
+    post, path = "/citizens/{person}/erasure", request_body = Signed,
+    responses(
+        (status = 200, description = "erased", body = DecidedCase),
+        (status = 202, description = "one more must sign", body = DecidedCase),
+        openapi::Caller, Refused<409>, Refused<410>,
+    ),
+)]
 async fn erase(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -390,7 +497,7 @@ async fn erase(
     body: Body<Signed>,
 ) -> Result<Response, Problem> {
     match app.services.erase(&caller, &person, &body.value.statement).await? {
-        true => Ok(Json(json!({"id": person, "state": "erased"})).into_response()),
-        false => Ok(one_more(&person)),
+        true => Ok(Json(DecidedCase { id: person, state: "erased" }).into_response()),
+        false => Ok(one_more(person)),
     }
 }

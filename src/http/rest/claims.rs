@@ -2,21 +2,23 @@
 //! the first one is had.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{ConnectInfo, State},
     http::StatusCode,
-    routing::post,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Body;
-use crate::http::{App, listener::Peer, problem::Problem};
+use crate::http::{App, listener::Peer, openapi::Refused, problem::Problem};
 
-pub fn router() -> Router<App> {
-    Router::new().route("/claims", post(claim))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(claim))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Claim)]
 #[serde(deny_unknown_fields)]
 struct Request {
     code: String,
@@ -24,7 +26,8 @@ struct Request {
     csr: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Claimed)]
 struct Answer {
     /// What the files are called.
     name: String,
@@ -38,6 +41,10 @@ struct Answer {
     suspension_code: String,
 }
 
+#[utoipa::path(
+    post, path = "/claims", request_body = Request,
+    responses((status = 201, body = Answer), Refused<403>, Refused<409>, Refused<422>),
+)]
 async fn claim(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<Peer>,

@@ -1,29 +1,38 @@
 //! `/departments`.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::get,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Query, page};
+use super::{Admitted, Authenticated, Body, IdempotencyKey, Page, Paging, Path, Query, page};
 use crate::{
-    http::{App, problem::Problem},
-    services::{Error, register::NewDepartment},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
+    services::{
+        Error,
+        callers::Identity,
+        register::NewDepartment,
+        tokens::{Scope, Token},
+    },
     store::DepartmentRow,
 };
 
-pub fn router() -> Router<App> {
-    Router::new().route("/departments", get(list).post(add)).route("/departments/{id}", get(one))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(list, add)).routes(routes!(one))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewDepartment)]
 #[serde(deny_unknown_fields)]
 struct New {
+    #[schema(min_length = 1, max_length = 128)]
     name: String,
     #[serde(default)]
+    #[schema(min_items = 1, required)]
     organizations: Vec<String>,
     #[serde(default)]
     dns: Vec<String>,
@@ -31,7 +40,8 @@ struct New {
     mail: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Department)]
 struct View {
     id: String,
     name: String,
@@ -48,6 +58,10 @@ impl View {
     }
 }
 
+#[utoipa::path(
+    post, path = "/departments", request_body = New, params(IdempotencyKey),
+    responses((status = 201, body = View), Caller, Refused<409>),
+)]
 async fn add(State(app): State<App>, Authenticated(caller): Authenticated, body: Body<New>) -> Result<(StatusCode, Json<View>), Problem> {
     let New { name, organizations, dns, mail } = body.value;
     let new = NewDepartment { name, organizations, dns, mail, idempotency_key: body.idempotency_key, request_digest: body.digest };
@@ -55,8 +69,14 @@ async fn add(State(app): State<App>, Authenticated(caller): Authenticated, body:
     Ok((StatusCode::CREATED, Json(View::of(&app, row).await?)))
 }
 
-async fn list(State(app): State<App>, Authenticated(_): Authenticated, Query(paging): Query<Paging>) -> Result<Json<Page<View>>, Problem> {
+#[utoipa::path(get, path = "/departments", responses((status = 200, body = Page<View>), Caller))]
+async fn list(State(app): State<App>, reader: Admitted, Query(paging): Query<Paging>) -> Result<Json<Page<View>>, Problem> {
     let limit = paging.limit()?;
+    if let Identity::Service(Token { department: Some(own), .. }) = reader.within(Scope::DepartmentsRead)? {
+        // Of one department there is one to list.
+        let row = app.services.find_department(&own.to_string()).await?;
+        return Ok(Json(Page { items: vec![View::of(&app, row).await?], next: None }));
+    }
     let rows = app.services.departments(paging.cursor.as_deref(), limit).await?;
     let last = rows.last().map(|row| row.id.clone());
     let mut items = Vec::new();
@@ -66,7 +86,11 @@ async fn list(State(app): State<App>, Authenticated(_): Authenticated, Query(pag
     Ok(page(items, limit, last))
 }
 
-async fn one(State(app): State<App>, Authenticated(_): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
+#[utoipa::path(get, path = "/departments/{id}", responses((status = 200, body = View), Caller))]
+async fn one(State(app): State<App>, reader: Admitted, Path(id): Path<String>) -> Result<Json<View>, Problem> {
+    if let Identity::Service(token) = reader.within(Scope::DepartmentsRead)? {
+        token.check_department(Some(&id))?;
+    }
     let row = app.services.find_department(&id).await?;
     Ok(Json(View::of(&app, row).await?))
 }

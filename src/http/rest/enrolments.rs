@@ -3,17 +3,25 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json, Router,
-    extract::{DefaultBodyLimit, Path, State},
+    Json,
+    extract::{DefaultBodyLimit, State},
     http::StatusCode,
-    routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
-use super::{Authenticated, Body, LIST_BODY, Page, Paging, Query, certificates, officers::Signed, page};
+use super::{Authenticated, Body, IdempotencyKey, LIST_BODY, Page, Paging, Path, Query, certificates, officers::Signed, page};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     policy::{DepartmentId, Missing, NameKind},
     services::{
         Error,
@@ -22,17 +30,18 @@ use crate::{
     },
 };
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/enrolments", get(list).post(submit))
-        .route("/enrolments/{id}", get(one))
-        .route("/enrolments/{id}/approvals", post(approve))
-        .route("/approvals", post(approve_list).layer(DefaultBodyLimit::max(LIST_BODY)))
-        .route("/enrolments/{id}/rejection", post(reject))
-        .route("/enrolments/{id}/withdrawal", post(withdraw))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(list, submit))
+        .routes(routes!(one))
+        .routes(routes!(approve))
+        .routes(routes!(approve_list).layer(DefaultBodyLimit::max(LIST_BODY)))
+        .routes(routes!(reject))
+        .routes(routes!(withdraw))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewEnrolment)]
 #[serde(deny_unknown_fields)]
 struct New {
     profile: String,
@@ -42,6 +51,7 @@ struct New {
     #[serde(default)]
     subject: BTreeMap<String, String>,
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
     alternative_names: BTreeMap<NameKind, Vec<String>>,
     /// PEM certification requests, one a family.
     requests: Vec<String>,
@@ -49,7 +59,8 @@ struct New {
     evidence: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Enrolment)]
 struct View {
     id: String,
     profile: String,
@@ -76,7 +87,8 @@ impl View {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DecidedEnrolment)]
 struct Decided {
     id: String,
     state: &'static str,
@@ -86,7 +98,8 @@ struct Decided {
     missing: Option<Missing>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignedList)]
 #[serde(deny_unknown_fields)]
 struct List {
     /// Enrolments, in the order of the draft.
@@ -95,7 +108,8 @@ struct List {
 }
 
 /// What became of a list so far. What is neither is being issued.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SettledList)]
 struct Settled {
     items: usize,
     issued: usize,
@@ -106,21 +120,29 @@ struct Settled {
 }
 
 /// One that was approved and not issued; it is tried again by upkeep.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = FailedEnrolment)]
 struct Failed {
     id: String,
     code: &'static str,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Filter {
+    /// `next` of the page before.
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
     state: Option<String>,
+    #[param(value_type = Option<String>)]
     department: Option<DepartmentId>,
 }
 
+#[utoipa::path(
+    post, path = "/enrolments", request_body = New, params(IdempotencyKey),
+    responses((status = 201, body = View), Caller, Refused<404>, Refused<409>, Refused<422>),
+)]
 async fn submit(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -145,6 +167,7 @@ async fn submit(
     Ok((StatusCode::CREATED, Json(View::of(&enrolment)?)))
 }
 
+#[utoipa::path(get, path = "/enrolments/{id}", responses((status = 200, body = View), Caller, Refused<410>))]
 async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
     let enrolment = app.services.find_enrolment(&id).await?;
     let department = enrolment.department.map(|department| department.to_string());
@@ -152,6 +175,7 @@ async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(
     Ok(Json(View::of(&enrolment)?))
 }
 
+#[utoipa::path(get, path = "/enrolments", responses((status = 200, body = Page<View>), Caller))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -178,6 +202,14 @@ async fn list(
     Ok(page(items, limit, last))
 }
 
+#[utoipa::path(
+    post, path = "/enrolments/{id}/approvals", request_body = Signed,
+    responses(
+        (status = 201, description = "issued", body = Decided),
+        (status = 202, description = "others must approve as well", body = Decided),
+        Caller, Refused<409>, Refused<410>, Refused<422>,
+    ),
+)]
 async fn approve(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -203,6 +235,14 @@ async fn approve(
 }
 
 /// One statement over a list. What takes longer than a request may goes on without it.
+#[utoipa::path(
+    post, path = "/approvals", request_body = List,
+    responses(
+        (status = 200, description = "settled", body = Settled),
+        (status = 202, description = "being settled", body = Settled),
+        Caller, Refused<404>, Refused<409>, Refused<410>, Refused<422>,
+    ),
+)]
 async fn approve_list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -231,6 +271,10 @@ async fn approve_list(
     Ok((StatusCode::OK, Json(settled)))
 }
 
+#[utoipa::path(
+    post, path = "/enrolments/{id}/rejection", request_body = Signed,
+    responses((status = 200, body = Decided), Caller, Refused<409>, Refused<410>),
+)]
 async fn reject(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -241,6 +285,10 @@ async fn reject(
     Ok(Json(Decided { id, state: "rejected", certificates: Vec::new(), missing: None }))
 }
 
+#[utoipa::path(
+    post, path = "/enrolments/{id}/withdrawal", request_body = Signed,
+    responses((status = 200, body = Decided), Caller, Refused<409>, Refused<410>),
+)]
 async fn withdraw(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

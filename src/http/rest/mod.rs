@@ -12,44 +12,58 @@ mod policies;
 mod renewals;
 mod report;
 mod revocations;
+mod sessions;
 mod staff;
 mod statements;
 mod suspensions;
 mod time_stamps;
+mod tokens;
 mod verify;
 
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
-    extract::{ConnectInfo, FromRef, FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
 
-use super::{App, listener::Peer, problem::Problem};
+use super::{App, identity::Identified, openapi::PREFIX, problem::Problem};
 use crate::{
     config::Limits,
-    services::{Error, enrol::request_digest, statements::Caller},
+    services::{Error, callers::Identity, enrol::request_digest, statements::Caller, tokens::Scope},
 };
 
-pub fn router(limits: &Limits) -> Router<App> {
-    Router::new()
-        .merge(authorities::router())
-        .merge(certificates::router())
-        .merge(citizens::router())
-        .merge(claims::router())
-        .merge(departments::router())
-        .merge(enrolments::router())
-        .merge(notices::router())
-        .merge(officers::router())
-        .merge(policies::router())
-        .merge(renewals::router())
-        .merge(revocations::router())
-        .merge(staff::router())
-        .merge(statements::router())
-        .merge(suspensions::router())
-        .merge(time_stamps::router())
-        .merge(verify::router(limits))
+/// The whole API with its description.
+pub fn nested(limits: &Limits) -> OpenApiRouter<App> {
+    let all = routers(limits).into_iter().fold(OpenApiRouter::default(), |all, (_, router)| all.merge(router));
+    OpenApiRouter::default().nest(PREFIX, all)
+}
+
+/// Each file's addresses.
+pub fn routers(limits: &Limits) -> Vec<(&'static str, OpenApiRouter<App>)> {
+    vec![
+        ("authorities", authorities::router()),
+        ("certificates", certificates::router()),
+        ("citizens", citizens::router()),
+        ("claims", claims::router()),
+        ("departments", departments::router()),
+        ("enrolments", enrolments::router()),
+        ("notices", notices::router()),
+        ("officers", officers::router()),
+        ("policies", policies::router()),
+        ("renewals", renewals::router()),
+        ("revocations", revocations::router()),
+        ("sessions", sessions::router()),
+        ("staff", staff::router()),
+        ("statements", statements::router()),
+        ("suspensions", suspensions::router()),
+        ("time_stamps", time_stamps::router()),
+        ("tokens", tokens::router()),
+        ("verify", verify::router(limits)),
+    ]
 }
 
 /// The largest body that carries a list of identifiers: 20 000 digests and a statement.
@@ -59,20 +73,88 @@ const LIST_BODY: usize = 2 * 1024 * 1024;
 const MOST_ITEMS: i64 = 1000;
 const USUAL_ITEMS: i64 = 100;
 
-/// The person behind the client certificate; without one the request ends here.
+/// A person, by their certificate or by a session; nobody else gets beyond this.
 pub struct Authenticated(pub Caller);
 
-impl<S: Send + Sync> FromRequestParts<S> for Authenticated
-where
-    App: FromRef<S>,
-{
+impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match identified(parts)? {
+            Some(Identity::Person(caller)) => Ok(Self(caller)),
+            Some(Identity::Service(_)) => Err(Error::PersonNeeded.into()),
+            None => Err(Error::Unauthenticated.into()),
+        }
+    }
+}
+
+/// A person, or a service whose token is for what is asked.
+pub struct Admitted(Identity);
+
+impl Admitted {
+    /// Who reads, once it is said which scope a token must have here.
+    pub fn within(self, scope: Scope) -> Result<Identity, Problem> {
+        within(&self.0, scope)?;
+        Ok(self.0)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Admitted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(identified(parts)?.ok_or(Error::Unauthenticated)?))
+    }
+}
+
+/// Anybody. Who shows something all the same must show what is good here, so that nobody takes an answer for theirs.
+pub struct Anybody(Option<Identity>);
+
+impl Anybody {
+    pub fn within(self, scope: Scope) -> Result<(), Problem> {
+        self.0.map_or(Ok(()), |identity| within(&identity, scope))
+    }
+
+    /// The person, where it is one.
+    pub fn person(self) -> Result<Option<Caller>, Problem> {
+        match self.0 {
+            Some(Identity::Service(_)) => Err(Error::PersonNeeded.into()),
+            Some(Identity::Person(caller)) => Ok(Some(caller)),
+            None => Ok(None),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Anybody {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(identified(parts)?))
+    }
+}
+
+fn within(identity: &Identity, scope: Scope) -> Result<(), Problem> {
+    match identity {
+        Identity::Person(_) => Ok(()),
+        Identity::Service(token) => Ok(token.check_scope(scope)?),
+    }
+}
+
+/// What `identify` found out. A router without it knows nobody.
+fn identified(parts: &Parts) -> Result<Option<Identity>, Problem> {
+    parts.extensions.get::<Identified>().map_or(Ok(None), |found| found.0.clone())
+}
+
+/// What stands in the path at a place like `{id}`.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let app = App::from_ref(state);
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>().and_then(|ConnectInfo(peer)| peer.certificate.clone());
-        let der = peer.ok_or(Error::Unauthenticated)?;
-        Ok(Self(app.services.caller(&der).await?))
+        check_escapes(parts.uri.path())?;
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| Problem::malformed("the path is not UTF-8 text"))
     }
 }
 
@@ -83,11 +165,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        check_escapes(parts.uri.query().unwrap_or_default())?;
         let query = axum::extract::Query::try_from_uri(&parts.uri);
         query
             .map(|axum::extract::Query(value)| Self(value))
             .map_err(|_| Problem::malformed("a parameter of the query is unknown or has the wrong form"))
     }
+}
+
+/// No text here has a NUL in it, and PostgreSQL takes none that has.
+fn check_escapes(escaped: &str) -> Result<(), Problem> {
+    if escaped.contains("%00") { Err(Problem::malformed("a NUL character")) } else { Ok(()) }
 }
 
 /// A JSON body, with the digest that ties a repeated request to its first and the key that says it is one.
@@ -112,9 +200,28 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 Problem::malformed("the body was cut short")
             }
         })?;
+        if has_nul(&bytes) {
+            return Err(Problem::malformed("a NUL character"));
+        }
         let value = serde_json::from_slice(&bytes).map_err(|error| Problem::malformed(describe(&error)))?;
         Ok(Self { value, digest: request_digest(&bytes), idempotency_key })
     }
+}
+
+/// Whether a text of this JSON has a NUL in it, which can only be written as an escape (RFC 8259 §7).
+fn has_nul(json: &[u8]) -> bool {
+    let is_escape = |at: usize| json[..at].iter().rev().take_while(|octet| **octet == b'\\').count() % 2 == 0;
+    json.windows(6).enumerate().any(|(at, octets)| octets == b"\\u0000" && is_escape(at))
+}
+
+/// The header that makes a request repeatable, as the description has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "`idempotency_key` reads it; this describes it")]
+pub struct IdempotencyKey {
+    /// The same caller, key and body get the first answer.
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,64}$")]
+    idempotency_key: Option<String>,
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -141,10 +248,12 @@ fn describe(error: &serde_json::Error) -> String {
 }
 
 /// The query of a list without filters.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct Paging {
+    /// `next` of the page before.
     pub cursor: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<i64>,
 }
 
@@ -165,7 +274,7 @@ impl Paging {
 }
 
 /// One page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Page<T> {
     pub items: Vec<T>,
     /// The cursor of the next page; absent on the last one.
@@ -177,4 +286,24 @@ pub struct Page<T> {
 fn page<T>(items: Vec<T>, limit: i64, last: Option<String>) -> Json<Page<T>> {
     let next = if items.len() as i64 == limit { last } else { None };
     Json(Page { items, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_seen_however_it_is_written_and_nothing_else_is_taken_for_one() {
+        for (json, expected) in [
+            (r#"{"a":"\u0000"}"#, true),
+            (r#"{"a":"x\\\u0000"}"#, true),
+            (r#"{"\u0000":1}"#, true),
+            (r#"{"a":"\\u0000"}"#, false),
+            (r#"{"a":"\u0001 0000"}"#, false),
+            ("", false),
+        ] {
+            assert_eq!(has_nul(json.as_bytes()), expected, "{json}");
+        }
+        assert!(check_escapes("/departments/%00").is_err() && check_escapes("/departments/%2500").is_ok());
+    }
 }

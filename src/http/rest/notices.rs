@@ -1,24 +1,23 @@
 //! `/notices`: the log of what was sent about certificates that end. It names certificates and no addresses.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::get,
-};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Page, Paging, Query, page};
+use super::{Authenticated, Page, Paging, Path, Query, page};
 use crate::{
-    http::{App, problem::Problem},
+    http::{App, openapi::Caller, problem::Problem},
     store::NoticeRow,
     world::{from_millis, rfc3339},
 };
 
-pub fn router() -> Router<App> {
-    Router::new().route("/notices", get(list)).route("/notices/{id}", get(one))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(one))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Notice)]
 struct View {
     id: String,
     certificate: String,
@@ -56,14 +55,17 @@ impl From<NoticeRow> for View {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Filter {
+    /// `next` of the page before.
     cursor: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
     state: Option<String>,
 }
 
+#[utoipa::path(get, path = "/notices", responses((status = 200, body = Page<View>), Caller))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -77,6 +79,7 @@ async fn list(
     Ok(page(rows.into_iter().map(View::from).collect(), limit, last))
 }
 
+#[utoipa::path(get, path = "/notices/{id}", responses((status = 200, body = View), Caller))]
 async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
     app.services.check_read(&caller, None, None)?;
     Ok(Json(app.services.find_notice(&id).await?.into()))

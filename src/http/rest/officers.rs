@@ -1,29 +1,27 @@
 //! `/officers`: appointed by an administrator's signed grant.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::{get, post},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Query, page};
+use super::{Authenticated, Body, Page, Paging, Path, Query, page};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     policy::Missing,
     services::register::{Granted, Officer},
 };
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/officers", get(list).post(propose))
-        .route("/officers/{id}", get(one).delete(dismiss))
-        .route("/officers/{id}/grant", post(grant))
-        .route("/officers/{id}/dismissal", post(dismiss))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(list, propose)).routes(routes!(one, delete)).routes(routes!(grant)).routes(routes!(dismiss))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewOfficer)]
 #[serde(deny_unknown_fields)]
 struct New {
     name: String,
@@ -31,13 +29,17 @@ struct New {
     roles: Vec<String>,
 }
 
-#[derive(Deserialize)]
+/// How people decide: a statement v1 over what was drafted for them.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignedStatement)]
 #[serde(deny_unknown_fields)]
 pub struct Signed {
+    /// A JWS in its compact form.
     pub statement: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Officer)]
 struct View {
     id: String,
     name: String,
@@ -47,7 +49,8 @@ struct View {
     roles: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = GrantedOfficer)]
 struct Answer {
     #[serde(flatten)]
     officer: View,
@@ -70,6 +73,10 @@ impl From<Officer> for View {
     }
 }
 
+#[utoipa::path(
+    post, path = "/officers", request_body = New,
+    responses((status = 201, body = View), Caller, Refused<404>),
+)]
 async fn propose(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -80,6 +87,14 @@ async fn propose(
     Ok((StatusCode::CREATED, Json(officer.into())))
 }
 
+#[utoipa::path(
+    post, path = "/officers/{id}/grant", request_body = Signed,
+    responses(
+        (status = 201, description = "appointed", body = Answer),
+        (status = 202, description = "others must grant as well", body = Answer),
+        Caller, Refused<409>, Refused<410>,
+    ),
+)]
 async fn grant(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -93,6 +108,7 @@ async fn grant(
     Ok((status, Json(Answer { officer: officer.into(), claim, missing })))
 }
 
+#[utoipa::path(get, path = "/officers", responses((status = 200, body = Page<View>), Caller))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -105,6 +121,7 @@ async fn list(
     Ok(page(officers.into_iter().map(View::from).collect(), limit, last))
 }
 
+#[utoipa::path(get, path = "/officers/{id}", responses((status = 200, body = View), Caller))]
 async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
     let officer = app.services.find_officer(&id).await?;
     let department = officer.department.map(|department| department.to_string());
@@ -113,6 +130,10 @@ async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(
 }
 
 /// Ends an officer's roles on a signed statement.
+#[utoipa::path(
+    post, path = "/officers/{id}/dismissal", request_body = Signed,
+    responses((status = 204), Caller, Refused<409>),
+)]
 async fn dismiss(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -121,4 +142,13 @@ async fn dismiss(
 ) -> Result<StatusCode, Problem> {
     app.services.dismiss(&caller, &id, &body.value.statement).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The same by its other name; not every client sends a body with DELETE.
+#[utoipa::path(
+    delete, path = "/officers/{id}", request_body = Signed,
+    responses((status = 204), Caller, Refused<409>),
+)]
+async fn delete(app: State<App>, caller: Authenticated, id: Path<String>, body: Body<Signed>) -> Result<StatusCode, Problem> {
+    dismiss(app, caller, id, body).await
 }

@@ -2,38 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::{get, post},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, officers::Signed, page};
+use super::{Authenticated, Body, Page, Path, officers::Signed, page};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     policy::{Missing, Timestamp},
     services::{Error, policies::Activation},
     store,
     world::from_millis,
 };
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/policies", get(list).post(propose))
-        .route("/policies/{digest}", get(one))
-        .route("/policies/{digest}/activation", post(activate))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(list, propose)).routes(routes!(one)).routes(routes!(activate))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewPolicy)]
 #[serde(deny_unknown_fields)]
 struct New {
     /// The text of each file, by its path below the folder of the policy.
     files: BTreeMap<String, String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Policy)]
 struct View {
     digest: String,
     /// `in-force`, `proposed` or, when it was in force before, `replaced`.
@@ -58,7 +58,8 @@ impl View {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActivatedPolicy)]
 struct Answer {
     digest: String,
     state: &'static str,
@@ -67,6 +68,10 @@ struct Answer {
     missing: Option<Missing>,
 }
 
+#[utoipa::path(
+    post, path = "/policies", request_body = New,
+    responses((status = 201, body = View), Caller, Refused<409>, Refused<422>),
+)]
 async fn propose(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -76,17 +81,27 @@ async fn propose(
     Ok((StatusCode::CREATED, Json(View::of(&app, &version))))
 }
 
-async fn list(State(app): State<App>, Authenticated(_): Authenticated) -> Result<Json<Page<View>>, Problem> {
+#[utoipa::path(get, path = "/policies", responses((status = 200, body = Page<View>), Caller))]
+async fn list(State(app): State<App>, _: Authenticated) -> Result<Json<Page<View>>, Problem> {
     let versions = app.services.policy_versions().await?;
     Ok(page(versions.iter().map(|version| View::of(&app, version)).collect(), i64::MAX, None))
 }
 
-async fn one(State(app): State<App>, Authenticated(_): Authenticated, Path(digest): Path<String>) -> Result<Json<View>, Problem> {
+#[utoipa::path(get, path = "/policies/{digest}", responses((status = 200, body = View), Caller))]
+async fn one(State(app): State<App>, _: Authenticated, Path(digest): Path<String>) -> Result<Json<View>, Problem> {
     let version = app.services.find_policy(&digest).await?;
     let files = serde_json::from_str(&version.text).map_err(|_| Error::Corrupt(format!("policy {digest}")))?;
     Ok(Json(View { files: Some(files), ..View::of(&app, &version) }))
 }
 
+#[utoipa::path(
+    post, path = "/policies/{digest}/activation", request_body = Signed,
+    responses(
+        (status = 200, description = "in force", body = Answer),
+        (status = 202, description = "others must sign as well", body = Answer),
+        Caller, Refused<409>, Refused<422>,
+    ),
+)]
 async fn activate(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

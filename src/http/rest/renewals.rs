@@ -1,22 +1,28 @@
 //! `/certificates/{id}/renewal`: the holder's own signature, and a request, become the certificate that follows.
 
 use axum::{
-    Json, Router,
-    extract::{Path, State},
+    Json,
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body};
-use crate::http::{App, problem::Problem};
+use super::{Authenticated, Body, Path};
+use crate::http::{
+    App,
+    openapi::{Caller, Refused},
+    problem::Problem,
+};
 
-pub fn router() -> Router<App> {
-    Router::new().route("/certificates/{id}/renewal", post(renew))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(renew))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Renewal)]
 #[serde(deny_unknown_fields)]
 struct Request {
     statement: String,
@@ -24,7 +30,8 @@ struct Request {
     csr: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Renewed)]
 struct Answer {
     id: String,
     /// PEM: the certificate and its authorities, the root last.
@@ -33,6 +40,10 @@ struct Answer {
     suspension_code: String,
 }
 
+#[utoipa::path(
+    post, path = "/certificates/{id}/renewal", request_body = Request,
+    responses((status = 201, body = Answer), Caller, Refused<409>, Refused<422>),
+)]
 async fn renew(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 
 use crate::{
     http::{App, problem::Problem},
@@ -22,9 +23,12 @@ pub enum Form {
     Signed(String),
 }
 
-#[derive(Deserialize)]
+/// The query that asks for a signed report.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub struct Signed {
+    /// `p256` or `sm2`: by the service's key of this family.
     signed: Option<String>,
 }
 
@@ -32,7 +36,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Form {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Query(asked): Query<Asked> =
+        let Query(asked): Query<Signed> =
             Query::try_from_uri(&parts.uri).map_err(|_| Problem::malformed("the query has signed=p256 or signed=sm2 and nothing else"))?;
         match (asked.signed, prefers_page(&parts.headers)) {
             (Some(_), true) => Err(Problem::malformed("a page is not signed; ask for application/json")),

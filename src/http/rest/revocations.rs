@@ -1,27 +1,36 @@
 //! `/revocations`: a list revoked by one statement; `/staff/holdings`: what leavers hold.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
-    routing::post,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use super::{Authenticated, Body, LIST_BODY, Query, staff::Csv};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     policy::Missing,
     services::staff::{leavers::Holdings, lines::LARGEST_FILE},
 };
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/revocations", post(revoke).layer(DefaultBodyLimit::max(LIST_BODY)))
-        .route("/staff/holdings", post(holdings).layer(DefaultBodyLimit::max(LARGEST_FILE)))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(revoke).layer(DefaultBodyLimit::max(LIST_BODY)))
+        .routes(routes!(holdings).layer(DefaultBodyLimit::max(LARGEST_FILE)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RevokedList)]
 #[serde(deny_unknown_fields)]
 struct List {
     /// Certificates and requests, in the order of the draft.
@@ -29,7 +38,8 @@ struct List {
     statement: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListRevocation)]
 struct Revoked {
     items: usize,
     /// Certificates that were revoked.
@@ -43,6 +53,10 @@ struct Revoked {
     acknowledgement: Option<String>,
 }
 
+#[utoipa::path(
+    post, path = "/revocations", request_body = List,
+    responses((status = 200, body = Revoked), (status = 202, body = Revoked), Caller, Refused<404>, Refused<409>, Refused<422>),
+)]
 async fn revoke(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -61,12 +75,16 @@ async fn revoke(
     Ok((status, Json(answer)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Of {
     department: String,
 }
 
+#[utoipa::path(
+    post, path = "/staff/holdings", request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, body = Holdings), Caller, Refused<404>, Refused<422>),
+)]
 async fn holdings(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

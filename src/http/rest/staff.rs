@@ -4,18 +4,26 @@
 use std::collections::BTreeSet;
 
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequest, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use super::{Authenticated, Body, LIST_BODY, Query};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     services::{
         staff::{
             codes::{Earlier, HandedOut},
@@ -27,13 +35,13 @@ use crate::{
     world::from_millis,
 };
 
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/enrolments/import", post(import).layer(DefaultBodyLimit::max(LARGEST_FILE)))
-        .route("/enrolments/codes", post(codes).layer(DefaultBodyLimit::max(LIST_BODY)))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(import).layer(DefaultBodyLimit::max(LARGEST_FILE)))
+        .routes(routes!(codes).layer(DefaultBodyLimit::max(LIST_BODY)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct Import {
     profile: String,
@@ -46,6 +54,10 @@ struct Import {
     again: bool,
 }
 
+#[utoipa::path(
+    post, path = "/enrolments/import", request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, body = Report), Caller, Refused<404>, Refused<409>, Refused<422>),
+)]
 async fn import(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -83,7 +95,8 @@ fn is_csv(headers: &HeaderMap) -> bool {
     value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/csv"))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = WantedCodes)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     enrolments: Vec<String>,
@@ -92,7 +105,8 @@ struct Wanted {
     replace: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = HandedOutCodes)]
 struct Codes {
     codes: Vec<Code>,
     /// Those that have a code that works, and kept it.
@@ -100,7 +114,8 @@ struct Codes {
     expires_at: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = HandedOutCode)]
 struct Code {
     enrolment: String,
     number: String,
@@ -116,6 +131,10 @@ impl From<HandedOut> for Code {
     }
 }
 
+#[utoipa::path(
+    post, path = "/enrolments/codes", request_body = Wanted,
+    responses((status = 201, body = Codes), Caller, Refused<404>, Refused<409>, Refused<422>),
+)]
 async fn codes(State(app): State<App>, Authenticated(caller): Authenticated, body: Body<Wanted>) -> Result<Response, Problem> {
     let earlier = if body.value.replace { Earlier::Replace } else { Earlier::Keep };
     let codes = app.services.hand_out_codes(&caller, &body.value.enrolments, earlier).await?;

@@ -1,25 +1,34 @@
 //! `/statements/drafts`: what there is to sign for an act, with a nonce for it.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{DefaultBodyLimit, State},
-    routing::post,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use super::{Authenticated, Body, LIST_BODY};
 use crate::{
-    http::{App, problem::Problem},
+    http::{
+        App,
+        openapi::{Caller, Refused},
+        problem::Problem,
+    },
     policy::{Act, Payload, ReasonCode, Timestamp},
     services::{Error, statements::Subject},
 };
 
-pub fn router() -> Router<App> {
-    Router::new().route("/statements/drafts", post(draft).layer(DefaultBodyLimit::max(LIST_BODY)))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(draft).layer(DefaultBodyLimit::max(LIST_BODY)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = DraftRequest)]
 #[serde(deny_unknown_fields)]
 struct Request {
     act: String,
@@ -33,8 +42,11 @@ struct Request {
     csr: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Draft)]
 struct Answer {
+    /// What there is to sign: the payload of a statement v1.
+    #[schema(value_type = Object)]
     payload: Payload,
     shown: Value,
     salt: String,
@@ -43,7 +55,8 @@ struct Answer {
     items: Vec<Item>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DraftItem)]
 struct Item {
     shown: Value,
     salt: String,
@@ -55,6 +68,10 @@ impl From<Subject> for Item {
     }
 }
 
+#[utoipa::path(
+    post, path = "/statements/drafts", request_body = Request,
+    responses((status = 200, body = Answer), Caller, Refused<404>, Refused<409>, Refused<410>),
+)]
 async fn draft(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -97,6 +114,7 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
             services.check_grants(&caller.actor, act, &officer)?;
             Ok(services.officer_subject(&officer))
         }
+        Act::GrantToken | Act::RevokeToken => services.token_subject(caller, act, &services.find_token(about).await?),
         Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),
         Act::Dismiss => {
             let officer = services.find_officer(about).await?;

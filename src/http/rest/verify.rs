@@ -1,38 +1,46 @@
 //! `/verify/certificate` and `/verify/signature`: public.
 
 use axum::{
-    Router,
     extract::{DefaultBodyLimit, State},
     response::Response,
-    routing::post,
 };
 use base64::prelude::*;
 use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
-use super::{Body, report::Form};
+use super::{
+    Anybody, Body,
+    report::{Form, Signed},
+};
 use crate::{
     config::Limits,
     crypto::Digest,
-    http::{App, problem::Problem},
+    http::{App, openapi::Caller, problem::Problem},
     policy::Timestamp,
     services::{
         Error,
+        tokens::Scope,
         verify::Question,
         verify_signature::{Content, Kind, SignatureQuestion, Verified},
     },
-    validation::{Purpose, signature::raw::Encoding},
+    validation::{Purpose, Report, signature::raw::Encoding},
     x509::Certificate,
 };
 
 /// The most certificates that may come with the one in question.
 const MOST_CERTIFICATES: usize = 16;
 
-pub fn router(limits: &Limits) -> Router<App> {
+pub fn router(limits: &Limits) -> OpenApiRouter<App> {
     let largest = DefaultBodyLimit::max(limits.signature_body);
-    Router::new().route("/verify/certificate", post(certificate)).route("/verify/signature", post(signature).layer(largest))
+    OpenApiRouter::default().routes(routes!(certificate)).routes(routes!(signature).layer(largest))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = CertificateQuestion)]
 #[serde(deny_unknown_fields)]
 struct Request {
     /// PEM.
@@ -43,7 +51,18 @@ struct Request {
     purpose: Option<String>,
 }
 
-async fn certificate(State(app): State<App>, form: Form, Body { value: request, .. }: Body<Request>) -> Result<Response, Problem> {
+/// A report on a certificate, as JSON, as a page, or signed.
+#[utoipa::path(
+    post, path = "/verify/certificate", request_body = Request, params(Signed), security(()),
+    responses((status = 200, content((Report = "application/json"), ("text/html"), ("application/pkcs7-mime"))), Caller),
+)]
+async fn certificate(
+    State(app): State<App>,
+    caller: Anybody,
+    form: Form,
+    Body { value: request, .. }: Body<Request>,
+) -> Result<Response, Problem> {
+    caller.within(Scope::Verify)?;
     let read = |field: &'static str, pem: &str| {
         let certificates = Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed(field, error))?;
         certificates.into_iter().next().ok_or_else(|| Error::malformed(field, "no certificate"))
@@ -73,11 +92,13 @@ async fn certificate(State(app): State<App>, form: Form, Body { value: request, 
 }
 
 /// What a signature is and what it is over. Octets are in base64.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignatureQuestion)]
 #[serde(deny_unknown_fields)]
 struct SignatureRequest {
     signature: String,
     #[serde(default)]
+    #[schema(inline)]
     format: FormatName,
     content: Option<String>,
     digest: Option<String>,
@@ -89,11 +110,12 @@ struct SignatureRequest {
     algorithm: Option<String>,
     /// Of a bare ECDSA or SM2 signature.
     #[serde(default)]
+    #[schema(inline)]
     encoding: EncodingName,
     at: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum FormatName {
     /// A CMS or JWS.
@@ -103,7 +125,7 @@ enum FormatName {
     TimeStamp,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum EncodingName {
     #[default]
@@ -111,7 +133,18 @@ enum EncodingName {
     Fixed,
 }
 
-async fn signature(State(app): State<App>, form: Form, Body { value: request, .. }: Body<SignatureRequest>) -> Result<Response, Problem> {
+/// A report on each signer, as JSON, as a page, or signed.
+#[utoipa::path(
+    post, path = "/verify/signature", request_body = SignatureRequest, params(Signed), security(()),
+    responses((status = 200, content((Value = "application/json"), ("text/html"), ("application/pkcs7-mime"))), Caller),
+)]
+async fn signature(
+    State(app): State<App>,
+    caller: Anybody,
+    form: Form,
+    Body { value: request, .. }: Body<SignatureRequest>,
+) -> Result<Response, Problem> {
+    caller.within(Scope::Verify)?;
     let question = request.question()?;
     let services = app.services.clone();
     let verified = tokio::task::spawn_blocking(move || services.verify_signature(question)).await.map_err(|_| Problem::panicked())??;

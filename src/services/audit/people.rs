@@ -87,20 +87,22 @@ fn check_departments(records: &Records, findings: &mut Findings) {
         records.check_person(findings, "department", id, "created_by", &row.created_by);
         findings.row("department", id).check("successor", row.successor.is_none(), || "this release merges no departments".to_owned());
     }
-    let mut codes = records.citizens.code_commitments();
-    codes.extend(records.staff.code_commitments());
-    recorded.retain(|body, _| !codes.iter().any(|code| code[..] == **body));
+    let mut others: BTreeSet<[u8; 32]> = super::access::commitments(&records.tokens).collect();
+    others.extend(records.citizens.code_commitments());
+    others.extend(records.staff.code_commitments());
+    recorded.retain(|body, _| !others.iter().any(|other| other[..] == **body));
     for (_, index) in recorded {
-        let what = format!("missing or changed: leaf {index} of {OPERATIONS} made a department, or codes, that no row is");
+        let what = format!("missing or changed: leaf {index} of {OPERATIONS} made a department, a token or codes that no row is");
         findings.row("department", "?").add("id", what.clone());
         findings.row("department_namespace", "?").add("value", what.clone());
         findings.row("identity_check", "?").add("code_hash", what.clone());
-        findings.row("enrolment_code", "?").add("code_hash", what);
+        findings.row("enrolment_code", "?").add("code_hash", what.clone());
+        findings.row("token", "?").add("id", what);
     }
 }
 
 /// The leaf of each body of that type in the operations log.
-fn bodies(records: &Records, event_type: EventType) -> BTreeMap<&[u8], u64> {
+pub(super) fn bodies(records: &Records, event_type: EventType) -> BTreeMap<&[u8], u64> {
     let notices = records.books.get(OPERATIONS).into_iter().flat_map(|book| book.notices(event_type));
     notices.map(|notice| (notice.body.as_slice(), notice.index)).collect()
 }

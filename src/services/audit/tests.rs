@@ -11,8 +11,11 @@ use super::*;
 use crate::{
     config::Config,
     crypto::Digest,
-    policy::Act,
-    services::fixture::Installation,
+    policy::{Act, Header, LoginPayload, SignerReference, Timestamp, assemble, signing_input, statement::Version},
+    services::{
+        fixture::{Installation, Person},
+        tokens::NewToken,
+    },
     store::{Db, NoticeProgressRow, NoticeRow, Options},
     world::{SystemEntropy, random},
     x509::tsp::{MessageImprint, TimeStampRequest, TimeStampResponse},
@@ -240,6 +243,13 @@ async fn rows_that_are_added_or_removed_are_found() {
         ("authority", "delete from authority where name = 'citizen-sm2-g1'"),
         ("log", "delete from log where name = 'citizen-sm2-g1'"),
         ("policy_version", "delete from policy_version"),
+        ("token", "delete from token where statement is not null"),
+        ("token", "update token set revoked_at = null, revoked_statement = null"),
+        (
+            "token",
+            "insert into token select 'another', name, department, 'certificates:read', salt, proposed_by, proposed_at, expires_at, zeroblob(32), statement, granted_at, null, null from token where revoked_at is null and statement is not null",
+        ),
+        ("session", "update session set certificate = zeroblob(32)"),
         ("claim", "insert into claim select zeroblob(32), person, profile, department, statement, expires_at, null, 0 from claim limit 1"),
     ];
     let copy = directory.path().join("copy.db");
@@ -293,6 +303,16 @@ async fn life(database: Option<String>) -> Installation {
     // Signed and never handed in: its nonce stays unused.
     installation.sign(&department.approver, Act::Approve, services.enrolment_subject(&open).unwrap(), None).await;
 
+    login(&installation, &department.registrar).await;
+    login(&installation, &department.approver).await;
+    for (scopes, acts) in [
+        (["verify", "departments:read"], &[][..]),
+        (["verify", "certificates:read"], &[Act::GrantToken][..]),
+        (["verify", "verify"], &[Act::GrantToken, Act::RevokeToken][..]),
+    ] {
+        token(&installation, &department.id, scopes, acts).await;
+    }
+
     let registrar = installation.caller(&department.registrar).await.person().to_string();
     let officer = services.find_officer(&registrar).await.unwrap();
     let statement = installation.sign(&installation.administrator, Act::Dismiss, services.officer_subject(&officer), None).await;
@@ -316,6 +336,33 @@ async fn life(database: Option<String>) -> Installation {
     store::notices::insert(tx.connection(), &notice).await.unwrap();
     tx.commit().await.unwrap();
     installation
+}
+
+async fn login(installation: &Installation, person: &Person) {
+    let services = installation.services();
+    let challenge = services.login_challenge();
+    let payload = LoginPayload { at: Timestamp::new(services.now()), nonce: challenge.nonce, origin: challenge.origin, v: Version };
+    let algorithm = person.key.public_key().algorithm();
+    let input = signing_input(&Header { algorithm, signer: SignerReference::certificate(person.certificate.der()) }, &payload);
+    let login = assemble(&input, algorithm, &person.key.sign(input.as_bytes()).unwrap()).unwrap();
+    services.open_session(&login).await.unwrap();
+}
+
+/// A token that is proposed, then granted, then revoked, as far as `acts` go.
+async fn token(installation: &Installation, department: &str, scopes: [&str; 2], acts: &[Act]) {
+    let (services, administrator) = (installation.services(), &installation.administrator);
+    let caller = installation.caller(administrator).await;
+    let scopes = scopes.map(str::to_owned).to_vec();
+    let new = NewToken { name: "service".to_owned(), department: Some(department.to_owned()), scopes, days: None };
+    let proposed = services.propose_token(&caller, new).await.unwrap();
+    for act in acts {
+        let subject = services.token_subject(&caller, *act, &proposed).unwrap();
+        let statement = installation.sign(administrator, *act, subject, None).await;
+        match act {
+            Act::GrantToken => drop(services.grant_token(&caller, &proposed.id, &statement).await.unwrap()),
+            _ => drop(services.revoke_token(&caller, &proposed.id, &statement).await.unwrap()),
+        }
+    }
 }
 
 /// The table in `docs/audit.md`.

@@ -55,7 +55,8 @@ pub enum Ended {
 }
 
 /// What a list holds, and what became or would become of it.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
+#[schema(as = ImportReport)]
 pub struct Report {
     /// People in it.
     pub lines: usize,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What there is to revoke.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Holdings {
     /// People in the list.
     pub lines: usize,

@@ -35,7 +35,8 @@ pub struct Line {
 }
 
 /// What is wrong with a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = LineFinding)]
 pub struct Finding {
     pub line: u64,
     pub column: String,

@@ -1,0 +1,361 @@
+//! Every address × every caller × own and another's department, against a table, which has every address that is described.
+//!
+//! The statements that are handed in cannot be read: whoever may do the act is told so (400), everybody else that they may not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hufu::cli::Family;
+use serde_json::{Value, json};
+
+use super::tokens::token;
+use crate::world::{Agent, Ca, TestCa, in_both_families, new_csr, text};
+
+in_both_families! { every_address_answers_every_caller_as_the_table_says, }
+
+/// Who calls. Two departments, each with its own people; `Other` is of the department that the records are not of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Anonymous,
+    /// Of the staff, with a certificate that carries no roles.
+    Holder,
+    Registrar,
+    Approver,
+    OtherRegistrar,
+    OtherApprover,
+    /// Administrators of the whole installation and of each department.
+    Administrator,
+    OwnAdministrator,
+    OtherAdministrator,
+    Auditor,
+    OtherAuditor,
+    /// Tokens with every scope: of the installation, of the department, of the other; and one with another scope.
+    Token,
+    OwnToken,
+    OtherToken,
+    PoorToken,
+    /// A secret that opened something once.
+    DeadToken,
+}
+
+use Who::*;
+
+const ALL: [Who; 16] = [
+    Anonymous,
+    Holder,
+    Registrar,
+    Approver,
+    OtherRegistrar,
+    OtherApprover,
+    Administrator,
+    OwnAdministrator,
+    OtherAdministrator,
+    Auditor,
+    OtherAuditor,
+    Token,
+    OwnToken,
+    OtherToken,
+    PoorToken,
+    DeadToken,
+];
+const PEOPLE: [Who; 10] = [
+    Holder,
+    Registrar,
+    Approver,
+    OtherRegistrar,
+    OtherApprover,
+    Administrator,
+    OwnAdministrator,
+    OtherAdministrator,
+    Auditor,
+    OtherAuditor,
+];
+/// Whoever works for the department or for the whole installation.
+const OFFICERS: [Who; 5] = [Registrar, Approver, Administrator, OwnAdministrator, Auditor];
+const TOKENS: [Who; 4] = [Token, OwnToken, OtherToken, PoorToken];
+
+/// One address, and whom it answers how. Who is not named is refused: 401 without anything, 403 otherwise.
+struct Row {
+    method: &'static str,
+    /// As the description has it.
+    address: &'static str,
+    path: String,
+    body: Option<Value>,
+    answers: Vec<(Vec<Who>, u16)>,
+}
+
+impl Row {
+    fn expected(&self, who: Who) -> u16 {
+        let named = self.answers.iter().find(|(group, _)| group.contains(&who)).map(|(_, status)| *status);
+        named.unwrap_or(if matches!(who, Anonymous | DeadToken) { 401 } else { 403 })
+    }
+}
+
+/// The records that the table is about: all of one department.
+struct Records {
+    department: String,
+    enrolment: String,
+    certificate: String,
+    officer: String,
+    token: String,
+    policy: String,
+    /// An identity check that the registration officer recorded.
+    check: String,
+    /// Whose certificate it is.
+    person: String,
+}
+
+fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
+    let Records { department, enrolment, certificate, officer, token, policy, check, person } = records;
+    let nothing = "0".repeat(32);
+    let unreadable = || Some(json!({"statement": "x"}));
+    let get = |address, path: String, answers| Row { method: "GET", address, path, body: None, answers };
+    let post = |address, path: String, body, answers| Row { method: "POST", address, path, body, answers };
+    let to = |groups: &[&[Who]], status| (groups.concat(), status);
+    let everybody = |status| vec![(ALL.to_vec(), status)];
+    let decides = |who: &[Who]| vec![to(&[who], 400)];
+    let granting: &[Who] = &[Administrator, OwnAdministrator, Auditor, OtherAuditor];
+    let draft = |act: &str, about: &str| json!({"act": act, "about": about});
+    vec![
+        get("/authorities", "/authorities".into(), everybody(200)),
+        get("/authorities/{name}", "/authorities/root-p256-g1".into(), everybody(200)),
+        post("/claims", "/claims".into(), Some(json!({"code": "x", "csr": new_csr(family)})), everybody(403)),
+        post("/verify/certificate", "/verify/certificate".into(), Some(json!({"certificate": "x"})), {
+            vec![(vec![PoorToken], 403), (vec![DeadToken], 401), (ALL.to_vec(), 400)]
+        }),
+        post("/verify/signature", "/verify/signature".into(), Some(json!({"signature": "x"})), {
+            vec![(vec![PoorToken], 403), (vec![DeadToken], 401), (ALL.to_vec(), 400)]
+        }),
+        post("/suspensions", "/suspensions".into(), Some(json!({"code": "x"})), everybody(400)),
+        // Departments.
+        get("/departments", "/departments".into(), vec![to(&[&PEOPLE, &[Token, OwnToken, OtherToken]], 200)]),
+        get("/departments/{id}", format!("/departments/{department}"), vec![to(&[&PEOPLE, &[Token, OwnToken]], 200)]),
+        post("/departments", "/departments".into(), Some(json!({"name": "x", "organizations": []})), vec![(vec![Administrator], 400)]),
+        // Officers.
+        get("/officers", "/officers".into(), vec![(vec![Administrator, Auditor], 200)]),
+        get("/officers/{id}", format!("/officers/{officer}"), vec![to(&[&OFFICERS], 200)]),
+        post("/officers", "/officers".into(), Some(json!({"name": "x", "department": department, "roles": ["approver"]})), {
+            vec![(vec![Administrator, OwnAdministrator], 201)]
+        }),
+        post("/officers/{id}/grant", format!("/officers/{officer}/grant"), unreadable(), decides(granting)),
+        post("/officers/{id}/dismissal", format!("/officers/{officer}/dismissal"), unreadable(), vec![to(&[&PEOPLE], 400)]),
+        Row {
+            method: "DELETE",
+            address: "/officers/{id}",
+            path: format!("/officers/{officer}"),
+            body: unreadable(),
+            answers: vec![to(&[&PEOPLE], 400)],
+        },
+        // Enrolments.
+        get("/enrolments", format!("/enrolments?department={department}"), vec![to(&[&OFFICERS], 200)]),
+        get("/enrolments/{id}", format!("/enrolments/{enrolment}"), vec![to(&[&OFFICERS], 200)]),
+        post("/enrolments", "/enrolments".into(), Some(application), vec![(vec![Registrar], 422)]),
+        post("/enrolments/{id}/approvals", format!("/enrolments/{enrolment}/approvals"), unreadable(), decides(&[Approver])),
+        post("/enrolments/{id}/rejection", format!("/enrolments/{enrolment}/rejection"), unreadable(), decides(&[Approver])),
+        post("/enrolments/{id}/withdrawal", format!("/enrolments/{enrolment}/withdrawal"), unreadable(), decides(&[Registrar])),
+        post("/approvals", "/approvals".into(), Some(json!({"list": [enrolment], "statement": "x"})), decides(&[Approver])),
+        // Certificates.
+        get("/certificates", format!("/certificates?department={department}"), vec![to(&[&OFFICERS, &[Token, OwnToken]], 200)]),
+        get("/certificates/{id}", format!("/certificates/{certificate}"), vec![to(&[&OFFICERS, &[Holder, Token, OwnToken]], 200)]),
+        get("/certificates/{id}", format!("/certificates/{certificate}.pem"), everybody(200)),
+        get("/certificates/{id}/receipt", format!("/certificates/{certificate}/receipt"), everybody(200)),
+        get("/certificates/{id}/status-proof", format!("/certificates/{certificate}/status-proof"), everybody(200)),
+        post("/certificates/{id}/revocation", format!("/certificates/{certificate}/revocation"), unreadable(), {
+            decides(&[Holder, Registrar, Approver, Administrator, OwnAdministrator])
+        }),
+        post("/certificates/{id}/suspension", format!("/certificates/{certificate}/suspension"), unreadable(), {
+            decides(&[Holder, Registrar, Approver, Administrator, OwnAdministrator])
+        }),
+        post("/certificates/{id}/resumption", format!("/certificates/{certificate}/resumption"), unreadable(), {
+            decides(&[Registrar, Approver, Administrator, OwnAdministrator])
+        }),
+        post("/certificates/{id}/suspension-code", format!("/certificates/{certificate}/suspension-code"), Some(json!({})), {
+            vec![(vec![Holder], 201)]
+        }),
+        // Citizens.
+        post("/citizens/checks", "/citizens/checks".into(), Some(new_check(department)), vec![(vec![Registrar], 201)]),
+        get("/citizens/checks/{id}", format!("/citizens/checks/{check}"), vec![to(&[&OFFICERS], 200)]),
+        post("/citizens/checks/{id}/statement", format!("/citizens/checks/{check}/statement"), unreadable(), decides(&[Registrar])),
+        post("/citizens/checks/{id}/confirmation", format!("/citizens/checks/{check}/confirmation"), unreadable(), decides(&[Approver])),
+        post("/citizens/proofs", "/citizens/proofs".into(), Some(json!({"code": "x"})), everybody(400)),
+        post("/citizens/oidc", "/citizens/oidc".into(), Some(json!({})), everybody(404)),
+        get("/citizens/oidc/callback", "/citizens/oidc/callback".into(), everybody(403)),
+        post(
+            "/citizens/enrolments",
+            "/citizens/enrolments".into(),
+            Some(json!({"proof": "x", "profile": "citizen", "requests": []})),
+            vec![(vec![Anonymous], 403)],
+        ),
+        post(
+            "/citizens/enrolments/{id}/collection",
+            format!("/citizens/enrolments/{enrolment}/collection"),
+            Some(json!({"proof": "x"})),
+            everybody(403),
+        ),
+        get("/citizens/enrolments/{id}/evidence", format!("/citizens/enrolments/{enrolment}/evidence"), vec![to(&[&OFFICERS], 404)]),
+        get("/citizens/contests", format!("/citizens/contests?department={department}"), vec![to(&[&OFFICERS], 200)]),
+        get("/citizens/contests/{id}", format!("/citizens/contests/{nothing}"), vec![to(&[&PEOPLE], 404)]),
+        post("/citizens/contests/{id}/upholding", format!("/citizens/contests/{nothing}/upholding"), unreadable(), {
+            vec![to(&[&PEOPLE], 404)]
+        }),
+        post("/citizens/contests/{id}/dismissal", format!("/citizens/contests/{nothing}/dismissal"), unreadable(), {
+            vec![to(&[&PEOPLE], 404)]
+        }),
+        get("/citizens/self", "/citizens/self".into(), vec![to(&[&PEOPLE], 200)]),
+        post("/citizens/{person}/export", format!("/citizens/{person}/export"), unreadable(), decides(&[Auditor])),
+        post("/citizens/{person}/erasure", format!("/citizens/{person}/erasure"), unreadable(), {
+            decides(&[Holder, Administrator, OwnAdministrator])
+        }),
+        // Notices and time stamps.
+        get("/notices", "/notices".into(), vec![(vec![Administrator, Auditor], 200)]),
+        get("/notices/{id}", "/notices/1000000".into(), vec![(vec![Administrator, Auditor], 404)]),
+        get("/time-stamps/{token}/receipt", "/time-stamps/x/receipt".into(), everybody(404)),
+        // Policies.
+        get("/policies", "/policies".into(), vec![to(&[&PEOPLE], 200)]),
+        get("/policies/{digest}", format!("/policies/{policy}"), vec![to(&[&PEOPLE], 200)]),
+        post("/policies", "/policies".into(), Some(json!({"files": {}})), vec![(vec![Administrator], 422)]),
+        post("/policies/{digest}/activation", format!("/policies/{policy}/activation"), unreadable(), decides(&[Administrator, Auditor])),
+        // Sessions.
+        post("/sessions/challenge", "/sessions/challenge".into(), Some(json!({})), everybody(200)),
+        post("/sessions", "/sessions".into(), Some(json!({"login": "x"})), everybody(400)),
+        get("/sessions", "/sessions".into(), vec![to(&[&PEOPLE], 200)]),
+        Row {
+            method: "DELETE",
+            address: "/sessions/{id}",
+            path: "/sessions/current".into(),
+            body: None,
+            answers: vec![to(&[&PEOPLE], 404)],
+        },
+        // Tokens.
+        get("/tokens", format!("/tokens?department={department}"), vec![to(&[&OFFICERS], 200)]),
+        get("/tokens/{id}", format!("/tokens/{token}"), vec![to(&[&OFFICERS], 200)]),
+        post("/tokens", "/tokens".into(), Some(json!({"name": "x", "department": department, "scopes": ["verify"]})), {
+            vec![(vec![Administrator, OwnAdministrator], 201)]
+        }),
+        post("/tokens/{id}/grant", format!("/tokens/{token}/grant"), unreadable(), decides(&[Administrator, OwnAdministrator])),
+        post("/tokens/{id}/revocation", format!("/tokens/{token}/revocation"), unreadable(), decides(&[Administrator, OwnAdministrator])),
+        // Drafts, by what they are about.
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("approve", enrolment)), vec![(vec![Approver], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("withdraw", enrolment)), vec![(vec![Registrar], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("grant", officer)), vec![to(&[granting], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("dismiss", officer)), vec![to(&[&OFFICERS], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("grant-token", token)), {
+            vec![(vec![Administrator, OwnAdministrator], 200)]
+        }),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("revoke-token", token)), {
+            vec![(vec![Administrator, OwnAdministrator], 200)]
+        }),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("check-identity", check)), vec![(vec![Registrar], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("confirm-identity", check)), vec![(vec![Approver], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("activate-policy", policy)), {
+            vec![(vec![Administrator, Auditor], 200)]
+        }),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("revoke", certificate)), {
+            vec![(vec![Holder, Registrar, Approver, Administrator, OwnAdministrator], 200)]
+        }),
+    ]
+}
+
+fn new_check(department: &str) -> Value {
+    json!({
+        "profile": "citizen", "department": department, "name": "韩梅", "number": "11010519491231002X",
+        "contact": "han@example.cn", "evidence": "00".repeat(32),
+    })
+}
+
+async fn every_address_answers_every_caller_as_the_table_says(family: Family) {
+    // The table has failing claims and logins enough to be locked out for.
+    let ca = TestCa::new().with(|config| config.limits.failures = 1000).start().await;
+    let (agents, records, application) = settle(&ca, family).await;
+    let rows = table(&records, family, application);
+    let mut wrong = Vec::new();
+    for row in &rows {
+        for who in ALL {
+            let agent = &agents[&who];
+            let path = format!("/api/v1{}", row.path);
+            let json = [("content-type", "application/json")];
+            let body = row.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
+            let headers = if row.body.is_some() { &json[..] } else { &[] };
+            let answer = agent.send(row.method, &path, headers, body).await;
+            if answer.status != row.expected(who) {
+                wrong.push(format!(
+                    "{} {} by {who:?}: {}, not {}: {}",
+                    row.method,
+                    row.path,
+                    answer.status,
+                    row.expected(who),
+                    answer.text()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    ca.audit_finds_nothing().await;
+
+    // The table walks every address that is described, and nothing else.
+    let walked: BTreeSet<String> = rows.iter().map(|row| format!("{} {}", row.method, row.address)).collect();
+    let described = described(&ca.anonymous().get("/openapi.json").await.ok().json());
+    assert_eq!(walked, described);
+}
+
+/// Every operation of the description, as `GET /officers/{id}`.
+fn described(document: &Value) -> BTreeSet<String> {
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| (path, method)));
+    operations.map(|(path, method)| format!("{} {}", method.to_uppercase(), path.strip_prefix("/api/v1").unwrap())).collect()
+}
+
+/// Both departments with their people and records.
+async fn settle(ca: &Ca, family: Family) -> (BTreeMap<Who, Agent>, Records, Value) {
+    let office = ca.office(family).await;
+    let (administrator, department) = (&office.administrator, office.department.clone());
+    let other = ca.department(administrator, "水务局", "swj.example.cn").await;
+    let mut agents = BTreeMap::from([(Anonymous, ca.anonymous()), (Administrator, ca.client(administrator))]);
+    agents.insert(Registrar, ca.client(&office.registration));
+    agents.insert(Approver, ca.client(&office.approver));
+    agents.insert(Auditor, ca.client(ca.auditor(family).await));
+    for (who, department, role) in [
+        (OtherRegistrar, &other, "registration-officer"),
+        (OtherApprover, &other, "approver"),
+        (OwnAdministrator, &department, "administrator"),
+        (OtherAdministrator, &other, "administrator"),
+        (OtherAuditor, &other, "auditor"),
+    ] {
+        let person = ca.officer(administrator, department, &[role], family).await;
+        agents.insert(who, ca.client(&person));
+    }
+    let holder = ca.issue(&office, "staff", family).await;
+    agents.insert(Holder, ca.over_tls(Some(holder.certified_key(ca)), crate::world::TLS_VERSIONS));
+
+    let every = ["certificates:read", "departments:read", "verify"];
+    for (who, department, scopes) in
+        [(Token, None, &every[..]), (OwnToken, Some(&department), &every[..]), (OtherToken, Some(&other), &every[..])]
+    {
+        agents.insert(who, ca.anonymous().with_bearer(&token(ca, administrator, department, scopes).await.1));
+    }
+    // It has a scope for one address and is shown at all of them; `verify` and the rest are not among it.
+    let poor = token(ca, administrator, None, &["departments:read"]).await;
+    agents.insert(PoorToken, ca.anonymous().with_bearer(&poor.1));
+    let (dead, secret) = token(ca, administrator, None, &every).await;
+    ca.decide(administrator, "revoke-token", &dead, None, None).await.ok();
+    agents.insert(DeadToken, ca.anonymous().with_bearer(&secret));
+
+    let proposal = json!({"name": "somebody", "department": department, "roles": ["approver"]});
+    let officer = text(&ca.client(administrator).post("/api/v1/officers", &proposal).await.ok().json(), "id");
+    let proposal = json!({"name": "service", "department": department, "scopes": ["verify"]});
+    let proposed = text(&ca.client(administrator).post("/api/v1/tokens", &proposal).await.ok().json(), "id");
+    let check = text(&ca.client(&office.registration).post("/api/v1/citizens/checks", &new_check(&department)).await.ok().json(), "id");
+    let records = Records {
+        check,
+        person: text(&holder.view, "person"),
+        enrolment: ca.enrol(&office, "staff", family).await.enrolment,
+        certificate: holder.id,
+        officer,
+        token: proposed,
+        policy: ca.services().policy().digest().to_string(),
+        department,
+    };
+    // It lacks a field, so that nothing is made by walking.
+    let mut application = ca.application(&office, "staff", &[new_csr(family)]);
+    application["subject"] = json!({});
+    (agents, records, application)
+}
