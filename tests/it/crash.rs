@@ -474,8 +474,9 @@ async fn kill_under_load(rounds: u32) -> anyhow::Result<()> {
             let state = if view["status"] == "revoked" { State::Revoked } else { State::Good };
             agree(&running, &books, view, state).await.with_context(|| format!("{view}"))?;
         }
-        let (tokens, given_out) = (books.tokens(), given_out.lock().unwrap());
-        ensure!(given_out.iter().all(|token| tokens.contains(token)), "a token was given out that the ledger has not");
+        let tokens = books.tokens();
+        let all_there = given_out.lock().unwrap().iter().all(|token| tokens.contains(token));
+        ensure!(all_there, "a token was given out that the ledger has not");
         promised = books.certificates;
         running.stop().await?;
     }

@@ -180,7 +180,7 @@ async fn a_list_with_one_that_has_ended_is_refused_whole(family: Family) {
     }
     let elsewhere = ca.department(&office.administrator, "交通局", "jtj.example.cn").await;
     let other = ca.officer(&office.administrator, &elsewhere, &["administrator"], family).await;
-    let refused = draft_list(&ca, &other, &[first.clone()], "superseded").await;
+    let refused = draft_list(&ca, &other, std::slice::from_ref(&first), "superseded").await;
     assert_eq!((refused.status, text(&refused.json(), "code")), (403, "not-permitted".to_owned()));
     assert_eq!(status(&ca, &office, &first).await, "valid");
 }
