@@ -78,6 +78,7 @@ struct Row {
     /// As the description has it.
     address: &'static str,
     path: String,
+    /// JSON; a text is CSV.
     body: Option<Value>,
     answers: Vec<(Vec<Who>, u16)>,
 }
@@ -219,6 +220,26 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         get("/notices", "/notices".into(), vec![(vec![Administrator, Auditor], 200)]),
         get("/notices/{id}", "/notices/1000000".into(), vec![(vec![Administrator, Auditor], 404)]),
         get("/time-stamps/{token}/receipt", "/time-stamps/x/receipt".into(), everybody(404)),
+        // Staff.
+        post(
+            "/enrolments/import",
+            format!("/enrolments/import?profile=staff&department={department}&dry_run=true"),
+            Some(json!("number\n")),
+            vec![(vec![Registrar], 200)],
+        ),
+        post("/enrolments/codes", "/enrolments/codes".into(), Some(json!({"enrolments": [enrolment]})), vec![(vec![Registrar], 409)]),
+        post("/staff/holdings", format!("/staff/holdings?department={department}"), Some(json!("number\n")), {
+            vec![(vec![Registrar, Approver, Administrator, OwnAdministrator], 200)]
+        }),
+        post("/revocations", "/revocations".into(), Some(json!({"list": [certificate], "statement": "x"})), {
+            decides(&[Holder, Registrar, Approver, Administrator, OwnAdministrator])
+        }),
+        post(
+            "/certificates/{id}/renewal",
+            format!("/certificates/{certificate}/renewal"),
+            Some(json!({"statement": "x", "csr": new_csr(family)})),
+            vec![(vec![Holder], 409)],
+        ),
         // Policies.
         get("/policies", "/policies".into(), vec![to(&[&PEOPLE], 200)]),
         get("/policies/{digest}", format!("/policies/{policy}"), vec![to(&[&PEOPLE], 200)]),
@@ -282,10 +303,13 @@ async fn every_address_answers_every_caller_as_the_table_says(family: Family) {
         for who in ALL {
             let agent = &agents[&who];
             let path = format!("/api/v1{}", row.path);
-            let json = [("content-type", "application/json")];
-            let body = row.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
-            let headers = if row.body.is_some() { &json[..] } else { &[] };
-            let answer = agent.send(row.method, &path, headers, body).await;
+            let (kind, body) = match &row.body {
+                None => (None, Vec::new()),
+                Some(Value::String(csv)) => (Some("text/csv"), csv.clone().into_bytes()),
+                Some(json) => (Some("application/json"), json.to_string().into_bytes()),
+            };
+            let headers: Vec<(&str, &str)> = kind.map(|kind| ("content-type", kind)).into_iter().collect();
+            let answer = agent.send(row.method, &path, &headers, body).await;
             if answer.status != row.expected(who) {
                 wrong.push(format!(
                     "{} {} by {who:?}: {}, not {}: {}",
