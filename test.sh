@@ -194,6 +194,9 @@ cargo clippy --locked --all-targets -- -D warnings
 heading 'documents'
 RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 
+# The tests wait for disks, clocks and programs more than they compute.
+export RUST_TEST_THREADS=$((2 * $(nproc)))
+
 heading 'tests on SQLite'
 export HUFU_TEST_DATABASE=sqlite
 cargo build --locked --example conformance
