@@ -248,9 +248,9 @@ impl Drop for Process {
     }
 }
 
-/// `hufu: API on https://127.0.0.1:1  public on http://127.0.0.1:2  data in …`
+/// `hufu: API on https://127.0.0.1:1  public on http://127.0.0.1:2  data in …`, once it was written to its end.
 fn addresses(told: &str) -> Option<(String, String)> {
-    let line = told.lines().find_map(|line| line.strip_prefix("hufu: API on "))?;
+    let line = told.split_inclusive('\n').find_map(|line| line.strip_prefix("hufu: API on ")?.strip_suffix('\n'))?;
     let mut words = line.split_whitespace().filter(|word| word.starts_with("http"));
     Some((words.next()?.to_owned(), words.next()?.to_owned()))
 }
