@@ -124,6 +124,8 @@ async fn each_refusal_is_a_line_that_says_who_what_and_why_and_no_name() {
     let applicant = ca.enrol(&office, "staff", Family::P256).await;
     let (id, secret) = token(&ca, &office.administrator, None, &["verify"]).await;
     let lines = Lines::default();
+    // A lone subscriber is asked by whichever thread comes to a line first, and that of another test has none; of two, each is asked.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let subscriber = tracing_subscriber::fmt().json().with_writer(lines.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
 
