@@ -53,6 +53,18 @@ impl Scheme {
     }
 }
 
+impl std::fmt::Display for Scheme {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::RsaPkcs1(digest) => write!(formatter, "RSA PKCS #1 v1.5 with {}", digest.name()),
+            Self::RsaPss { digest, .. } => write!(formatter, "RSA PSS with {}", digest.name()),
+            Self::Ecdsa(digest) => write!(formatter, "ECDSA with {}", digest.name()),
+            Self::Ed25519 => formatter.write_str("Ed25519"),
+            Self::Sm2 => formatter.write_str("SM2 with SM3"),
+        }
+    }
+}
+
 /// What the standard says of the parameters of an AlgorithmIdentifier.
 enum Parameters {
     /// RFC 5758 §3.2, RFC 8410 §3.

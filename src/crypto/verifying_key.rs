@@ -289,7 +289,7 @@ fn restriction(parameters: Option<AnyRef<'_>>) -> Option<Restriction> {
 }
 
 fn unfit(scheme: Scheme) -> Error {
-    Error::UnknownAlgorithm(format!("{scheme:?} with this key"))
+    Error::UnknownAlgorithm(format!("{scheme} with this key"))
 }
 
 #[cfg(test)]

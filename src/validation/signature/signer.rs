@@ -121,7 +121,7 @@ impl<'a> Signer<'a> {
             None => self.verify_content(key, scheme, content),
         };
         let over = if self.info.signed.is_some() { "the signed attributes" } else { "the content" };
-        record(checks, CheckName::Signature, "RFC 5652 §5.6", &holds, format!("{scheme:?} over {over}"));
+        record(checks, CheckName::Signature, "RFC 5652 §5.6", &holds, format!("{scheme} over {over}"));
         holds
     }
 
@@ -137,10 +137,9 @@ impl<'a> Signer<'a> {
 
     fn describe_algorithms(&self) -> String {
         let key = self.key.map_or_else(|| "unknown key".to_owned(), VerifyingKey::name);
-        match self.scheme {
-            Some(scheme) => format!("{scheme:?}, {key}, digest {}", self.info.digest()),
-            None => format!("{}, {key}, digest {}", self.info.signature_algorithm.oid, self.info.digest()),
-        }
+        let scheme = self.scheme.map_or_else(|| self.info.signature_algorithm.oid.to_string(), |scheme| scheme.to_string());
+        let digest = Digest::find(self.info.digest()).map_or_else(|| self.info.digest().to_string(), |digest| digest.name().to_owned());
+        format!("{scheme}, {key}, digest {digest}")
     }
 
     fn describe_identifier(&self) -> String {
