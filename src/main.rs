@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hufu::cli::{
-    bench::Bench, citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, evidence, ledger::Ledger,
+    bench::Bench, citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, department, enrol::Enrol, evidence, ledger::Ledger,
     policy::Policy, register, renew::Renew, revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend, token::Token,
     verify::Verify,
 };
@@ -25,9 +25,9 @@ enum Command {
     Serve(Serve),
     /// Make a key here and fetch the certificate that a claim code stands for
     Claim(Claim),
-    /// Make departments
+    /// Make, change and merge departments
     #[command(subcommand)]
-    Department(register::Department),
+    Department(department::Department),
     /// Appoint officers
     #[command(subcommand)]
     Officer(register::Officer),

@@ -63,6 +63,7 @@ fn path(act: &str, id: &str) -> anyhow::Result<String> {
         "grant" => format!("/api/v1/officers/{id}/grant"),
         "dismiss" => format!("/api/v1/officers/{id}/dismissal"),
         "activate-policy" => format!("/api/v1/policies/{id}/activation"),
+        "define-department" | "change-department" | "merge-department" => format!("/api/v1/department-changes/{id}/decision"),
         "check-identity" => format!("/api/v1/citizens/checks/{id}/statement"),
         "confirm-identity" => format!("/api/v1/citizens/checks/{id}/confirmation"),
         "withdraw-identity" => format!("/api/v1/citizens/checks/{id}/withdrawal"),

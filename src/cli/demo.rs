@@ -18,6 +18,7 @@ use super::{
     claim::{Claim, request},
     client::{Client, Identity, Trust},
     decide::decide,
+    department,
     serve::Running,
 };
 use crate::{
@@ -113,13 +114,8 @@ impl Play<'_> {
         let admin = self.client(&administrator)?;
 
         self.story.begin("A department with two officers, one who enrols and one who decides; administrator and auditor grant their roles");
-        let department = admin
-            .post(
-                "/api/v1/departments",
-                &json!({"name": "民政局", "organizations": ["民政局"], "dns": ["mzj.example.cn"], "mail": ["mzj.example.cn"]}),
-            )
-            .await?;
-        let department = text(&department, "id")?;
+        let names = json!({"name": "民政局", "organizations": ["民政局"], "dns": ["mzj.example.cn"], "mail": ["mzj.example.cn"]});
+        let department = text(&department::make(&admin, &administrator, &names).await?, "id")?;
         let registration = self
             .appoint([&administrator, &auditor], &department, "李登记", "registration-officer", Family::P256, "officer-registration")
             .await?;

@@ -10,6 +10,7 @@ pub mod claim;
 pub mod client;
 pub mod decide;
 pub mod demo;
+pub mod department;
 pub mod enrol;
 pub mod evidence;
 pub mod ledger;

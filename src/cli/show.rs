@@ -10,6 +10,7 @@ pub enum Kind {
     Certificates,
     Enrolments,
     Departments,
+    DepartmentChanges,
     Officers,
     Authorities,
     Policies,
@@ -44,6 +45,7 @@ impl Kind {
             Self::Certificates => "/api/v1/certificates",
             Self::Enrolments => "/api/v1/enrolments",
             Self::Departments => "/api/v1/departments",
+            Self::DepartmentChanges => "/api/v1/department-changes",
             Self::Officers => "/api/v1/officers",
             Self::Authorities => "/api/v1/authorities",
             Self::Policies => "/api/v1/policies",
@@ -93,7 +95,8 @@ impl Show {
 
 fn line(item: &Value) -> String {
     let text = |field: &str| item[field].as_str();
-    let name = text("subject").or(text("name")).or(text("profile")).or(text("certificate")).unwrap_or_default();
+    let of_change = item["departments"][0]["after"]["name"].as_str();
+    let name = text("subject").or(text("name")).or(text("profile")).or(text("certificate")).or(of_change).unwrap_or_default();
     let state = text("status").or(text("state")).unwrap_or_default();
     format!("{}  {:<10} {}", text("id").or(text("name")).unwrap_or_default(), state, name)
 }

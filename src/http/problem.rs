@@ -63,6 +63,8 @@ codes! {
     PROFILE "unknown-profile" UNPROCESSABLE_ENTITY "证书模板不存在" "There is no such profile";
     FIELD "field-refused" UNPROCESSABLE_ENTITY "字段不符合模板要求" "A field is not what the profile allows";
     STATE "wrong-state" CONFLICT "当前状态不允许该操作" "The record's state does not allow this";
+    MERGED "department-merged" CONFLICT "该部门已并入其他部门" "The department was merged into another";
+    DEPARTMENTS "departments-refused" CONFLICT "部门的层级或名称有冲突" "The departments cannot be so";
     ERASED "erased" GONE "个人信息已删除" "The personal data were erased";
     IDEMPOTENCY "idempotency-key-reused" CONFLICT "幂等键已用于其他请求" "The Idempotency-Key was used for another request";
     STATEMENT "statement-malformed" BAD_REQUEST "声明格式有误" "The statement cannot be read";
@@ -234,6 +236,8 @@ impl From<services::Error> for Problem {
             E::Unknown { .. } => Self::new(UNKNOWN_RECORD, error),
             E::ProfileUnknown(_) => Self::new(PROFILE, error),
             E::FieldRefused { .. } => Self::new(FIELD, error),
+            E::DepartmentMerged { .. } => Self::new(MERGED, error),
+            E::DepartmentsRefused(_) => Self::new(DEPARTMENTS, error),
             E::WrongState { .. } => Self::new(STATE, error),
             E::OfItem { item, .. } => {
                 let item = item.clone();

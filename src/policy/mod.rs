@@ -1,7 +1,7 @@
 //! Who may have which certificate, and who may decide so: profiles, rules, and the signed words of people.
 //!
 //! Read `statement.rs` first: nobody decides anything without one. `profile.rs` says what a certificate holds and `subject.rs`
-//! turns the data of a request into its names; `set.rs` reads a version of `policies/` and gives it a digest; `rules.rs` asks its
+//! turns the data of a request into its names, `departments.rs` is the tree whose names they are; `set.rs` reads a version of `policies/` and gives it a digest; `rules.rs` asks its
 //! rules who may do what, `rulebook.rs` reads and evaluates them, `separation.rs` tries what they may never allow, and `quorum.rs`
 //! says how many people an act takes; `decision.rs` is what remains of it all on the ledger.
 //!
@@ -11,6 +11,7 @@
 pub mod acknowledgement;
 pub mod assurance;
 pub mod decision;
+pub mod departments;
 pub mod employee_number;
 mod facts;
 pub mod identity;
@@ -30,6 +31,7 @@ pub mod subject;
 pub use acknowledgement::{Acknowledgement, AcknowledgementPayload};
 pub use assurance::{Assurance, ProofingRules};
 pub use decision::{Decision, Outcome, decision_hash};
+pub use departments::{Department, Namespace, Step, Tree, TreeError};
 pub use employee_number::{EmployeeNumber, EmployeeNumberError};
 pub use identity::{AuthorityName, DepartmentId, EnrolmentId, IdentityError, Nonce, PersonId, Purpose};
 pub use identity_number::{IdentityNumber, NumberError, NumberKind};

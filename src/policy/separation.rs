@@ -159,10 +159,11 @@ fn case(place: &DepartmentPath, concerned: PersonId, decided_by: PersonId) -> Ob
 }
 
 /// One object of each kind but enrolments.
-fn other_objects<'a>(of: &'a Actor, place: &DepartmentPath) -> [Object<'a>; 6] {
+fn other_objects<'a>(of: &'a Actor, place: &DepartmentPath) -> [Object<'a>; 7] {
     [
         Object::Certificate(Certificate { department: place.clone(), holder: OTHER }),
         Object::Role { of, role: Role::Approver, department: place.clone() },
+        Object::DepartmentChange { from: place.clone(), to: place.clone() },
         Object::Record { department: place.clone(), subject: Some(OTHER) },
         Object::IdentityCheck(IdentityCheck { department: place.clone(), recorded_by: ONE }),
         case(place, OTHER, THIRD),
@@ -228,6 +229,7 @@ mod tests {
             ("grant-makes-lines-meet", "administrator-appoints", "grant", "lines meet"),
             ("grant-makes-lines-meet", "administrator-proposes", "submit", "lines meet"),
             ("lines-meet", "administrator-governs", "activate-policy", "operate and audit"),
+            ("lines-meet", "administrator-reorganizes", "merge-department", "operate and audit"),
         ] {
             let errors = shipped_with(FILE, &without(&shipped, forbid)).map(drop).unwrap_err();
             assert_named(&errors, permit, act, what);

@@ -94,7 +94,7 @@ acts! {
     Grant = "grant",
     /// A person loses a role; as above.
     Dismiss = "dismiss",
-    /// A department is made or changed; about the department.
+    /// A department is made; about it.
     DefineDepartment = "define-department",
     /// About the digest of the policy.
     ActivatePolicy = "activate-policy",
@@ -126,6 +126,10 @@ acts! {
     RevokeToken = "revoke-token",
     /// An identity check is taken back before its code is used; about the identity check.
     WithdrawIdentity = "withdraw-identity",
+    /// A department has another name, other names to certify or another place; about the change.
+    ChangeDepartment = "change-department",
+    /// A department is merged into another; about the change.
+    MergeDepartment = "merge-department",
 }
 
 impl std::str::FromStr for Act {

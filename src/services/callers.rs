@@ -58,11 +58,11 @@ impl Services {
     }
 
     /// Whether the caller may read what belongs to a department or is about a person.
-    pub fn check_read(&self, caller: &Caller, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
+    pub async fn check_read(&self, caller: &Caller, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
         let corrupt = |_| Error::Corrupt("an identifier in a row".to_owned());
         let department: Option<DepartmentId> = department.map(str::parse).transpose().map_err(corrupt)?;
         let subject = subject.map(str::parse).transpose().map_err(corrupt)?;
-        Ok(self.policy().may_read(&caller.actor, department.into(), subject)?)
+        Ok(self.policy().may_read(&caller.actor, self.path(department).await?, subject)?)
     }
 
     /// The department that a caller means who names none: the only one they work for. `None` for those of the whole
@@ -76,12 +76,20 @@ impl Services {
         }
     }
 
-    /// Whether a person or a service may read it: a service, what belongs to the department of its token.
-    pub fn check_reader(&self, reader: &Identity, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
+    /// Whether a person or a service may read it: a service, what belongs to the department of its token and to those in it.
+    pub async fn check_reader(&self, reader: &Identity, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
         match reader {
-            Identity::Person(caller) => self.check_read(caller, department, subject),
-            Identity::Service(token) => token.check_department(department),
+            Identity::Person(caller) => self.check_read(caller, department, subject).await,
+            Identity::Service(token) => self.check_token(token, department).await,
         }
+    }
+
+    /// Whether a token is for what belongs to this department. `None`: the whole installation.
+    pub async fn check_token(&self, token: &Token, department: Option<&str>) -> Result<(), Error> {
+        let Some(own) = token.department else { return Ok(()) };
+        let corrupt = |_| Error::Corrupt("an identifier in a row".to_owned());
+        let department = department.map(str::parse).transpose().map_err(corrupt)?;
+        if self.path(department).await?.lies_in(own) { Ok(()) } else { Err(Error::OtherDepartment) }
     }
 
     /// What the reader means who names no department.

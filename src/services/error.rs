@@ -1,6 +1,11 @@
 //! Why the service did not do what it was asked. Refusals carry data; `http/problem.rs` words them.
 
-use crate::{crypto, policy, store, x509, x509::lints::Finding};
+use crate::{
+    crypto,
+    policy::{self, DepartmentId, TreeError},
+    store, x509,
+    x509::lints::Finding,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -58,6 +63,10 @@ pub enum Error {
     ProfileUnknown(String),
     #[error("the profile {profile} does not allow this: {field}")]
     FieldRefused { profile: String, field: policy::FieldError },
+    #[error("department {department} was merged into {successor}")]
+    DepartmentMerged { department: DepartmentId, successor: DepartmentId },
+    #[error(transparent)]
+    DepartmentsRefused(TreeError),
     #[error("the {what} is {found}, not {expected}")]
     WrongState { what: &'static str, found: String, expected: &'static str },
     #[error("{item}: {error}")]
@@ -115,6 +124,17 @@ pub enum Error {
     Unsealable(#[from] super::sealing::Unsealable),
     #[error("{0}")]
     Corrupt(String),
+}
+
+impl From<TreeError> for Error {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Unknown(id) => Self::unknown("department", id),
+            TreeError::Merged { department, successor } => Self::DepartmentMerged { department, successor },
+            TreeError::Stale(_) => Self::SeenStale,
+            other => Self::DepartmentsRefused(other),
+        }
+    }
 }
 
 impl From<x509::linted::Failure> for Error {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::{
     Services,
     approve::Approval,
+    departments::{Change, NewDepartment, Reorganized, Repeatable},
     enrol::{Application, Enrolment},
     install::Claims,
     issue::Issued,
-    register::{Granted, NewDepartment},
+    register::Granted,
     start::{Started, World, load_policies, read_policies},
     statements::{Caller, Subject},
     trust::TrustBundle,
@@ -98,19 +99,34 @@ impl Installation {
         let administrator = self.caller(&self.administrator).await;
         let new = NewDepartment {
             name: name.to_owned(),
+            parent: None,
             organizations: vec![name.to_owned()],
             dns: vec!["dept.example".to_owned()],
             mail: vec!["dept.example".to_owned()],
-            idempotency_key: Some("department".to_owned()),
-            request_digest: [7; 32],
         };
-        let id = self.services().add_department(&administrator, new).await.unwrap().id;
+        let again = Repeatable { idempotency_key: Some("department".to_owned()), request_digest: [7; 32] };
+        let change = self.services().propose_department(&administrator, new, again).await.unwrap();
+        let id = change.department.to_string();
+        self.reorganize(&[&self.administrator], change).await;
         let registrar = self.officer("registrar", &id, "registration-officer", &algorithms::P256).await;
         let approver = self.officer("approver", &id, "approver", &algorithms::Sm2).await;
         Department { id, registrar, approver }
     }
 
-    async fn officer(&self, name: &str, department: &str, role: &str, algorithm: &'static dyn Algorithm) -> Person {
+    /// Each signs a change of departments; the last of them has it done.
+    pub async fn reorganize(&self, by: &[&Person], change: Change) {
+        let mut is_done = false;
+        for person in by {
+            let caller = self.caller(person).await;
+            let subject = self.services().department_subject(&caller, change.act, &change).await.unwrap();
+            let statement = self.sign(person, change.act, subject, None).await;
+            let answer = self.services().decide_department(&caller, &change.id.to_string(), &statement).await.unwrap();
+            is_done = matches!(answer, Reorganized::Done(_));
+        }
+        assert!(is_done);
+    }
+
+    pub async fn officer(&self, name: &str, department: &str, role: &str, algorithm: &'static dyn Algorithm) -> Person {
         let administrator = self.caller(&self.administrator).await;
         let officer = self.services().propose_officer(&administrator, name, Some(department), &[role.to_owned()]).await.unwrap();
         let mut code = None;

@@ -16,6 +16,7 @@ pub mod codes;
 pub mod contents;
 pub mod court;
 pub mod crash;
+pub mod departments;
 pub mod enrol;
 pub mod error;
 pub mod evidence;

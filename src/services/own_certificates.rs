@@ -170,6 +170,7 @@ impl Services {
             dns_suffixes: names.get(&NameKind::Dns).cloned().unwrap_or_default(),
             mail_domains: Vec::new(),
             addresses: names.get(&NameKind::Ip).into_iter().flatten().filter_map(|address| address.parse().ok()).collect(),
+            above: Vec::new(),
         }
     }
 

@@ -67,7 +67,7 @@ impl Services {
     /// Revokes, suspends or resumes on a signed statement.
     pub async fn change_certificate(&self, caller: &Caller, act: Act, id: &str, statement: &str) -> Result<Changed, Error> {
         let row = self.find_certificate(id).await?;
-        self.policy().decide(&caller.actor, act, &certificate_object(&row)?)?;
+        self.policy().decide(&caller.actor, act, &self.certificate_object(&row).await?)?;
         let subject = self.certificate_subject(&row).await?;
         let checked = self.check_statement(caller, statement, act, &subject).await?;
 
@@ -85,6 +85,16 @@ impl Services {
         let acknowledgement = self.acknowledge(act, &checked.statement, &positions).await;
         let position = positions.into_iter().next().ok_or_else(|| Error::Corrupt("a change without its leaf".to_owned()))?;
         Ok(Changed { id: CertificateId(digest(&row.id)?), status, position, acknowledgement })
+    }
+
+    /// What the rules decide about.
+    pub async fn certificate_object(&self, row: &store::CertificateRow) -> Result<Object<'static>, Error> {
+        let corrupt = |what: &str| Error::Corrupt(format!("certificate {}: {what}", hex::encode(&row.id)));
+        let department = row.department.as_deref().map(str::parse::<DepartmentId>).transpose().map_err(|_| corrupt("its department"))?;
+        Ok(Object::Certificate(rules::Certificate {
+            department: self.path(department).await?,
+            holder: row.person.parse().map_err(|_| corrupt("its person"))?,
+        }))
     }
 
     pub(super) fn change_entry(
@@ -220,14 +230,6 @@ fn status_after(act: Act) -> &'static str {
         Act::Suspend => "suspended",
         _ => "valid",
     }
-}
-
-pub fn certificate_object(row: &store::CertificateRow) -> Result<Object<'static>, Error> {
-    let corrupt = |what: &str| Error::Corrupt(format!("certificate {}: {what}", hex::encode(&row.id)));
-    Ok(Object::Certificate(rules::Certificate {
-        department: row.department.as_deref().map(str::parse::<DepartmentId>).transpose().map_err(|_| corrupt("its department"))?.into(),
-        holder: row.person.parse().map_err(|_| corrupt("its person"))?,
-    }))
 }
 
 /// A column that holds a SHA-256 digest.

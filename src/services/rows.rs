@@ -1,8 +1,8 @@
 //! The rows that are committed together with leaves: what a use case wants written, as values.
 
-use super::{error::Error, journal::Position};
+use super::{departments, error::Error, journal::Position};
 use crate::{
-    policy::{About, EnrolmentId, PersonId, Refusal},
+    policy::{About, DepartmentId, EnrolmentId, PersonId, Refusal},
     store::{self, Connection},
 };
 
@@ -10,7 +10,20 @@ use crate::{
 pub enum Row {
     Policy(store::PolicyVersionRow),
     Person(store::PersonRow),
-    Department(store::DepartmentRow, Vec<(&'static str, String)>),
+    /// What is proposed to do to departments.
+    DepartmentChange(store::DepartmentChangeRow),
+    /// It is done.
+    Departments {
+        change: departments::Change,
+        statement: [u8; 32],
+        at: i64,
+    },
+    /// A merged department has no officers, and nothing asked of it is open.
+    EndDepartment {
+        id: DepartmentId,
+        statement: [u8; 32],
+        at: i64,
+    },
     KeyOwner {
         key_fingerprint: [u8; 32],
         person: PersonId,
@@ -172,12 +185,9 @@ impl Hot {
 async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> {
     match row {
         Row::Policy(row) => store::statements::insert_policy_version(connection, row).await?,
-        Row::Department(row, namespaces) => {
-            store::people::insert_department(connection, row).await?;
-            for (kind, value) in namespaces {
-                store::people::insert_namespace(connection, &row.id, kind, value).await?;
-            }
-        }
+        Row::DepartmentChange(row) => store::departments::insert_change(connection, row).await?,
+        Row::Departments { change, statement, at } => departments::write(connection, change, statement, *at).await?,
+        Row::EndDepartment { id, statement, at } => departments::end(connection, *id, statement, *at).await?,
         Row::KeyOwner { key_fingerprint, person, at } => {
             match store::people::claim_key(connection, key_fingerprint, &person.to_string(), *at).await? {
                 owner if owner == person.to_string() => {}

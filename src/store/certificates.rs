@@ -2,7 +2,7 @@
 
 use sqlx::{Database, QueryBuilder};
 
-use super::{AT_ONCE, Connection, Error, NoticeProgressRow, on, push_list};
+use super::{AT_ONCE, Connection, Error, NoticeProgressRow, departments::within, on, push_list};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct CertificateRow {
@@ -52,6 +52,7 @@ pub struct SystemCertificateRow {
 pub struct CertificateFilter {
     pub authority: Option<String>,
     pub profile: Option<String>,
+    /// With all that lie in it.
     pub department: Option<String>,
     pub person: Option<String>,
     /// A part of the subject.
@@ -234,7 +235,6 @@ where
     let equal = [
         (" and authority = ", &filter.authority),
         (" and profile = ", &filter.profile),
-        (" and department = ", &filter.department),
         (" and person = ", &filter.person),
         (" and status = ", &filter.status),
     ];
@@ -242,6 +242,9 @@ where
         if let Some(value) = value {
             query.push(condition).push_bind(value.clone());
         }
+    }
+    if let Some(department) = &filter.department {
+        query.push(concat!(" and department", within!(open))).push_bind(department.clone()).push(within!(close));
     }
     if let Some(part) = &filter.subject {
         let escaped = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");

@@ -500,7 +500,10 @@ impl Ca {
     /// A department of that name, certifying `{domain}` and what is below it.
     pub async fn department(&self, administrator: &Person, name: &str, domain: &str) -> String {
         let body = json!({"name": name, "organizations": [name], "dns": [domain], "mail": [domain]});
-        text(&self.client(administrator).post("/api/v1/departments", &body).await.ok().json(), "id")
+        let id = text(&self.client(administrator).post("/api/v1/departments", &body).await.ok().json(), "id");
+        let made = self.decide(administrator, "define-department", &id, None, None).await.ok();
+        assert_eq!((made.status, text(&made.json(), "department")), (200, id.clone()));
+        id
     }
 
     /// Proposes an officer, signs the grant, and claims the certificate with its code.
@@ -596,6 +599,7 @@ pub fn statement_path(act: &str, about: &str) -> String {
         "activate-policy" => ("policies", "activation"),
         "grant-token" => ("tokens", "grant"),
         "revoke-token" => ("tokens", "revocation"),
+        "define-department" | "change-department" | "merge-department" => ("department-changes", "decision"),
         other => panic!("no act {other}"),
     };
     format!("/api/v1/{collection}/{about}/{name}")

@@ -125,10 +125,10 @@ async fn list(State(app): State<App>, reader: Admitted, Query(filter): Query<Fil
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
     let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.readers_department(&reader));
     let person = filter.person.map(|id| id.to_string());
-    app.services.check_reader(&reader, department.as_deref(), person.as_deref())?;
+    app.services.check_reader(&reader, department.as_deref(), person.as_deref()).await?;
     if let Some(exact) = filter.serial.as_deref().or(filter.fingerprint.as_deref()) {
         let row = app.services.find_certificate(exact).await?;
-        app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
+        app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person)).await?;
         return Ok(Json(Page { items: vec![View::of(&app, &row)?], next: None }));
     }
     let expires_before = filter.expires_before.as_deref().map(str::parse::<Timestamp>).transpose();
@@ -164,7 +164,7 @@ async fn one(State(app): State<App>, reader: Result<Admitted, Problem>, Path(id)
     }
     let reader = reader?.within(Scope::CertificatesRead)?;
     let row = app.services.find_certificate(&id).await?;
-    app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
+    app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person)).await?;
     Ok(Json(View::of(&app, &row)?).into_response())
 }
 
@@ -196,7 +196,7 @@ async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
 #[utoipa::path(get, path = "/certificates/{id}/evidence", responses((status = 200, body = serde_json::Value), Caller))]
 async fn evidence(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<Evidence>, Problem> {
     let row = app.services.find_certificate(&id).await?;
-    app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+    app.services.check_read(&caller, row.department.as_deref(), Some(&row.person)).await?;
     Ok(Json(app.services.evidence(&row).await?))
 }
 

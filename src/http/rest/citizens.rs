@@ -140,7 +140,7 @@ async fn one_check(
     Path(id): Path<String>,
 ) -> Result<Json<CheckView>, Problem> {
     let check = app.services.find_check(&id).await?;
-    app.services.check_read(&caller, check.row.department.as_deref(), None)?;
+    app.services.check_read(&caller, check.row.department.as_deref(), None).await?;
     Ok(Json((&check).into()))
 }
 
@@ -444,7 +444,7 @@ async fn contests(
 ) -> Result<Json<Page<ContestView>>, Problem> {
     let limit = Paging { cursor: None, limit: filter.limit }.limit()?;
     let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.usual_department(&caller));
-    app.services.check_read(&caller, department.as_deref(), None)?;
+    app.services.check_read(&caller, department.as_deref(), None).await?;
     let rows = app.services.contests(department.as_deref(), filter.cursor.as_deref(), limit).await?;
     let last = rows.last().map(|row| row.later.clone());
     let view = |row: crate::store::citizens::ContestRow| ContestView {
@@ -467,7 +467,7 @@ async fn one_contest(
     Path(id): Path<String>,
 ) -> Result<Json<ContestView>, Problem> {
     let contest = app.services.find_contest(&id).await?;
-    app.services.check_read(&caller, contest.department().as_deref(), None)?;
+    app.services.check_read(&caller, contest.department().as_deref(), None).await?;
     let shown = Some(app.services.contest_subject(&contest)?.shown);
     let row = contest.row;
     Ok(Json(ContestView { id: row.later, earlier: row.earlier, opened_at: rfc3339(from_millis(row.opened_at)), state: row.state, shown }))

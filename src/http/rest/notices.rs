@@ -71,7 +71,7 @@ async fn list(
     Authenticated(caller): Authenticated,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Page<View>>, Problem> {
-    app.services.check_read(&caller, None, None)?;
+    app.services.check_read(&caller, None, None).await?;
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
     let rows = app.services.notices(filter.state.as_deref(), paging.after()?, limit).await?;
@@ -81,6 +81,6 @@ async fn list(
 
 #[utoipa::path(get, path = "/notices/{id}", responses((status = 200, body = View), Caller))]
 async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
-    app.services.check_read(&caller, None, None)?;
+    app.services.check_read(&caller, None, None).await?;
     Ok(Json(app.services.find_notice(&id).await?.into()))
 }

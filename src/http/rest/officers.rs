@@ -115,7 +115,7 @@ async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<View>>, Problem> {
     let limit = paging.limit()?;
-    app.services.check_read(&caller, None, None)?;
+    app.services.check_read(&caller, None, None).await?;
     let officers = app.services.officers(paging.cursor.as_deref(), limit).await?;
     let last = officers.last().map(|officer| officer.id.to_string());
     Ok(page(officers.into_iter().map(View::from).collect(), limit, last))
@@ -125,7 +125,7 @@ async fn list(
 async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
     let officer = app.services.find_officer(&id).await?;
     let department = officer.department.map(|department| department.to_string());
-    app.services.check_read(&caller, department.as_deref(), Some(&officer.id.to_string()))?;
+    app.services.check_read(&caller, department.as_deref(), Some(&officer.id.to_string())).await?;
     Ok(Json(officer.into()))
 }
 

@@ -32,7 +32,7 @@ pub fn router() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 struct Request {
     act: String,
-    /// The id of the enrolment, certificate or officer, or the digest of the policy.
+    /// The id of the enrolment, certificate, officer or change of departments, or the digest of the policy.
     about: Option<String>,
     /// Instead: enrolments that are approved, or certificates that are revoked, together.
     list: Option<Vec<String>>,
@@ -106,19 +106,22 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
         }
         Act::Revoke | Act::Suspend | Act::Resume => {
             let row = services.find_certificate(about).await?;
-            services.policy().decide(&caller.actor, act, &crate::services::revoke::certificate_object(&row)?)?;
+            services.policy().decide(&caller.actor, act, &services.certificate_object(&row).await?)?;
             services.certificate_subject(&row).await
         }
         Act::Grant => {
             let officer = services.find_officer(about).await?;
-            services.check_grants(&caller.actor, act, &officer)?;
+            services.check_grants(&caller.actor, act, &officer).await?;
             Ok(services.officer_subject(&officer))
         }
-        Act::GrantToken | Act::RevokeToken => services.token_subject(caller, act, &services.find_token(about).await?),
+        Act::GrantToken | Act::RevokeToken => services.token_subject(caller, act, &services.find_token(about).await?).await,
+        Act::DefineDepartment | Act::ChangeDepartment | Act::MergeDepartment => {
+            services.department_subject(caller, act, &services.find_department_change(about).await?).await
+        }
         Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),
         Act::Dismiss => {
             let officer = services.find_officer(about).await?;
-            services.check_read(caller, officer.department.map(|department| department.to_string()).as_deref(), None)?;
+            services.check_read(caller, officer.department.map(|department| department.to_string()).as_deref(), None).await?;
             Ok(services.officer_subject(&officer))
         }
         Act::CheckIdentity

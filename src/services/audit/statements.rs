@@ -154,6 +154,7 @@ fn is_vote(statement: &store::StatementRow, enrolments: &HashSet<&str>, records:
             listed || enrolments.contains(about)
         }
         Ok(Act::Revoke) => records.lists.contains_key(about),
+        Ok(Act::DefineDepartment | Act::ChangeDepartment | Act::MergeDepartment) => records.department_changes.contains_key(about),
         Ok(Act::Grant) => records.persons.contains_key(about),
         Ok(Act::ActivatePolicy) => hex::decode(about).is_ok_and(|digest| records.policies.contains_key(&digest)),
         _ => false,
@@ -203,7 +204,15 @@ fn check_reasons(id: &str, decision: &Canonical, renewals: &HashMap<&str, String
             && renewals.get(decision.decision.about.to_string().as_str()) == Some(&statement.about);
         let proof = matches!(decision.decision.act, Act::Prove | Act::Resume)
             && [Act::CheckIdentity.as_str(), Act::ConfirmIdentity.as_str()].contains(&statement.act.as_str());
-        if !own && !grant && !renewal && !proof {
+        // What was asked of a department ends when that is merged.
+        let merger = decision.decision.act == Act::MergeDepartment
+            && records.department_changes.get(&statement.about).is_some_and(|change| {
+                let about = decision.decision.about.to_string();
+                change.act == statement.act
+                    && statement.act == Act::MergeDepartment.as_str()
+                    && records.enrolments.iter().any(|row| row.id == about && row.department.as_ref() == Some(&change.department))
+            });
+        if !own && !grant && !renewal && !proof && !merger {
             findings.disagree(("decision", id, "canonical"), ("statement", digest, "about"));
         }
     }

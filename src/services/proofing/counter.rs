@@ -75,7 +75,7 @@ impl Services {
         check_contact(&new.contact)?;
         let number = IdentityNumber::resident(&new.number, self.clock.now().date()).map_err(|error| Error::malformed("number", error))?;
         let department = self.department_id(new.department.as_deref()).await?;
-        let object = Object::IdentityCheck(rules::IdentityCheck { department: department.into(), recorded_by: caller.person() });
+        let object = Object::IdentityCheck(rules::IdentityCheck { department: self.path(department).await?, recorded_by: caller.person() });
         self.policy().decide(&caller.actor, Act::CheckIdentity, &object)?;
 
         let id = hex::encode(random::<16>(&*self.entropy));
@@ -187,8 +187,16 @@ impl Services {
         }
     }
 
+    /// What the rules decide about.
+    pub async fn check_object(&self, check: &IdentityCheck) -> Result<Object<'static>, Error> {
+        let corrupt = |_| Error::Corrupt(format!("identity check {}", check.row.id));
+        let recorded_by: PersonId = check.row.submitted_by.parse().map_err(corrupt)?;
+        let department: Option<DepartmentId> = check.row.department.as_deref().map(str::parse).transpose().map_err(corrupt)?;
+        Ok(Object::IdentityCheck(rules::IdentityCheck { department: self.path(department).await?, recorded_by }))
+    }
+
     async fn check_statement_about(&self, caller: &Caller, check: &IdentityCheck, act: Act, statement: &str) -> Result<Checked, Error> {
-        self.policy().decide(&caller.actor, act, &check.object()?)?;
+        self.policy().decide(&caller.actor, act, &self.check_object(check).await?)?;
         self.check_statement(caller, statement, act, &check.subject_of_statement()?).await
     }
 
@@ -244,13 +252,6 @@ fn signed_already() -> Error {
 impl IdentityCheck {
     pub fn about(&self) -> Result<About, Error> {
         self.row.id.parse().map_err(|_| Error::Corrupt(format!("identity check {}", self.row.id)))
-    }
-
-    pub fn object(&self) -> Result<Object<'static>, Error> {
-        let corrupt = |_| Error::Corrupt(format!("identity check {}", self.row.id));
-        let recorded_by: PersonId = self.row.submitted_by.parse().map_err(corrupt)?;
-        let department: Option<DepartmentId> = self.row.department.as_deref().map(str::parse).transpose().map_err(corrupt)?;
-        Ok(Object::IdentityCheck(rules::IdentityCheck { department: department.into(), recorded_by }))
     }
 
     /// What both officers are shown. The number is there to be compared with the card, and is not repeated in full.

@@ -137,13 +137,13 @@ impl Services {
         let person = PersonId::generate(&*self.entropy);
         let about = rules::Enrolment {
             profile: &profile,
-            department: department.into(),
+            department: self.path(department).await?,
             submitted_by: caller.person(),
             subject: person,
             approved_by: Vec::new(),
         };
         self.policy().decide(&caller.actor, Act::Submit, &Object::Enrolment(about))?;
-        let facts = self.department_facts(department).await?;
+        let facts = self.place(department).await?.facts;
         let (mut lines, mut findings) = lines::read(roster.csv, &|column| takes(&profile, column));
         lines.retain(|line| {
             let (fields, alternative_names) = (&line.fields, &line.names);

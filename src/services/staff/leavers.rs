@@ -31,8 +31,8 @@ pub struct Holdings {
 impl Services {
     /// What the people of a list (their employee numbers) hold in a department. Columns beside the number are not looked at.
     pub async fn holdings(&self, caller: &Caller, department: &str, csv: &[u8]) -> Result<Holdings, Error> {
-        let department = self.department_id(Some(department)).await?.ok_or_else(|| Error::unknown("department", department))?;
-        let certificate = rules::Certificate { department: Some(department).into(), holder: PersonId::generate(&*self.entropy) };
+        let department = self.known_department_id(Some(department)).await?.ok_or_else(|| Error::unknown("department", department))?;
+        let certificate = rules::Certificate { department: self.path(Some(department)).await?, holder: PersonId::generate(&*self.entropy) };
         self.policy().decide(&caller.actor, Act::Revoke, &Object::Certificate(certificate))?;
         let (lines, mut findings) = lines::read(csv, &|_| true);
         let indexes: Vec<Vec<u8>> = lines.iter().map(|line| self.vault.index_of_employee(department, &line.number).to_vec()).collect();

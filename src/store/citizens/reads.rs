@@ -3,7 +3,7 @@
 use sqlx::QueryBuilder;
 
 use super::{
-    super::{AT_ONCE, Connection, Error, StatementRow, expect_one, on, push_list},
+    super::{AT_ONCE, Connection, Error, StatementRow, departments::within, expect_one, on, push_list},
     ContactNoticeRow, ContestRow, IdentityCheckRow, OidcFlowRow, ProofingRow, SlotRow, SuspensionCodeRow,
 };
 
@@ -149,15 +149,19 @@ pub async fn find_contest(connection: &mut Connection, later: &str) -> Result<Op
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(later).fetch_optional(c).await)?)
 }
 
-/// A page of the contests whose later enrolment is of a department, by the later enrolment; `None` is every department.
+/// A page of the contests whose later enrolment is of a department or of one that lies in it, by the later enrolment; `None` is every department.
 pub async fn contests(
     connection: &mut Connection,
     department: Option<&str>,
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<ContestRow>, Error> {
-    const SQL: &str = "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o left join enrolment e on e.id = o.later \
-         where o.later > $1 and (cast($2 as text) is null or e.department = $2) order by o.later limit $3";
+    const SQL: &str = concat!(
+        "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o left join enrolment e on e.id = o.later \
+         where o.later > $1 and (cast($2 as text) is null or e.department",
+        within!("$2"),
+        ") order by o.later limit $3"
+    );
     let after = after.unwrap_or_default();
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(department).bind(limit).fetch_all(c).await)?)
 }
