@@ -1,6 +1,6 @@
 //! Citizens, from the counter to the erasure, in both families: who proves what, what others learn of it, and what is left.
 
-mod command_line;
+pub mod command_line;
 mod held;
 mod lost_device;
 

@@ -6,6 +6,7 @@ mod bulk;
 mod citizens;
 mod conformance;
 mod crash;
+mod departments;
 mod documents;
 mod evidence;
 mod foreign;

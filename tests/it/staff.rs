@@ -14,7 +14,7 @@ in_both_families! {
     whoever_guesses_codes_waits,
 }
 
-const CSV: &str = "工号,姓名,OU,邮箱\nE-1,王芳,一科,\nE-2,李雷,二科,lilei@mzj.example.cn; ll@mzj.example.cn\nE-3,韩梅,,\n";
+pub const CSV: &str = "工号,姓名,OU,邮箱\nE-1,王芳,一科,\nE-2,李雷,二科,lilei@mzj.example.cn; ll@mzj.example.cn\nE-3,韩梅,,\n";
 
 pub async fn import(ca: &Ca, by: &Person, department: &str, csv: &str, options: &str) -> Answer {
     let path = format!("/api/v1/enrolments/import?profile=staff&department={department}{options}");
