@@ -173,8 +173,7 @@ impl Rename {
     async fn run(self) -> anyhow::Result<()> {
         let now = self.connection.client()?.get(&format!("/api/v1/departments/{}", self.id)).await?;
         let renamed = |value: &Value| if *value == now["name"] { Value::from(self.name.as_str()) } else { value.clone() };
-        let mut organizations: Vec<Value> = now["organizations"].as_array().into_iter().flatten().map(renamed).collect();
-        organizations.dedup();
+        let organizations: Vec<Value> = now["organizations"].as_array().into_iter().flatten().map(renamed).collect();
         amend(&self.connection, &self.id, &json!({"name": self.name, "organizations": organizations})).await
     }
 }

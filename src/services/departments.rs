@@ -23,11 +23,11 @@ use super::{
     statements::{Caller, Subject, allowed, decided},
 };
 use crate::{
-    crypto::digest::sha256,
+    crypto::digest::{sha256, sha256_concat},
     ledger::EventType,
     policy::{
-        About, Act, Actor, Department, DepartmentFacts, DepartmentId, DepartmentPath, Missing, Namespace, Object, Step, Timestamp, Tree,
-        jws::canonical,
+        About, Act, Actor, AlternativeName, Department, DepartmentFacts, DepartmentId, DepartmentPath, Missing, NameKind, Namespace,
+        Object, Step, Timestamp, Tree, jws::canonical,
     },
     store::{self, Connection, DepartmentChangeRow, DepartmentRow, departments::LONGEST_PATH},
     world::millis,
@@ -69,6 +69,14 @@ pub struct Amendment {
 pub struct Repeatable {
     pub idempotency_key: Option<String>,
     pub request_digest: [u8; 32],
+}
+
+impl Repeatable {
+    /// The same body sent about another department, or for something else, is another request.
+    fn about(self, act: Act, department: &str) -> Self {
+        let request_digest = sha256_concat(&[act.as_str().as_bytes(), department.as_bytes(), &self.request_digest]);
+        Self { request_digest, ..self }
+    }
 }
 
 /// A change of departments: proposed, or done.
@@ -251,6 +259,7 @@ impl Services {
 
     /// Proposes another name, other names to certify or another place.
     pub async fn propose_amendment(&self, caller: &Caller, id: &str, amendment: Amendment, again: Repeatable) -> Result<Change, Error> {
+        let again = again.about(Act::ChangeDepartment, id);
         if let Some(earlier) = self.repeated_change(caller, &again).await? {
             return Ok(earlier);
         }
@@ -277,6 +286,7 @@ impl Services {
 
     /// Proposes that a department is merged into another.
     pub async fn propose_merger(&self, caller: &Caller, id: &str, successor: &str, again: Repeatable) -> Result<Change, Error> {
+        let again = again.about(Act::MergeDepartment, id);
         if let Some(earlier) = self.repeated_change(caller, &again).await? {
             return Ok(earlier);
         }
@@ -506,6 +516,19 @@ pub(super) async fn end(connection: &mut Connection, id: DepartmentId, statement
     if store::enrolments::open_in(connection, &id.to_string()).await?.is_empty() { Ok(()) } else { Err(Error::SeenStale) }
 }
 
+/// Nobody works in a department that was merged: a role that was on its way to one comes too late.
+pub(super) async fn check_stands(connection: &mut Connection, id: Option<&str>) -> Result<(), Error> {
+    let Some(id) = id else { return Ok(()) };
+    let row = store::departments::find(connection, id).await?.ok_or_else(|| Error::unknown("department", id))?;
+    let corrupt = |_| Error::Corrupt(format!("department {id}"));
+    match row.successor {
+        None => Ok(()),
+        Some(successor) => {
+            Err(Error::DepartmentMerged { department: id.parse().map_err(corrupt)?, successor: successor.parse().map_err(corrupt)? })
+        }
+    }
+}
+
 /// The body of a change's leaf: binds all that was shown to those who decided, and when it was done. Each of their statements
 /// is about the change and has the digest of the same text (`seen`).
 pub(super) fn change_commitment(row: &DepartmentChangeRow, statement: &[u8], at: i64) -> [u8; 32] {
@@ -541,7 +564,13 @@ fn checked_names(kind: Namespace, values: Vec<String>) -> Result<BTreeSet<String
         .into_iter()
         .map(|value| {
             check_text(field, &value)?;
-            Ok(if kind == Namespace::Organization { value } else { value.to_ascii_lowercase() })
+            match kind {
+                Namespace::Organization => Ok(value),
+                Namespace::Dns | Namespace::Mail => match AlternativeName::parse(NameKind::Dns, &value) {
+                    Ok(AlternativeName::Dns(domain)) => Ok(domain),
+                    _ => Err(Error::malformed(field, "a domain, such as example.cn")),
+                },
+            }
         })
         .collect()
 }

@@ -203,7 +203,10 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
             let items: Vec<String> = items.iter().map(ToString::to_string).collect();
             store::statements::insert_list(connection, &root.to_string(), &items).await?;
         }
-        Row::Grant(row) => store::people::insert_grant(connection, row).await?,
+        Row::Grant(row) => {
+            departments::check_stands(connection, row.department.as_deref()).await?;
+            store::people::insert_grant(connection, row).await?;
+        }
         Row::WithdrawGrants { person, statement, at } => {
             store::people::withdraw_grants(connection, &person.to_string(), statement, *at).await?;
             if store::people::count_administrators(connection).await? == 0 {

@@ -108,6 +108,14 @@ pub async fn path(connection: &mut Connection, id: &str) -> Result<Vec<(String, 
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(id).bind(LONGEST_PATH as i64).fetch_all(c).await)?)
 }
 
+/// The departments that were merged into one, or into one of those.
+pub async fn merged_into(connection: &mut Connection, id: &str) -> Result<Vec<String>, Error> {
+    const SQL: &str = "with recursive merged (id) as ( \
+             select id from department where successor = $1 union select d.id from department as d join merged on d.successor = merged.id \
+         ) select id from merged order by id";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(id).fetch_all(c).await)?)
+}
+
 macro_rules! columns {
     () => {
         "select id, name, created_by, created_at, idempotency_key, request_digest, successor, parent from department "

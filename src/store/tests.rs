@@ -267,6 +267,9 @@ async fn departments_run_on_both() {
             assert_eq!(page(c, top, after).await, expected, "{top:?}");
         }
 
+        assert_eq!(departments::merged_into(c, "e").await.unwrap(), ["m"]);
+        assert_eq!(departments::merged_into(c, "d").await.unwrap().len(), 0);
+
         departments::update(c, "m", "Merged", Some("d"), None).await.unwrap();
         assert_eq!(path(c, "m").await, "m d");
         assert!(matches!(departments::update(c, "nobody", "x", None, None).await, Err(Error::Conflict)));

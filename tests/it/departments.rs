@@ -174,6 +174,10 @@ async fn names_that_the_one_above_may_not_certify_are_refused_when_they_are_give
             assert_eq!(ca.sql().await.number("select count(*) from department_change").await, before);
         }
     }
+    for domain in ["*.mzj.example.cn", ".mzj.example.cn", "民政.example.cn", "192.0.2.1"] {
+        let answer = propose(&ca, &ministry.administrator, "POST", "", &named(None, &["公安局"], domain)).await;
+        assert_eq!(refused(&answer), (400, "malformed-request".to_owned()), "{domain}");
+    }
     // Nor is a name taken from the one above while one below has it.
     for less in [json!({"organizations": ["民政厅"]}), json!({"dns": []}), json!({"mail": ["other.example.cn"]})] {
         let path = format!("/{}", ministry.department);
@@ -265,10 +269,18 @@ async fn a_merger_passes_everything_to_the_successor(family: Family) {
     for path in ["/api/v1/certificates?limit=1000".to_owned(), format!("/api/v1/certificates?limit=1000&department={department}")] {
         assert!(listed(&ca, &registration, &path).await.contains(&holder.id), "{path}");
     }
-    let holdings = format!("/api/v1/staff/holdings?department={department}");
-    let csv = [("content-type", "text/csv")];
-    let found = ca.client(&approver).send("POST", &holdings, &csv, CSV.into()).await.ok().json();
-    assert_eq!((&found["lines"], &found["without"]), (&json!(3), &json!(3)), "{found}");
+    for id in [&department, &successor] {
+        let holdings = format!("/api/v1/staff/holdings?department={id}");
+        let found = ca.client(&approver).send("POST", &holdings, &[("content-type", "text/csv")], CSV.into()).await.ok().json();
+        assert_eq!((&found["lines"], &found["without"], &found["findings_total"]), (&json!(3), &json!(3), &json!(0)), "{found}");
+    }
+    // The successor's own people have numbers of their own, and where one is both nobody guesses.
+    let staff = "工号,姓名,OU,邮箱\nE-1,王大,一科,\nE-9,李大,,\n";
+    import(&ca, &registration, &successor, staff, "").await.ok();
+    let holdings = format!("/api/v1/staff/holdings?department={successor}");
+    let found = ca.client(&approver).send("POST", &holdings, &[("content-type", "text/csv")], staff.into()).await.ok().json();
+    assert_eq!(found["items"].as_array().unwrap().len(), 1, "{found}");
+    assert_eq!((&found["findings"][0]["line"], &found["findings"][0]["code"]), (&json!(2), &json!("ambiguous")), "{found}");
     // Another certificate for somebody who came along is the successor's.
     let mut second = ca.application(&old, "staff", &[new_csr(family)]);
     second["department"] = json!(successor);
@@ -383,6 +395,17 @@ async fn a_change_is_done_as_it_was_shown_or_not_at_all(family: Family) {
     ca.department(administrator, "公安局", "police.example.cn").await;
     assert_eq!(refused(&signed_by(&ca, &late, &[administrator]).await), (409, "departments-refused".to_owned()));
     assert_eq!(refused(&propose(&ca, administrator, "PATCH", &path, &json!({})).await), (409, "departments-refused".to_owned()));
+
+    // The same request again gets its first answer; the same body about another department is another request.
+    let other = ca.department(administrator, "水务局", "swj.example.cn").await;
+    let headers = [("content-type", "application/json"), ("idempotency-key", "once")];
+    let rename = async |id: &str| {
+        let body = json!({"name": "二"}).to_string().into_bytes();
+        ca.client(administrator).send("PATCH", &format!("{DEPARTMENTS}/{id}"), &headers, body).await
+    };
+    let (one, again) = (rename(&office.department).await.ok().json(), rename(&office.department).await.ok().json());
+    assert_eq!(one, again);
+    assert_eq!(refused(&rename(&other).await), (409, "idempotency-key-reused".to_owned()));
     ca.audit_finds_nothing().await;
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     ledger::{State, StatusKey},
-    policy::{Act, Object, PersonId, rules},
+    policy::{Act, DepartmentId, Object, PersonId, rules},
     store,
     world::millis,
 };
@@ -29,16 +29,25 @@ pub struct Holdings {
 }
 
 impl Services {
-    /// What the people of a list (their employee numbers) hold in a department. Columns beside the number are not looked at.
+    /// What the people of a list (their employee numbers) hold in a department, or in one that was merged into it. Columns beside
+    /// the number are not looked at.
     pub async fn holdings(&self, caller: &Caller, department: &str, csv: &[u8]) -> Result<Holdings, Error> {
         let department = self.known_department_id(Some(department)).await?.ok_or_else(|| Error::unknown("department", department))?;
         let certificate = rules::Certificate { department: self.path(Some(department)).await?, holder: PersonId::generate(&*self.entropy) };
         self.policy().decide(&caller.actor, Act::Revoke, &Object::Certificate(certificate))?;
         let (lines, mut findings) = lines::read(csv, &|_| true);
-        let indexes: Vec<Vec<u8>> = lines.iter().map(|line| self.vault.index_of_employee(department, &line.number).to_vec()).collect();
+        // The same number is another's in each of them.
+        let departments = self.with_merged(department).await?;
+        let indexes_in = |department: &DepartmentId| -> Vec<Vec<u8>> {
+            lines.iter().map(|line| self.vault.index_of_employee(*department, &line.number).to_vec()).collect()
+        };
+        let indexes: Vec<Vec<Vec<u8>>> = departments.iter().map(indexes_in).collect();
         let (staff, certificates, enrolments) = {
             let mut connection = self.db.read().await?;
-            let staff = store::staff::by_numbers(&mut connection, &department.to_string(), &indexes).await?;
+            let mut staff = Vec::new();
+            for (department, indexes) in departments.iter().zip(&indexes) {
+                staff.extend(store::staff::by_numbers(&mut connection, &department.to_string(), indexes).await?);
+            }
             let persons: Vec<String> = staff.iter().map(|row| row.person.clone()).collect();
             let certificates = store::certificates::running_of(&mut connection, &persons, millis(self.clock.now())).await?;
             (staff, certificates, store::enrolments::open_of(&mut connection, &persons).await?)
@@ -55,18 +64,30 @@ impl Services {
         let persons: HashMap<&[u8], &str> =
             staff.iter().filter_map(|row| Some((row.blind_index.as_deref()?, row.person.as_str()))).collect();
         let (mut items, mut without) = (Vec::new(), 0);
-        for (line, index) in lines.iter().zip(&indexes) {
-            match persons.get(&index[..]) {
-                None => findings.add(line.line, "number", "unknown"),
-                Some(person) => match held.remove(person) {
+        for (place, line) in lines.iter().enumerate() {
+            let found: Vec<&str> = indexes.iter().filter_map(|indexes| persons.get(&indexes[place][..]).copied()).collect();
+            match found[..] {
+                [] => findings.add(line.line, "number", "unknown"),
+                [person] => match held.remove(person) {
                     None => without += 1,
                     Some(own) => items.extend(own),
                 },
+                _ => findings.add(line.line, "number", "ambiguous"),
             }
         }
         items.sort();
         findings.told.sort_by_key(|finding| finding.line);
         Ok(Holdings { lines: lines.len(), without, items, findings: findings.told, findings_total: findings.total })
+    }
+
+    /// A department, and those that were merged into it.
+    async fn with_merged(&self, department: DepartmentId) -> Result<Vec<DepartmentId>, Error> {
+        let mut connection = self.db.read().await?;
+        let mut departments = vec![department];
+        for id in store::departments::merged_into(&mut connection, &department.to_string()).await? {
+            departments.push(id.parse().map_err(|_| Error::Corrupt(format!("department {id}")))?);
+        }
+        Ok(departments)
     }
 
     /// The ledger says that it is good or suspended.
