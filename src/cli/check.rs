@@ -40,7 +40,7 @@ pub struct Check {
 
 #[derive(Debug, Subcommand)]
 pub enum Only {
-    /// Check profiles, rules and quorums, and print every fault with file and line
+    /// Check profiles, rules, quorums and caps, and print every fault with file and line
     Policies {
         /// A folder as policies/ is; default: that of the data directory, or what this program ships
         #[arg(value_name = "DIR")]

@@ -76,6 +76,7 @@ codes! {
     POLICY_REFUSED "policy-refused" UNPROCESSABLE_ENTITY "策略文件有误" "A file of the policy is refused";
     LOG_POSITION "log-position-unknown" CONFLICT "账本位置无效" "The log position is not one of this ledger";
     STATEMENT_TIME "statement-time-refused" CONFLICT "声明时间无效" "The statement's time is not acceptable";
+    DAILY_CAP "daily-cap" TOO_MANY_REQUESTS "超过每日限额" "One person signs no more of this in a day";
     LINT "certificate-refused-by-lint" UNPROCESSABLE_ENTITY "证书内容不符合规范" "The certificate would break a rule";
     BUSY "busy" SERVICE_UNAVAILABLE "服务繁忙" "Too many requests are waiting";
     STOPPING "stopping" SERVICE_UNAVAILABLE "服务正在停止" "The service is stopping";
@@ -253,6 +254,10 @@ impl From<services::Error> for Problem {
             E::PolicyStale => Self::new(POLICY, error),
             E::LogPosition => Self::new(LOG_POSITION, error),
             E::StatementTime => Self::new(STATEMENT_TIME, error),
+            E::DailyCap { act, wait, .. } => {
+                let problem = Self::new(DAILY_CAP, &error).of_rule(DAILY_CAP.name, Some(*act));
+                Self { retry_after: *wait, ..problem }
+            }
             E::Lint(findings) => Self::new(
                 LINT,
                 findings

@@ -91,6 +91,13 @@ pub enum Error {
     LogPosition,
     #[error("the statement's time is outside the life of its nonce")]
     StatementTime,
+    #[error("one person signs at most {} {} of {act} in 24 hours{}", .reached.most, .reached.of, opens(.reached))]
+    DailyCap {
+        act: policy::Act,
+        reached: policy::cap::Reached,
+        /// How long until there is room; `None` when there never is.
+        wait: Option<time::Duration>,
+    },
 
     // What went wrong here.
     #[error("the draft breaks a rule: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -115,6 +122,13 @@ pub enum Error {
     Unsealable(#[from] super::sealing::Unsealable),
     #[error("{0}")]
     Corrupt(String),
+}
+
+fn opens(reached: &policy::cap::Reached) -> String {
+    match reached.opens {
+        Some(opens) => format!("; there is room again at {}", policy::Timestamp::new(opens)),
+        None => "; this alone is more".to_owned(),
+    }
 }
 
 impl From<x509::linted::Failure> for Error {

@@ -2,8 +2,9 @@
 
 use super::{error::Error, journal::Position};
 use crate::{
-    policy::{About, EnrolmentId, PersonId, Refusal},
+    policy::{About, Act, Cap, EnrolmentId, PersonId, Refusal, cap},
     store::{self, Connection},
+    world::{from_millis, millis},
 };
 
 /// One change of a table. Where it says what it expects (`from`), finding something else refuses the whole commit.
@@ -21,6 +22,14 @@ pub enum Row {
         at: i64,
     },
     Statement(store::StatementRow),
+    /// Refuses the commit when this person has signed more of an act than one may in a day. Counted when all rows are written,
+    /// by the one writer: so two statements at one moment are counted both.
+    Cap {
+        person: PersonId,
+        act: Act,
+        cap: Cap,
+        at: i64,
+    },
     /// What a statement about a list is about.
     List {
         root: About,
@@ -85,16 +94,32 @@ pub enum Row {
 /// Writes the rows of several commits in order. What comes in crowds is written many at a time.
 pub async fn write<'a>(connection: &mut Connection, commits: impl Iterator<Item = (&'a [Row], &'a [Position])>) -> Result<(), Error> {
     let mut hot = Hot::default();
+    let mut caps = Vec::new();
     for (rows, positions) in commits {
         for row in rows {
-            if !hot.take(row, positions)? {
+            if let Row::Cap { person, act, cap, at } = row {
+                caps.push((*person, *act, *cap, *at));
+            } else if !hot.take(row, positions)? {
                 hot.flush(connection).await?;
                 write_one(connection, row).await?;
             }
         }
     }
-    hot.flush(connection).await
+    hot.flush(connection).await?;
+    for (person, act, cap, at) in caps {
+        check_cap(connection, person, act, cap, at).await?;
+    }
+    Ok(())
 }
+
+async fn check_cap(connection: &mut Connection, person: PersonId, act: Act, cap: Cap, at: i64) -> Result<(), Error> {
+    let since = millis(from_millis(at) - cap::WINDOW);
+    let signed = store::statements::signed_since(connection, &person.to_string(), act.as_str(), since).await?;
+    let signed: Vec<cap::Signed> =
+        signed.into_iter().map(|(at, items)| cap::Signed { at: from_millis(at), items: items.unsigned_abs().max(1) }).collect();
+    cap.check(&signed).map_err(|reached| Error::DailyCap { act, reached, wait: reached.opens.map(|opens| opens - from_millis(at)) })
+}
+
 
 /// Rows that come in crowds, in the order in which their kinds are written: each rests on those before it alone.
 #[derive(Default)]
@@ -218,6 +243,7 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
         }
         Row::Citizen(change) => store::citizens::write(connection, change).await?,
         Row::Staff(change) => store::staff::write(connection, change).await?,
+        Row::Cap { .. } => unreachable!("counted when all is written"),
         Row::Person(_)
         | Row::Decision(..)
         | Row::StaffMember(_)

@@ -96,7 +96,7 @@ impl Services {
     }
 
     /// Checks everything about a statement but whether its signer may do this: form, signer, signature, target, nonce, what
-    /// was seen, policy, ledger position, time.
+    /// was seen, policy, ledger position, time. How much this person may sign in a day is counted when the rows are written.
     pub async fn check_statement(&self, caller: &Caller, compact: &str, act: Act, subject: &Subject) -> Result<Checked, Error> {
         let statement = Statement::parse(compact)?;
         let expected = SignerReference::certificate(caller.certificate.der());
@@ -126,7 +126,8 @@ impl Services {
 
         let now = millis(self.clock.now());
         let row = statement_row(&statement, Some((caller.person(), caller.certificate.id())), now);
-        let rows = vec![Row::UseNonce { nonce: payload.nonce.to_string(), at: now }, Row::Statement(row)];
+        let mut rows = vec![Row::UseNonce { nonce: payload.nonce.to_string(), at: now }, Row::Statement(row)];
+        rows.extend(self.policy().cap(act).map(|cap| Row::Cap { person: caller.person(), act, cap, at: now }));
         Ok(Checked { statement, rows })
     }
 

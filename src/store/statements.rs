@@ -103,6 +103,13 @@ pub async fn open(connection: &mut Connection, act: &str, about: &str) -> Result
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(act).bind(about).fetch_all(c).await)?)
 }
 
+/// What a person signed of an act since a time, oldest first: when it was recorded, and how many items its list has, if it has one.
+pub async fn signed_since(connection: &mut Connection, person: &str, act: &str, since: i64) -> Result<Vec<(i64, i64)>, Error> {
+    const SQL: &str = "select recorded_at, (select count(*) from statement_list l where l.root = s.about) from statement s \
+         where signer_person = $1 and act = $2 and recorded_at > $3 order by recorded_at, digest";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(person).bind(act).bind(since).fetch_all(c).await)?)
+}
+
 /// Which statements with this act are about each of these, alone or in a list: (item, digest), in the order of their record.
 pub async fn about_each(connection: &mut Connection, act: &str, items: &[String]) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let mut found = Vec::new();
