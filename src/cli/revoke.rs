@@ -81,7 +81,7 @@ impl Revoke {
             return Ok(first_words(&text));
         }
         if self.ids.is_empty() {
-            let mut items = show::all(client, "/api/v1/certificates", &self.filters).await?;
+            let mut items = show::all(client, show::Kind::Certificates, &self.filters).await?;
             items.retain(|item| matches!(item["status"].as_str(), Some("valid" | "suspended" | "promised")));
             return Ok(items.iter().filter_map(|item| item["id"].as_str()).map(str::to_owned).collect());
         }

@@ -191,7 +191,7 @@ impl Codes {
     /// The approved enrolments that wait for their code.
     async fn approved(&self, client: &Client) -> anyhow::Result<Vec<String>> {
         let filters = ["state=approved".to_owned(), format!("department={}", self.department), "limit=1000".to_owned()];
-        let mut items = show::all(client, "/api/v1/enrolments", &filters).await?;
+        let mut items = show::all(client, show::Kind::Enrolments, &filters).await?;
         items.retain(|item| self.profile.as_deref().is_none_or(|profile| item["profile"] == profile));
         Ok(items.iter().filter_map(|item| item["id"].as_str()).map(str::to_owned).collect())
     }

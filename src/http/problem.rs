@@ -178,6 +178,10 @@ impl Problem {
         Self::new(REQUEST_MALFORMED, detail)
     }
 
+    pub fn bad_cursor() -> Self {
+        Self::malformed("cursor is the `next` of the page before")
+    }
+
     pub fn not_found() -> Self {
         Self::new(NOT_FOUND, "see the list of interfaces in the documentation")
     }

@@ -43,6 +43,7 @@ pub mod revoke_list;
 pub mod rows;
 pub mod sealing;
 pub mod sessions;
+pub mod signed;
 pub mod staff;
 pub mod start;
 pub mod statements;

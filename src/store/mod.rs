@@ -41,7 +41,7 @@ pub use notices::{NoticeProgressRow, NoticeRow};
 pub use people::{ClaimRow, DepartmentRow, PersonRow, RoleGrantRow};
 pub use sessions::SessionRow;
 pub use staff::{EnrolmentCodeRow, StaffRow};
-pub use statements::{DecisionRow, NonceRow, PolicyVersionRow, StatementRow};
+pub use statements::{DecisionRow, ListedStatementRow, NonceRow, PolicyVersionRow, StatementFilter, StatementRow};
 pub use tokens::TokenRow;
 
 /// Reading connections to SQLite; its one writer has a pool of its own.

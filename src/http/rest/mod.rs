@@ -268,7 +268,7 @@ impl Paging {
     fn after(&self) -> Result<Option<i64>, Problem> {
         self.cursor
             .as_deref()
-            .map(|cursor| cursor.parse().map_err(|_| Problem::malformed("cursor is the `next` of the page before")))
+            .map(|cursor| cursor.parse().map_err(|_| Problem::bad_cursor()))
             .transpose()
     }
 }

@@ -264,7 +264,9 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         }),
         post("/tokens/{id}/grant", format!("/tokens/{token}/grant"), unreadable(), decides(&[Administrator, OwnAdministrator])),
         post("/tokens/{id}/revocation", format!("/tokens/{token}/revocation"), unreadable(), decides(&[Administrator, OwnAdministrator])),
-        // Drafts, by what they are about.
+        // What somebody signed, and drafts, by what they are about.
+        get("/statements", format!("/statements?signer={certificate}"), vec![to(&[&OFFICERS, &[Holder]], 200)]),
+        get("/statements", "/statements".into(), vec![to(&[&PEOPLE], 200)]),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("approve", enrolment)), vec![(vec![Approver], 200)]),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("withdraw", enrolment)), vec![(vec![Registrar], 200)]),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("grant", officer)), vec![to(&[granting], 200)]),
