@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Family, citizen,
-    client::{Client, Trust},
+    client::{Client, Problem, Trust},
 };
 use crate::{
     config::read_passphrase,
@@ -92,9 +92,21 @@ impl Claim {
         // The key is on disk before the code is used, under the code's digest: when the answer is lost, the same command
         // finds the same key again, and the service answers it once more.
         let unnamed = self.unnamed("key");
+        let made_now = !unnamed.exists();
         let secret = self.secret(&unnamed)?;
         let key = algorithms::load_any(&secret)?;
-        let answer = client.post("/api/v1/claims", &json!({"code": self.code, "csr": request(&*key)?})).await?;
+        let answer = match client.post("/api/v1/claims", &json!({"code": self.code, "csr": request(&*key)?})).await {
+            Ok(answer) => answer,
+            // A key that no answer can be for is not left lying about.
+            Err(error) if made_now && is_refusal(&error) => {
+                std::fs::remove_file(&unnamed).with_context(|| format!("removing {}", unnamed.display()))?;
+                return Err(error);
+            }
+            Err(error) => {
+                eprintln!("hufu: the key is kept in {}; the same command uses it again", unnamed.display());
+                return Err(error);
+            }
+        };
         let claimed = self.keep(&answer, &secret, &*key)?;
         std::fs::remove_file(&unnamed).with_context(|| format!("removing {}", unnamed.display()))?;
         Ok(claimed)
@@ -155,6 +167,11 @@ impl Claim {
             }
         }
     }
+}
+
+/// Whether the service has said no, so that nothing was done: not that it did not answer, or could not say.
+fn is_refusal(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Problem>().is_some_and(|problem| problem.status < 500)
 }
 
 pub(super) fn key_pem(secret: &Secret) -> anyhow::Result<zeroize::Zeroizing<String>> {
