@@ -1,6 +1,10 @@
 //! `hufu serve`: runs the service until Ctrl-C or SIGTERM, then finishes what is in flight.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -24,6 +28,7 @@ use crate::{
     },
     services::{
         Services, crash,
+        install::Claims,
         notices::deliver,
         own_certificates::ListenerIdentity,
         start::{Started, World},
@@ -70,11 +75,8 @@ impl Serve {
         let data = config.data.clone();
         let world = World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
         let running = Running::start(config, world).await?;
+        announce_claims(&running.services, &data.join("claims.json")).await?;
         eprintln!("hufu: API on https://{}  public on http://{}  data in {}", running.https, running.http, data.display());
-        let claims = data.join("claims.json");
-        if claims.exists() {
-            eprintln!("hufu: one-time codes of the first administrator and auditor: {}", claims.display());
-        }
         tokio::select! {
             stopped = stop_signal() => stopped?,
             () = running.writer_ended() => anyhow::bail!("the journal has ended; start the service again"),
@@ -82,6 +84,22 @@ impl Serve {
         eprintln!("hufu: finishing what is in flight");
         running.stop().await
     }
+}
+
+/// Says where the codes of the first officers are, as long as one of them works.
+async fn announce_claims(services: &Services, path: &Path) -> anyhow::Result<()> {
+    let file = match std::fs::read(path) {
+        Ok(file) => file,
+        // Whoever has used both deletes it.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+    };
+    let claims: Claims = serde_json::from_slice(&file).with_context(|| format!("reading {}", path.display()))?;
+    match services.open_claims(&claims).await?.as_slice() {
+        [] => {}
+        open => eprintln!("hufu: one-time codes of the first {}: {}", open.join(" and "), path.display()),
+    }
+    Ok(())
 }
 
 /// Ctrl-C, or what a service manager sends.
