@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Connection, decide};
+use super::{Connection, decide::Decide};
 
 #[derive(Debug, Subcommand)]
 pub enum Department {
@@ -46,6 +46,9 @@ pub struct AddOfficer {
     pub roles: Vec<String>,
     #[command(flatten)]
     pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
 }
 
 impl Department {
@@ -62,11 +65,11 @@ impl Department {
 impl Officer {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self::Add(add) = self;
-        let identity = add.connection.identity()?;
-        let client = add.connection.client()?;
         let body = json!({"name": add.name, "department": add.department, "roles": add.roles});
-        let officer = client.post("/api/v1/officers", &body).await?;
-        let answer = decide::decide(&client, &identity, "grant", &id(&officer), None, None).await?;
+        let officer = add.connection.client()?.post("/api/v1/officers", &body).await?;
+        let decide = Decide { id: id(&officer), connection: add.connection.clone(), yes: add.yes };
+        let granted = decide.execute("grant", None, None).await;
+        let answer = granted.inspect_err(|_| eprintln!("proposed, and not granted; to take it back:  hufu dismiss {}", id(&officer)))?;
         add.connection.print(&answer, |answer| match answer["claim"].as_str() {
             Some(code) => {
                 format!("officer {}\nclaim code (one use): {code}\nnext: on the officer's own machine  hufu claim {code}", id(&officer))
