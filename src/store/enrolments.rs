@@ -223,9 +223,9 @@ pub async fn with_approvals(connection: &mut Connection, act: &str) -> Result<Ve
     Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(act).fetch_all(c).await)?)
 }
 
-/// The requests that wait since before a time.
-pub async fn submitted_before(connection: &mut Connection, before: i64) -> Result<Vec<String>, Error> {
-    const SQL: &str = "select id from enrolment where state = 'submitted' and submitted_at < $1 order by seq";
+/// The requests that wait since before a time: for a decision, or approved for their key.
+pub async fn waiting_since(connection: &mut Connection, before: i64) -> Result<Vec<String>, Error> {
+    const SQL: &str = "select id from enrolment where state in ('submitted', 'approved') and updated_at < $1 order by seq";
     Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(before).fetch_all(c).await)?)
 }
 

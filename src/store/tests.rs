@@ -310,8 +310,8 @@ async fn people_and_statements_run_on_both() {
         assert_eq!(statements::lists(c).await.unwrap(), [("root".into(), 0, "e".into()), ("root".into(), 1, "f".into())]);
         assert_eq!(statements::about(c, "approve", "f").await.unwrap().len(), 0, "nobody spoke of that list");
         assert_eq!(enrolments::with_approvals(c, "approve").await.unwrap(), ["e"]);
-        assert_eq!(enrolments::submitted_before(c, i64::MAX).await.unwrap(), ["e"]);
-        assert!(enrolments::submitted_before(c, 0).await.unwrap().is_empty());
+        assert_eq!(enrolments::waiting_since(c, i64::MAX).await.unwrap(), ["e"]);
+        assert!(enrolments::waiting_since(c, 0).await.unwrap().is_empty());
         assert_eq!(statements::decisions(c).await.unwrap().len(), 1);
         assert!(statements::find_decision(c, &[3; 32]).await.unwrap().is_some());
         assert!(statements::find_decision(c, &[9; 32]).await.unwrap().is_none());
