@@ -60,6 +60,7 @@ fn path(act: &str, id: &str) -> anyhow::Result<String> {
         "revoke" => format!("/api/v1/certificates/{id}/revocation"),
         "suspend" => format!("/api/v1/certificates/{id}/suspension"),
         "resume" => format!("/api/v1/certificates/{id}/resumption"),
+        "re-review" => format!("/api/v1/certificates/{id}/re-review"),
         "grant" => format!("/api/v1/officers/{id}/grant"),
         "dismiss" => format!("/api/v1/officers/{id}/dismissal"),
         "activate-policy" => format!("/api/v1/policies/{id}/activation"),
@@ -157,7 +158,7 @@ impl Decide {
 
     /// The id that a statement is about; a certificate may also be named by its serial number or fingerprint.
     async fn resolve(&self, client: &Client, act: &str) -> anyhow::Result<String> {
-        if !matches!(act, "revoke" | "suspend" | "resume") {
+        if !matches!(act, "revoke" | "suspend" | "resume" | "re-review") {
             return Ok(self.id.clone());
         }
         let found = client.get(&format!("/api/v1/certificates/{}", self.id.to_ascii_lowercase())).await?;

@@ -18,6 +18,7 @@ pub mod policy;
 pub mod register;
 pub mod renew;
 pub mod report;
+pub mod rereview;
 pub mod revoke;
 pub mod roster;
 pub mod serve;

@@ -345,6 +345,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_no_request_brings_about_has_its_code_all_the_same() {
+        let finding = crate::x509::lints::Finding { lint: "version-is-v3", clause: "RFC 5280 §4.1.2.1", detail: "it is 1".to_owned() };
+        let key = crate::crypto::Error::KeyUnavailable("slot 3 does not answer".to_owned());
+        for (error, status, code, detail) in [
+            (services::Error::Lint(vec![finding]), 422, "certificate-refused-by-lint", "version-is-v3 (RFC 5280 §4.1.2.1): it is 1"),
+            (services::Error::Key(key), 503, "key-unavailable", "nothing was changed; try again later"),
+            (services::Error::Stopping, 503, "stopping", "the service is stopping"),
+        ] {
+            let problem = Problem::from(error);
+            assert_eq!((problem.code.status.as_u16(), problem.code(), problem.detail.as_str()), (status, code, detail));
+        }
+    }
+
+    #[test]
     fn codes_are_unique_and_every_one_is_documented() {
         let documentation = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/problems.md")).unwrap();
         for (index, code) in CODES.iter().enumerate() {

@@ -201,7 +201,7 @@ pub struct CitizenCase {
 
 impl Object<'_> {
     /// Where it belongs; none is the whole installation.
-    fn department(&self) -> Option<DepartmentId> {
+    pub fn department(&self) -> Option<DepartmentId> {
         match self {
             Self::Enrolment(enrolment) => enrolment.department.department(),
             Self::Certificate(certificate) => certificate.department.department(),

@@ -74,7 +74,9 @@ impl Trial<'_> {
 
     fn nobody_decides_about_themselves(&mut self, one: &Actor, place: &DepartmentPath) {
         let own = Object::Certificate(Certificate { department: place.clone(), holder: ONE });
-        self.never(one, Act::Resume.as_str(), &own, "about themselves");
+        for act in [Act::Resume, Act::ReReview] {
+            self.never(one, act.as_str(), &own, "about themselves");
+        }
         for role in Role::ALL {
             for act in [Act::Submit, Act::Grant, Act::Dismiss] {
                 let object = Object::Role { of: one, role: *role, department: place.clone() };
@@ -216,6 +218,7 @@ mod tests {
             ("own-request", "officer-judges", "approve", "on their own request"),
             ("about-themselves", "officer-judges", "reject", "about themselves"),
             ("about-themselves", "officer-stops-and-resumes", "resume", "about themselves"),
+            ("about-themselves", "whoever-looks-after-a-stolen-key", "re-review", "about themselves"),
             ("about-themselves", "administrator-appoints", "grant", "about themselves"),
             ("about-themselves", "administrator-appoints", "dismiss", "about themselves"),
             ("about-themselves", "officer-decides-a-contest", "uphold-contest", "about themselves"),

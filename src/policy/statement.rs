@@ -41,7 +41,7 @@ pub struct Payload {
     pub reason: Option<ReasonCode>,
     /// `seen()` of what was shown.
     pub seen: Digest32,
-    /// Since when the key is not trusted, with a revocation (RFC 5280 §5.3.2).
+    /// Since when the key is not trusted, with a revocation (RFC 5280 §5.3.2) or a re-review.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub since: Option<Timestamp>,
     pub v: Version,
@@ -51,8 +51,8 @@ impl Content for Payload {
     const TYPE: &'static str = "hufu-statement";
 
     fn check(&self) -> Result<(), &'static str> {
-        if self.since.is_some() && self.act != Act::Revoke {
-            return Err("only a revocation has since");
+        if self.since.is_some() && !matches!(self.act, Act::Revoke | Act::ReReview) {
+            return Err("only a revocation and a re-review have since");
         }
         self.log.check()
     }
@@ -126,6 +126,8 @@ acts! {
     RevokeToken = "revoke-token",
     /// An identity check is taken back before its code is used; about the identity check.
     WithdrawIdentity = "withdraw-identity",
+    /// What a stolen key signed is stopped until others have looked at it again; about its certificate.
+    ReReview = "re-review",
 }
 
 impl std::str::FromStr for Act {

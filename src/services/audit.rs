@@ -12,6 +12,7 @@ mod citizens;
 mod crls;
 mod enrolments;
 mod people;
+mod re_reviews;
 mod staff;
 mod statements;
 
@@ -65,6 +66,7 @@ pub async fn audit(db: &Db, bundle: &TrustBundle) -> Result<Vec<Finding>, Error>
     enrolments::check(&records, &facts, &mut findings);
     people::check(&records, &mut findings);
     staff::check(&records, &mut findings);
+    re_reviews::check(&records, &mut findings);
     citizens::check(connection, &records, &mut findings).await?;
     access::check(connection, &records, &mut findings).await?;
     check_notices(connection, &mut findings).await?;
@@ -162,6 +164,7 @@ struct Records {
     tokens: Vec<store::TokenRow>,
     citizens: citizens::Citizens,
     staff: staff::Staff,
+    re_reviews: re_reviews::ReReviews,
 }
 
 /// An authority with its own certificate, as the bundle has it.
@@ -223,6 +226,7 @@ impl Records {
             tokens: store::tokens::all(connection).await?,
             citizens: citizens::Citizens::load(connection).await?,
             staff: staff::Staff::load(connection).await?,
+            re_reviews: re_reviews::ReReviews::load(connection).await?,
         })
     }
 

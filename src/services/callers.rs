@@ -22,6 +22,16 @@ pub enum Identity {
     Service(Token),
 }
 
+/// Whoever acts does so with a certificate that the ledger calls good.
+pub(super) fn check_good(state: Option<State>) -> Result<(), Error> {
+    match state {
+        Some(State::Good) => Ok(()),
+        Some(State::Hold) => Err(Error::CallerNotGood("it is suspended")),
+        Some(State::Revoked) => Err(Error::CallerNotGood("it is revoked")),
+        Some(State::Absent) | None => Err(Error::CallerNotGood("the ledger does not know it")),
+    }
+}
+
 impl Services {
     /// Whose secret this is.
     pub async fn bearer(&self, secret: &Bearer) -> Result<Identity, Error> {
@@ -42,12 +52,7 @@ impl Services {
         let row = row.ok_or(Error::CallerNotGood("this CA did not issue it"))?;
         let key = StatusKey::from_tbs_digest(&certificate.id().0);
         let status = self.logs.status(&row.authority, &key).and_then(|status| status.changes.last().copied());
-        match status.map(|change| change.state) {
-            Some(State::Good) => {}
-            Some(State::Hold) => return Err(Error::CallerNotGood("it is suspended")),
-            Some(State::Revoked) => return Err(Error::CallerNotGood("it is revoked")),
-            Some(State::Absent) | None => return Err(Error::CallerNotGood("the ledger does not know it")),
-        }
+        check_good(status.map(|change| change.state))?;
         if certificate.not_after() < self.clock.now() {
             return Err(Error::CallerNotGood("it has expired"));
         }

@@ -72,6 +72,8 @@ pub struct Enrolment {
     pub salt: [u8; 32],
     pub(super) record: SubjectRecord,
     pub requests: Vec<CertificationRequest>,
+    /// Whose stolen key had approved it: they do not decide on it again.
+    pub(super) questioned: Vec<PersonId>,
     pub(super) row: store::EnrolmentRow,
 }
 
@@ -207,6 +209,7 @@ impl Services {
             salt: row.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or_else(corrupt)?,
             record,
             requests,
+            questioned: Vec::new(),
             row,
         };
         enrolment.sources().contents()?;
@@ -271,7 +274,8 @@ impl Services {
         };
         let department = row.department.as_deref().and_then(|department| department.parse().ok());
         let facts = self.department_facts(department).await?;
-        self.assemble_enrolment(row, &requests, facts)
+        let questioned = self.questioned_about(&row).await?;
+        Ok(Enrolment { questioned, ..self.assemble_enrolment(row, &requests, facts)? })
     }
 
     /// Many of them, in the order in which they are named; one that is not there is an error of that item.
@@ -295,9 +299,16 @@ impl Services {
                 facts.insert(row.department.clone(), self.department_facts(department).await?);
             }
             let (facts, requests) = (facts[&row.department].clone(), of.remove(id).unwrap_or_default());
-            enrolments.push(self.assemble_enrolment(row, &requests, facts).map_err(|error| error.of_item(id))?);
+            let questioned = self.questioned_about(&row).await?;
+            let enrolment = self.assemble_enrolment(row, &requests, facts).map_err(|error| error.of_item(id))?;
+            enrolments.push(Enrolment { questioned, ..enrolment });
         }
         Ok(enrolments)
+    }
+
+    /// Only what was approved once, and is submitted again, was put to re-review.
+    async fn questioned_about(&self, row: &store::EnrolmentRow) -> Result<Vec<PersonId>, Error> {
+        if row.state == "submitted" && row.decision.is_some() { self.questioned(&row.id).await } else { Ok(Vec::new()) }
     }
 
     fn assemble_enrolment(
@@ -327,6 +338,7 @@ impl Services {
                 .map(|request| CertificationRequest::parse(&request.csr))
                 .collect::<Result<_, _>>()
                 .map_err(|_| corrupt("a certification request"))?,
+            questioned: Vec::new(),
             row,
         })
     }
@@ -450,8 +462,10 @@ pub struct Prepared {
 }
 
 impl Enrolment {
-    /// What the rules decide about. `approved_by` are those who approved it before.
-    pub fn object(&self, approved_by: Vec<PersonId>) -> Object<'_> {
+    /// What the rules decide about. `approved_by` are those who approved it before; whose approval was taken away does not
+    /// approve it once more.
+    pub fn object(&self, mut approved_by: Vec<PersonId>) -> Object<'_> {
+        approved_by.extend(&self.questioned);
         Object::Enrolment(rules::Enrolment {
             profile: &self.profile,
             department: self.department.into(),

@@ -17,7 +17,7 @@ use crate::{
     cli::claim::request,
     config::{AuthorityConfig, Config},
     crypto::{Algorithm, PrivateKey, algorithms},
-    policy::{Act, Header, SignerReference, assemble, signing_input},
+    policy::{Act, Header, SignerReference, Timestamp, assemble, signing_input},
     world::{SystemClock, SystemEntropy},
     x509::Certificate,
 };
@@ -110,7 +110,7 @@ impl Installation {
         Department { id, registrar, approver }
     }
 
-    async fn officer(&self, name: &str, department: &str, role: &str, algorithm: &'static dyn Algorithm) -> Person {
+    pub async fn officer(&self, name: &str, department: &str, role: &str, algorithm: &'static dyn Algorithm) -> Person {
         let administrator = self.caller(&self.administrator).await;
         let officer = self.services().propose_officer(&administrator, name, Some(department), &[role.to_owned()]).await.unwrap();
         let mut code = None;
@@ -139,9 +139,13 @@ impl Installation {
     }
 
     pub async fn approve(&self, department: &Department, enrolment: &Enrolment) -> Vec<Issued> {
-        let caller = self.caller(&department.approver).await;
+        self.approve_by(&department.approver, enrolment).await
+    }
+
+    pub async fn approve_by(&self, approver: &Person, enrolment: &Enrolment) -> Vec<Issued> {
+        let caller = self.caller(approver).await;
         let subject = self.services().enrolment_subject(enrolment).unwrap();
-        let statement = self.sign(&department.approver, Act::Approve, subject, None).await;
+        let statement = self.sign(approver, Act::Approve, subject, None).await;
         match self.services().approve(&caller, &enrolment.id.to_string(), &statement).await.unwrap() {
             Approval::Issued(issued) => issued,
             Approval::Approved => panic!("there is no key"),
@@ -165,9 +169,14 @@ impl Installation {
 
     /// Drafts a statement and signs it with the person's key.
     pub async fn sign(&self, person: &Person, act: Act, subject: Subject, reason: Option<&str>) -> String {
+        self.sign_since(person, act, subject, reason, None).await
+    }
+
+    /// The same with a time since when a key is not trusted.
+    pub async fn sign_since(&self, person: &Person, act: Act, subject: Subject, reason: Option<&str>, since: Option<Timestamp>) -> String {
         let caller = self.caller(person).await;
         let reason = reason.map(|reason| reason.parse().unwrap());
-        let drafted = self.services().draft_statement(&caller, act, subject, reason, None).await.unwrap();
+        let drafted = self.services().draft_statement(&caller, act, subject, reason, since).await.unwrap();
         let algorithm = person.key.public_key().algorithm();
         let header = Header { algorithm, signer: SignerReference::certificate(person.certificate.der()) };
         let input = signing_input(&header, &drafted.payload);

@@ -12,13 +12,15 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    callers::check_good,
     crash,
     error::Error,
     logs::{Growth, Logs, SignedCheckpoint, sign},
+    revoke::digest,
     rows::{self, Row},
 };
 use crate::{
-    ledger::Entry,
+    ledger::{Entry, StatusKey},
     store::{self, Db},
     world::{Clock, millis, seconds},
 };
@@ -93,7 +95,8 @@ impl Journal {
 
     /// Commits durably, signs the checkpoints that cover the entries, and answers where the entries stand.
     ///
-    /// Errors: `Busy` when the queue is full, `Ledger` when an entry is not possible, `Store` with the row that was refused.
+    /// Errors: `Busy` when the queue is full, `CallerNotGood` when a signer's certificate has ended, `Ledger` when an entry is not
+    /// possible, `Store` with the row that was refused.
     /// In each case nothing was changed.
     pub async fn commit(&self, commit: Commit) -> Result<Vec<Position>, Error> {
         let (reply, answer) = oneshot::channel();
@@ -225,6 +228,7 @@ impl Writer {
 
     /// All entries of one request, or none of them.
     fn grow(logs: &BTreeMap<String, super::logs::Log>, growths: &mut Growths, commit: &Commit, now: u64) -> Result<Vec<Position>, Error> {
+        check_signers(logs, growths, commit)?;
         let mut positions = Vec::with_capacity(commit.entries.len());
         // One entry is accepted or refused as a whole; several need a way back.
         let before: HashMap<String, Option<Staging>> = match commit.entries.len() {
@@ -367,6 +371,21 @@ impl Writer {
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// Whoever signed acts with a certificate that is good at the very place in the ledger where their act comes to stand: one that was
+/// revoked or suspended since they called, or by an earlier request of this batch, does nothing any more.
+fn check_signers(logs: &BTreeMap<String, super::logs::Log>, growths: &Growths, commit: &Commit) -> Result<(), Error> {
+    for row in &commit.rows {
+        let Row::Statement(store::StatementRow { signer_certificate: Some(certificate), .. }) = row else { continue };
+        let key = StatusKey::from_tbs_digest(&digest(certificate)?);
+        let found = logs.iter().find_map(|(name, log)| match growths.get(name) {
+            Some(growth) => growth.staged.status(&log.map, &key),
+            None => log.map.status(&key),
+        });
+        check_good(found.map(|record| record.state))?;
+    }
+    Ok(())
 }
 
 /// What a growth was before a request of several entries.

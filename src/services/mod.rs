@@ -35,6 +35,7 @@ pub mod own_keys;
 pub mod policies;
 pub mod proofing;
 pub mod publish_crl;
+pub mod re_review;
 pub mod read_ledger;
 pub mod register;
 pub mod renew;

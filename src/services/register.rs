@@ -13,7 +13,7 @@ use super::{
     journal::{Commit, Kind},
     logs::OPERATIONS,
     rows::Row,
-    statements::{Caller, Checked, Subject, allowed, decided},
+    statements::{Caller, Checked, Subject, allowed, counted_once, decided},
 };
 use crate::{
     crypto::digest::sha256,
@@ -322,6 +322,7 @@ impl Services {
             return Err(appointed());
         }
         let earlier = self.open_grants(&officer).await?;
+        counted_once(caller, &earlier)?;
         let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
         signers.push(caller.actor.clone());
         if let Some(missing) = self.policy().quorum(Act::Grant).missing(&signers, officer.department) {
@@ -358,17 +359,24 @@ impl Services {
         Ok(grants)
     }
 
-    /// Ends all roles of an officer on a signed statement.
+    /// The policy of a dismissal: of each role that is held, or proposed as long as none is.
+    pub fn check_dismissal(&self, actor: &Actor, officer: &Officer) -> Result<(), Error> {
+        let of = Actor { person: officer.id, roles: officer.roles.clone() };
+        let roles: Vec<RoleGrant> = if officer.roles.is_empty() { officer.grants().collect() } else { officer.roles.clone() };
+        for grant in roles {
+            let role = Object::Role { of: &of, role: grant.role, department: grant.department.into() };
+            self.policy().decide(actor, Act::Dismiss, &role)?;
+        }
+        Ok(())
+    }
+
+    /// Ends all roles of an officer on a signed statement, or takes the proposal back of one who was never appointed.
     pub async fn dismiss(&self, caller: &Caller, id: &str, statement: &str) -> Result<(), Error> {
         let officer = self.find_officer(id).await?;
-        let of = Actor { person: officer.id, roles: officer.roles.clone() };
-        for grant in &officer.roles {
-            let role = Object::Role { of: &of, role: grant.role, department: grant.department.into() };
-            self.policy().decide(&caller.actor, Act::Dismiss, &role)?;
-        }
+        self.check_dismissal(&caller.actor, &officer)?;
         let checked = self.check_statement(caller, statement, Act::Dismiss, &self.officer_subject(&officer)).await?;
         if officer.roles.is_empty() {
-            return Err(Error::WrongState { what: "officer", found: "without a role".to_owned(), expected: "appointed" });
+            return self.take_back_proposal(&officer, checked).await;
         }
         let now = millis(self.clock.now());
         let digest = checked.statement.digest();
@@ -382,6 +390,24 @@ impl Services {
         rows.push(Row::WithdrawGrants { person: officer.id, statement: digest, at: now });
         self.journal.commit(Commit { kind: Kind::Other, rows, entries: vec![(OPERATIONS.to_owned(), entry)] }).await?;
         Ok(())
+    }
+
+    /// Who was proposed is forgotten; nobody can grant that any more. The ledger never knew of it.
+    async fn take_back_proposal(&self, officer: &Officer, checked: Checked) -> Result<(), Error> {
+        let now = self.clock.now();
+        let payload = checked.statement.payload();
+        let decision = allowed(payload.about, Act::Dismiss, Timestamp::new(now), payload.policy, None);
+        let decided = decided(&decision, &[checked.statement.digest()], millis(now));
+        let mut rows = checked.rows;
+        rows.extend(decided.rows);
+        rows.push(Row::ForgetProposal { person: officer.id });
+        match self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await {
+            // Dismissed before, or appointed in this very moment.
+            Err(Error::Store(store::Error::Conflict)) => {
+                Err(Error::WrongState { what: "officer", found: "without a role".to_owned(), expected: "proposed or appointed" })
+            }
+            other => other.map(drop),
+        }
     }
 
     /// The rows and the leaf of a grant with its claim: on the statement that completes it and those that came before.

@@ -134,6 +134,7 @@ impl Services {
             salt: new.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or_else(corrupt)?,
             record: record.clone(),
             requests: vec![request],
+            questioned: Vec::new(),
             row: new,
         })
     }

@@ -67,7 +67,7 @@ impl Services {
     /// Revokes, suspends or resumes on a signed statement.
     pub async fn change_certificate(&self, caller: &Caller, act: Act, id: &str, statement: &str) -> Result<Changed, Error> {
         let row = self.find_certificate(id).await?;
-        self.policy().decide(&caller.actor, act, &certificate_object(&row)?)?;
+        self.may_change(&caller.actor, act, &row).await?;
         let subject = self.certificate_subject(&row).await?;
         let checked = self.check_statement(caller, statement, act, &subject).await?;
 

@@ -16,7 +16,7 @@ use super::{
     journal::{Commit, Kind},
     revoke::{certificate_object, digest, state_name},
     rows::Row,
-    statements::{Caller, Subject, allowed, decided},
+    statements::{Caller, Subject, allowed, counted_once, decided},
 };
 use crate::{
     ledger::{State, StatusKey},
@@ -98,6 +98,7 @@ impl Services {
         rows.push(Row::List { root: subject.about, items: each.iter().map(|one| one.about).collect() });
 
         let earlier = self.same_words(&payload, &held).await?;
+        counted_once(caller, &earlier)?;
         let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
         signers.push(caller.actor.clone());
         let quorum = if held.len() > 1 { self.policy().quorum(Act::Revoke) } else { Quorum::ONE };
@@ -114,7 +115,8 @@ impl Services {
             entries.extend(self.end(one, &payload, &statements, &mut rows)?);
         }
         let positions = self.journal.commit(Commit { kind: Kind::Revoke, rows, entries }).await?;
-        self.publish_after_list(&held).await;
+        let changed = held.iter().filter_map(|one| if let Held::Certificate(row) = one { Some(&**row) } else { None });
+        self.publish_after_changes(changed).await;
         let acknowledgement = self.acknowledge(Act::Revoke, &checked.statement, &positions).await;
         let certificates = positions.len();
         Ok(ListRevoked { certificates, enrolments: held.len() - certificates, missing: None, acknowledgement })
@@ -222,10 +224,9 @@ impl Services {
     }
 
     /// The lists of every shard that one of these certificates names.
-    async fn publish_after_list(&self, held: &[Held]) {
+    pub(super) async fn publish_after_changes<'a>(&self, changed: impl Iterator<Item = &'a store::CertificateRow>) {
         let mut shards: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
-        for one in held {
-            let Held::Certificate(row) = one else { continue };
+        for row in changed {
             let (Ok(authority), Some(serial)) = (self.authorities.load(&row.authority), SerialNumber::from_slice(&row.serial)) else {
                 continue;
             };

@@ -3,11 +3,15 @@
 use super::{error::Error, journal::Position};
 use crate::{
     policy::{About, Act, Cap, EnrolmentId, PersonId, Refusal, cap},
-    store::{self, Connection},
+    store::{
+        self, Connection,
+        re_reviews::{Extent, SignedSince},
+    },
     world::{from_millis, millis},
 };
 
 /// One change of a table. Where it says what it expects (`from`), finding something else refuses the whole commit.
+#[derive(Clone)]
 pub enum Row {
     Policy(store::PolicyVersionRow),
     Person(store::PersonRow),
@@ -36,11 +40,21 @@ pub enum Row {
         items: Vec<About>,
     },
     Decision(store::DecisionRow, Vec<[u8; 32]>),
+    /// Refuses the commit when more rests on somebody's statements than was read.
+    StillRests {
+        by: SignedSince,
+        extent: Extent,
+    },
+    ReReview(Vec<store::ReReviewRow>),
     Grant(store::RoleGrantRow),
     WithdrawGrants {
         person: PersonId,
         statement: [u8; 32],
         at: i64,
+    },
+    /// Forgets who was proposed and never appointed.
+    ForgetProposal {
+        person: PersonId,
     },
     Claim(store::ClaimRow),
     UseClaim {
@@ -119,7 +133,6 @@ async fn check_cap(connection: &mut Connection, person: PersonId, act: Act, cap:
         signed.into_iter().map(|(at, items)| cap::Signed { at: from_millis(at), items: items.unsigned_abs().max(1) }).collect();
     cap.check(&signed).map_err(|reached| Error::DailyCap { act, reached, wait: reached.opens.map(|opens| opens - from_millis(at)) })
 }
-
 
 /// Rows that come in crowds, in the order in which their kinds are written: each rests on those before it alone.
 #[derive(Default)]
@@ -218,6 +231,12 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
             let items: Vec<String> = items.iter().map(ToString::to_string).collect();
             store::statements::insert_list(connection, &root.to_string(), &items).await?;
         }
+        Row::StillRests { by, extent } => {
+            if store::re_reviews::extent(connection, by).await? != *extent {
+                return Err(store::Error::Conflict.into());
+            }
+        }
+        Row::ReReview(rows) => store::re_reviews::insert(connection, rows).await?,
         Row::Grant(row) => store::people::insert_grant(connection, row).await?,
         Row::WithdrawGrants { person, statement, at } => {
             store::people::withdraw_grants(connection, &person.to_string(), statement, *at).await?;
@@ -225,6 +244,7 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
                 return Err(Refusal::LastAdministrator { person: *person }.into());
             }
         }
+        Row::ForgetProposal { person } => store::people::forget_proposal(connection, &person.to_string()).await?,
         Row::Claim(row) => store::people::insert_claim(connection, row).await?,
         Row::UseClaim { code_hash, at } => match store::people::use_claim(connection, code_hash, *at).await {
             Err(store::Error::Conflict) => return Err(Error::ClaimRefused),

@@ -223,6 +223,14 @@ impl Services {
     }
 }
 
+/// Nobody is counted twice: who has signed the same before learns so, instead of wondering why nothing happens.
+pub fn counted_once(caller: &Caller, earlier: &[(Actor, [u8; 32])]) -> Result<(), Error> {
+    match earlier.iter().any(|(signer, _)| signer.person == caller.person()) {
+        true => Err(policy::Refusal::AlreadyDecided { person: caller.person() }.into()),
+        false => Ok(()),
+    }
+}
+
 /// What was decided on which statements, ready to be recorded and to be named by leaves.
 pub struct Decided {
     pub hash: [u8; 32],
@@ -263,4 +271,26 @@ fn statement_row(statement: &Statement, signer: Option<(PersonId, CertificateId)
 /// What an enrolment's statements are about.
 pub fn about_enrolment(id: EnrolmentId) -> About {
     About::from(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::fixture::Installation;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_was_stopped_after_they_called_decides_nothing_any_more() {
+        let installation = Installation::start().await;
+        let department = installation.department("民政局").await;
+        let (enrolment, _) = installation.enrol(&department, "王芳").await;
+        let services = installation.services();
+        let caller = installation.caller(&department.approver).await;
+        let subject = services.enrolment_subject(&enrolment).unwrap();
+        let statement = installation.sign(&department.approver, Act::Approve, subject, None).await;
+        for (act, why) in [(Act::Suspend, "it is suspended"), (Act::Revoke, "it is revoked")] {
+            installation.change(&installation.administrator, act, &department.approver.certificate).await;
+            let late = services.approve(&caller, &enrolment.id.to_string(), &statement).await;
+            assert!(matches!(late, Err(Error::CallerNotGood(found)) if found == why), "{act}");
+        }
+    }
 }

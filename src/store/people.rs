@@ -197,6 +197,13 @@ pub async fn withdraw_grants(connection: &mut Connection, person: &str, statemen
     Ok(on!(connection, c => sqlx::query(SQL).bind(at).bind(statement).bind(person).execute(c).await.map(|done| done.rows_affected()))?)
 }
 
+/// Forgets somebody who was proposed; `Conflict` for whoever was ever appointed.
+pub async fn forget_proposal(connection: &mut Connection, person: &str) -> Result<(), Error> {
+    const SQL: &str = "update person set sealed_profile = null where id = $1 and sealed_profile is not null \
+         and not exists (select 1 from role_grant where person = $1)";
+    expect_one(on!(connection, c => sqlx::query(SQL).bind(person).execute(c).await.map(|done| done.rows_affected()))?)
+}
+
 /// Administrators of the whole installation.
 pub async fn count_administrators(connection: &mut Connection) -> Result<i64, Error> {
     const SQL: &str =

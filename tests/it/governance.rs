@@ -53,7 +53,9 @@ async fn a_grant_takes_two_people_one_of_them_from_outside(family: Family) {
     // Two of the department are two people, and neither is from outside.
     let first = grant(&ca, &inside[0], &officer).await;
     assert_eq!((first.status, first.json()["missing"].clone()), (202, missing(1, 1)));
-    assert_eq!(grant(&ca, &inside[0], &officer).await.json()["missing"], missing(1, 1), "one who signs twice is one");
+    let again = grant(&ca, &inside[0], &officer).await;
+    assert_eq!(refused(&again), (403, "not-permitted".to_owned()), "one who signs twice is one, and is told so");
+    assert_eq!(text(&again.json(), "detail"), "one person is counted once");
     assert_eq!(grant(&ca, &inside[1], &officer).await.json()["missing"], missing(0, 1));
     assert_eq!(ca.client(&office.administrator).get(&format!("{OFFICERS}/{officer}")).await.ok().json()["state"], "proposed");
     ca.audit_finds_nothing().await;

@@ -13,6 +13,7 @@ mod governance;
 mod journey;
 mod layers;
 mod notices;
+mod officers;
 mod oidc;
 mod openapi;
 mod problems;

@@ -592,6 +592,7 @@ pub fn statement_path(act: &str, about: &str) -> String {
         "revoke" => ("certificates", "revocation"),
         "suspend" => ("certificates", "suspension"),
         "resume" => ("certificates", "resumption"),
+        "re-review" => ("certificates", "re-review"),
         "grant" => ("officers", "grant"),
         "activate-policy" => ("policies", "activation"),
         "grant-token" => ("tokens", "grant"),

@@ -9,6 +9,7 @@ mod enrolments;
 mod notices;
 mod officers;
 mod policies;
+mod re_reviews;
 mod renewals;
 mod report;
 mod revocations;
@@ -54,6 +55,7 @@ pub fn routers(limits: &Limits) -> Vec<(&'static str, OpenApiRouter<App>)> {
         ("notices", notices::router()),
         ("officers", officers::router()),
         ("policies", policies::router()),
+        ("re_reviews", re_reviews::router()),
         ("renewals", renewals::router()),
         ("revocations", revocations::router()),
         ("sessions", sessions::router()),
@@ -266,10 +268,7 @@ impl Paging {
     }
 
     fn after(&self) -> Result<Option<i64>, Problem> {
-        self.cursor
-            .as_deref()
-            .map(|cursor| cursor.parse().map_err(|_| Problem::bad_cursor()))
-            .transpose()
+        self.cursor.as_deref().map(|cursor| cursor.parse().map_err(|_| Problem::bad_cursor())).transpose()
     }
 }
 

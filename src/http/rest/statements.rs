@@ -208,9 +208,10 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
         }
         Act::Revoke | Act::Suspend | Act::Resume => {
             let row = services.find_certificate(about).await?;
-            services.policy().decide(&caller.actor, act, &crate::services::revoke::certificate_object(&row)?)?;
+            services.may_change(&caller.actor, act, &row).await?;
             services.certificate_subject(&row).await
         }
+        Act::ReReview => services.re_review_subject(caller, about).await,
         Act::Grant => {
             let officer = services.find_officer(about).await?;
             services.check_grants(&caller.actor, act, &officer)?;
@@ -220,7 +221,7 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
         Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),
         Act::Dismiss => {
             let officer = services.find_officer(about).await?;
-            services.check_read(caller, officer.department.map(|department| department.to_string()).as_deref(), None)?;
+            services.check_dismissal(&caller.actor, &officer)?;
             Ok(services.officer_subject(&officer))
         }
         Act::CheckIdentity

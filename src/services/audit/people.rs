@@ -90,13 +90,16 @@ fn check_departments(records: &Records, findings: &mut Findings) {
     let mut others: BTreeSet<[u8; 32]> = super::access::commitments(&records.tokens).collect();
     others.extend(records.citizens.code_commitments());
     others.extend(records.staff.code_commitments());
+    others.extend(records.re_reviews.commitments(records));
     recorded.retain(|body, _| !others.iter().any(|other| other[..] == **body));
     for (_, index) in recorded {
-        let what = format!("missing or changed: leaf {index} of {OPERATIONS} made a department, a token or codes that no row is");
+        let what =
+            format!("missing or changed: leaf {index} of {OPERATIONS} made a department, a token, codes or a re-review that no row is");
         findings.row("department", "?").add("id", what.clone());
         findings.row("department_namespace", "?").add("value", what.clone());
         findings.row("identity_check", "?").add("code_hash", what.clone());
         findings.row("enrolment_code", "?").add("code_hash", what.clone());
+        findings.row("re_review", "?").add("item", what.clone());
         findings.row("token", "?").add("id", what);
     }
 }
@@ -173,7 +176,8 @@ fn check_grant(row: &store::RoleGrantRow, records: &Records, findings: &mut Find
     let mut finding = findings.row("role_grant", &row.id);
     finding.check("role", row.role.parse::<Role>().is_ok(), || "not a role".to_owned());
     finding.check("statement", about(&row.statement, Act::Grant), || "no statement grants this person a role".to_owned());
-    let withdrawn = row.withdrawn_statement.as_ref().map(|statement| about(statement, Act::Dismiss));
+    let ends = |statement: &Vec<u8>| about(statement, Act::Dismiss) || records.re_reviews.holds(statement, "roles", &row.person);
+    let withdrawn = row.withdrawn_statement.as_ref().map(ends);
     finding.check("withdrawn_statement", withdrawn != Some(false), || "no statement dismisses this person".to_owned());
     finding.check("withdrawn_at", row.withdrawn_at.is_some() == withdrawn.is_some(), || "not with its statement".to_owned());
     let dismissed = records

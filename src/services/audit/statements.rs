@@ -126,7 +126,13 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
         };
         // The approval of what had no key yet is followed by another decision, which names its statements again.
         let followed = parsed.decision.act == Act::Approve && keyless.contains(parsed.decision.about.to_string().as_str());
-        let rested_on = rests.contains(digest.as_slice()) || STANDING_ALONE.contains(&parsed.decision.act) || followed;
+        // That an approval was taken away is followed by another decision, when there is one.
+        let reviewed = records.reviewed(parsed);
+        // A proposal that was taken back changed nothing.
+        let about = parsed.decision.about.to_string();
+        let taken_back = parsed.decision.act == Act::Dismiss && records.grants.iter().all(|grant| grant.person != about);
+        let alone = STANDING_ALONE.contains(&parsed.decision.act) || followed || reviewed || taken_back;
+        let rested_on = rests.contains(digest.as_slice()) || alone;
         finding.check("digest", rested_on, || "no leaf and no enrolment rests on it".to_owned());
         let listed: Vec<String> = named.remove(digest).unwrap_or_default().into_iter().enumerate().map(place).collect();
         if listed != parsed.statements {
@@ -154,9 +160,21 @@ fn is_vote(statement: &store::StatementRow, enrolments: &HashSet<&str>, records:
             listed || enrolments.contains(about)
         }
         Ok(Act::Revoke) => records.lists.contains_key(about),
+        Ok(Act::ReReview) => {
+            records.statements.values().any(|row| row.signer_certificate.as_ref().map(hex::encode).as_deref() == Some(about))
+        }
         Ok(Act::Grant) => records.persons.contains_key(about),
         Ok(Act::ActivatePolicy) => hex::decode(about).is_ok_and(|digest| records.policies.contains_key(&digest)),
         _ => false,
+    }
+}
+
+impl Records {
+    /// Whether a decision takes an approval away that rested on a stolen key.
+    fn reviewed(&self, decision: &Canonical) -> bool {
+        let about = decision.decision.about.to_string();
+        let holds = |statement: &String| hex::decode(statement).is_ok_and(|one| self.re_reviews.holds(&one, "enrolment", &about));
+        decision.decision.act == Act::ReReview && decision.statements.iter().any(holds)
     }
 }
 
@@ -203,7 +221,9 @@ fn check_reasons(id: &str, decision: &Canonical, renewals: &HashMap<&str, String
             && renewals.get(decision.decision.about.to_string().as_str()) == Some(&statement.about);
         let proof = matches!(decision.decision.act, Act::Prove | Act::Resume)
             && [Act::CheckIdentity.as_str(), Act::ConfirmIdentity.as_str()].contains(&statement.act.as_str());
-        if !own && !grant && !renewal && !proof {
+        // The statement is about the certificate of the stolen key, the decision about what its approval was taken from.
+        let review = statement.act == Act::ReReview.as_str() && records.reviewed(decision);
+        if !own && !grant && !renewal && !proof && !review {
             findings.disagree(("decision", id, "canonical"), ("statement", digest, "about"));
         }
     }

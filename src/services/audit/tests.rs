@@ -13,7 +13,7 @@ use crate::{
     crypto::Digest,
     policy::{Act, Header, LoginPayload, SignerReference, Timestamp, assemble, signing_input, statement::Version},
     services::{
-        fixture::{Installation, Person},
+        fixture::{Department, Installation, Person},
         tokens::NewToken,
     },
     store::{Db, NoticeProgressRow, NoticeRow, Options},
@@ -234,7 +234,7 @@ async fn rows_that_are_added_or_removed_are_found() {
         ("role_grant", "delete from role_grant where role = 'approver'"),
         (
             "role_grant",
-            "insert into role_grant select 'another', person, null, 'administrator', statement, granted_at, null, null from role_grant where role = 'approver'",
+            "insert into role_grant select 'another', person, null, 'administrator', statement, granted_at, null, null from role_grant where role = 'approver' limit 1",
         ),
         ("department_namespace", "insert into department_namespace select 'dns', 'other.example', id from department"),
         ("department", "delete from department"),
@@ -249,6 +249,8 @@ async fn rows_that_are_added_or_removed_are_found() {
             "token",
             "insert into token select 'another', name, department, 'certificates:read', salt, proposed_by, proposed_at, expires_at, zeroblob(32), statement, granted_at, null, null from token where revoked_at is null and statement is not null",
         ),
+        ("re_review", "delete from re_review where item = (select min(item) from re_review)"),
+        ("re_review", "insert into re_review select statement, 'enrolment', (select id from enrolment limit 1) from re_review limit 1"),
         ("session", "update session set certificate = zeroblob(32)"),
         ("claim", "insert into claim select zeroblob(32), person, profile, department, statement, expires_at, null, 0 from claim limit 1"),
     ];
@@ -299,6 +301,7 @@ async fn life(database: Option<String>) -> Installation {
         let answer = services.time_stamp(&request.to_der().unwrap()).await.unwrap();
         assert!(matches!(TimeStampResponse::parse(&answer).unwrap(), TimeStampResponse::Granted(_)));
     }
+    stolen_key(&installation, &department).await;
     let (open, _) = installation.enrol(&department, "韩梅").await;
     // Signed and never handed in: its nonce stays unused.
     installation.sign(&department.approver, Act::Approve, services.enrolment_subject(&open).unwrap(), None).await;
@@ -336,6 +339,26 @@ async fn life(database: Option<String>) -> Installation {
     store::notices::insert(tx.connection(), &notice).await.unwrap();
     tx.commit().await.unwrap();
     installation
+}
+
+/// An officer whose key is stolen: what they approved is put to re-review, and one of it kept.
+async fn stolen_key(installation: &Installation, department: &Department) {
+    let services = installation.services();
+    let thief = installation.officer("thief", &department.id, "approver", &crate::crypto::algorithms::Sm2).await;
+    let mut kept = None;
+    for name in ["刘洋", "陈静"] {
+        let (enrolment, _) = installation.enrol(department, name).await;
+        kept = installation.approve_by(&thief, &enrolment).await.pop();
+    }
+    let id = thief.certificate.id().to_string();
+    let since = Some(Timestamp::new(services.now() - time::Duration::hours(1)));
+    for by in [&installation.administrator, &installation.auditor] {
+        let caller = installation.caller(by).await;
+        let subject = services.re_review_subject(&caller, &id).await.unwrap();
+        let statement = installation.sign_since(by, Act::ReReview, subject, None, since).await;
+        services.re_review(&caller, &id, &statement).await.unwrap();
+    }
+    installation.change(&department.approver, Act::Resume, &kept.unwrap().certificate).await;
 }
 
 async fn login(installation: &Installation, person: &Person) {

@@ -87,12 +87,18 @@ impl Services {
         if self.status_name(row)? != "suspended" {
             return Ok(None);
         }
-        let suspensions = {
+        let id = hex::encode(&row.id);
+        let (suspensions, reviews) = {
             let mut connection = self.db.read().await?;
-            store::statements::about(&mut connection, Act::Suspend.as_str(), &hex::encode(&row.id)).await?
+            let suspensions = store::statements::about(&mut connection, Act::Suspend.as_str(), &id).await?;
+            (suspensions, store::re_reviews::of_item(&mut connection, &id).await?)
         };
         // The newest, for each ends before another begins.
         let Some(newest) = suspensions.into_iter().next_back() else { return Ok(None) };
+        // What was put to re-review since then waits for an officer.
+        if reviews.iter().any(|(_, at)| *at >= newest.recorded_at) {
+            return Ok(None);
+        }
         let by_holder = match &newest.signer_person {
             Some(signer) => *signer == row.person,
             None => Statement::parse(&newest.jws)?.payload().reason.as_ref().map(ReasonCode::as_str) == Some(BY_CODE),

@@ -137,13 +137,15 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
             vec![(vec![Administrator, OwnAdministrator], 201)]
         }),
         post("/officers/{id}/grant", format!("/officers/{officer}/grant"), unreadable(), decides(granting)),
-        post("/officers/{id}/dismissal", format!("/officers/{officer}/dismissal"), unreadable(), vec![to(&[&PEOPLE], 400)]),
+        post("/officers/{id}/dismissal", format!("/officers/{officer}/dismissal"), unreadable(), {
+            decides(&[Administrator, OwnAdministrator])
+        }),
         Row {
             method: "DELETE",
             address: "/officers/{id}",
             path: format!("/officers/{officer}"),
             body: unreadable(),
-            answers: vec![to(&[&PEOPLE], 400)],
+            answers: decides(&[Administrator, OwnAdministrator]),
         },
         // Enrolments.
         get("/enrolments", format!("/enrolments?department={department}"), vec![to(&[&OFFICERS], 200)]),
@@ -169,6 +171,11 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         post("/certificates/{id}/resumption", format!("/certificates/{certificate}/resumption"), unreadable(), {
             decides(&[Registrar, Approver, Administrator, OwnAdministrator])
         }),
+        post("/certificates/{id}/re-review", format!("/certificates/{certificate}/re-review"), unreadable(), {
+            decides(&[Administrator, OwnAdministrator, Auditor])
+        }),
+        get("/re-reviews", "/re-reviews".into(), vec![(vec![Administrator, Auditor], 200)]),
+        get("/re-reviews", format!("/re-reviews?certificate={certificate}"), vec![to(&[&OFFICERS, &[Holder]], 200)]),
         post("/certificates/{id}/suspension-code", format!("/certificates/{certificate}/suspension-code"), Some(json!({})), {
             vec![(vec![Holder], 201)]
         }),
@@ -270,7 +277,12 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("approve", enrolment)), vec![(vec![Approver], 200)]),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("withdraw", enrolment)), vec![(vec![Registrar], 200)]),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("grant", officer)), vec![to(&[granting], 200)]),
-        post("/statements/drafts", "/statements/drafts".into(), Some(draft("dismiss", officer)), vec![to(&[&OFFICERS], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("dismiss", officer)), {
+            vec![(vec![Administrator, OwnAdministrator], 200)]
+        }),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("re-review", certificate)), {
+            vec![(vec![Administrator, OwnAdministrator, Auditor], 200)]
+        }),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("grant-token", token)), {
             vec![(vec![Administrator, OwnAdministrator], 200)]
         }),
