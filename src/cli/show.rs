@@ -121,7 +121,11 @@ impl Listing {
 
 impl Show {
     pub async fn run(self) -> anyhow::Result<()> {
-        let answer = self.connection.client()?.get(&format!("/api/v1/{}/{}", self.kind.listing().path, self.id)).await?;
+        let path = self.kind.listing().path;
+        if matches!(self.kind, Kind::Statements | Kind::ReReviews) {
+            bail!("{path} have no address of their own: list them");
+        }
+        let answer = self.connection.client()?.get(&format!("/api/v1/{path}/{}", self.id)).await?;
         self.connection.print(&answer, |answer| format!("{answer:#}"));
         Ok(())
     }

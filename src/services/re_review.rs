@@ -29,13 +29,15 @@ use super::{
     register::dismissal_commitment,
     revoke::{certificate_object, digest},
     rows::Row,
-    statements::{Caller, Checked, Subject, allowed, counted_once, decided},
+    statements::{Caller, Checked, Decided, Subject, allowed, counted_once, decided},
     tokens::revocation_commitment,
 };
 use crate::{
     crypto::digest::sha256,
     ledger::{Entry, EventType, State, StatusKey},
-    policy::{About, Act, Actor, Decision, EnrolmentId, Missing, Object, Payload, PersonId, Statement, Timestamp, jws::canonical, rules},
+    policy::{
+        About, Act, Actor, Decision, EnrolmentId, Missing, Object, Payload, PersonId, Refusal, Statement, Timestamp, jws::canonical, rules,
+    },
     store::{
         self, CertificateRow, ReReviewRow,
         citizens::Change,
@@ -65,6 +67,16 @@ enum Item {
     Token(String),
     IdentityCheck(String),
     Policy(String),
+}
+
+/// A re-review that is being carried out.
+struct Review<'a> {
+    payload: &'a Payload,
+    decision: Decision,
+    /// All that it rests on, and the one that completed it.
+    statements: &'a [[u8; 32]],
+    statement: [u8; 32],
+    hash: [u8; 32],
 }
 
 /// What was put to re-review, and what became of it.
@@ -140,6 +152,7 @@ impl Services {
     ) -> Result<ReReview, Error> {
         for attempt in 0..ATTEMPTS {
             let (touched, items) = self.items(row, by).await?;
+            self.check_somebody_remains(row, &items).await?;
             let commit = self.commit_of(row, by, &touched, &items, checked, statements)?;
             match self.journal.commit(commit).await {
                 // Something has changed since it was read: a statement more, a claim, a promise that was just kept.
@@ -202,50 +215,41 @@ impl Services {
         let now = self.clock.now();
         let (statement, payload) = (checked.statement.digest(), checked.statement.payload());
         let decision = allowed(payload.about, Act::ReReview, Timestamp::new(now), payload.policy, None);
-        let all = decided(&decision, statements, millis(now));
-        let mut rows = checked.rows.clone();
-        rows.push(Row::StillRests { by: by.clone(), extent: touched.extent });
-        rows.extend(all.rows);
-        let mut entries = Vec::new();
+        let Decided { hash, rows } = decided(&decision, statements, millis(now));
+        let mut commit = Commit { kind: Kind::Revoke, rows: checked.rows.clone(), entries: Vec::new() };
+        commit.rows.push(Row::StillRests { by: by.clone(), extent: touched.extent });
+        commit.rows.extend(rows);
         if !self.is_stopped(row)? {
             let stolen = Payload { reason: "keyCompromise".parse().ok(), ..payload.clone() };
-            let (entry, change) = self.change_entry(row, Act::Revoke, &stolen, all.hash)?;
-            rows.push(change);
-            entries.push((row.authority.clone(), entry));
+            let (entry, change) = self.change_entry(row, Act::Revoke, &stolen, hash)?;
+            commit.rows.push(change);
+            commit.entries.push((row.authority.clone(), entry));
         }
+        let review = Review { payload, decision, statements, statement, hash };
         for item in items {
-            self.stop(item, payload, &decision, statements, all.hash, &mut rows, &mut entries)?;
+            self.stop(item, &review, &mut commit)?;
         }
         let listed: Vec<ReReviewRow> = items.iter().map(|item| item.row(&statement)).collect();
         let commitment = re_review_commitment(&statement, &listed.iter().collect::<Vec<_>>());
-        entries.push(self.operation_entry(EventType::CA_EVENT, &commitment, all.hash)?);
-        rows.push(Row::ReReview(listed));
-        Ok(Commit { kind: Kind::Revoke, rows, entries })
+        commit.entries.push(self.operation_entry(EventType::CA_EVENT, &commitment, hash)?);
+        commit.rows.push(Row::ReReview(listed));
+        Ok(commit)
     }
 
-    /// The rows and the leaf that stop one item. `statements` end with the one that completed the re-review.
-    fn stop(
-        &self,
-        item: &Item,
-        payload: &Payload,
-        decision: &Decision,
-        statements: &[[u8; 32]],
-        hash: [u8; 32],
-        rows: &mut Vec<Row>,
-        entries: &mut Vec<(String, Entry)>,
-    ) -> Result<(), Error> {
+    /// Adds the rows and the leaf that stop one item.
+    fn stop(&self, item: &Item, review: &Review<'_>, Commit { rows, entries, .. }: &mut Commit) -> Result<(), Error> {
         let at = millis(self.clock.now());
-        let statement = *statements.last().ok_or_else(|| Error::Corrupt("a re-review without a statement".to_owned()))?;
+        let &Review { statement, hash, .. } = review;
         match item {
             Item::Certificate(row, State::Good) => {
-                let (entry, change) = self.change_entry(row, Act::Suspend, payload, hash)?;
+                let (entry, change) = self.change_entry(row, Act::Suspend, review.payload, hash)?;
                 rows.push(change);
                 entries.push((row.authority.clone(), entry));
             }
             Item::Enrolment(row) => {
                 let id: EnrolmentId = row.id.parse().map_err(|_| Error::Corrupt(format!("enrolment {}", row.id)))?;
-                let own = Decision { about: About::from(id), profile: row.profile.parse().ok(), ..decision.clone() };
-                let own = decided(&own, statements, at);
+                let own = Decision { about: About::from(id), profile: row.profile.parse().ok(), ..review.decision.clone() };
+                let own = decided(&own, review.statements, at);
                 rows.extend(own.rows);
                 rows.push(Row::EnrolmentState { id, from: "approved", to: "submitted", decision: Some(own.hash), at });
             }
@@ -265,6 +269,22 @@ impl Services {
             Item::Certificate(..) | Item::Policy(_) => {}
         }
         Ok(())
+    }
+
+    /// Somebody must remain who can decide on it all: an administrator of the installation whose certificate is not stopped by it.
+    async fn check_somebody_remains(&self, stolen: &CertificateRow, items: &[Item]) -> Result<(), Error> {
+        let administrators = {
+            let mut connection = self.db.read().await?;
+            store::certificates::of_administrators(&mut connection, millis(self.clock.now())).await?
+        };
+        for row in administrators {
+            let held = row.id == stolen.id || items.iter().any(|item| matches!(item, Item::Certificate(held, _) if held.id == row.id));
+            if !held && self.state(&row)? == State::Good {
+                return Ok(());
+            }
+        }
+        let person = stolen.person.parse().map_err(|_| Error::Corrupt("a certificate's person".to_owned()))?;
+        Err(Refusal::LastAdministrator { person }.into())
     }
 
     /// A leaf of the operations log that is known by its body.

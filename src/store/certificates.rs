@@ -296,6 +296,17 @@ pub async fn successors(connection: &mut Connection, of: &CertificateRow, limit:
         .await)?)
 }
 
+/// Those with which somebody administers the whole installation, if they are good and are not over by then.
+pub async fn of_administrators(connection: &mut Connection, now: i64) -> Result<Vec<CertificateRow>, Error> {
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        " from certificate where profile = 'officer' and signature is not null and not_after > $1 and person in \
+         (select person from role_grant where role = 'administrator' and department is null and withdrawn_at is null) order by seq"
+    );
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(now).fetch_all(c).await)?)
+}
+
 /// The certificate of the enrolment that replaced this one.
 pub async fn successor_of(connection: &mut Connection, id: &[u8]) -> Result<Option<CertificateRow>, Error> {
     const SQL: &str = concat!(

@@ -28,6 +28,9 @@ in_both_families! {
     a_re_review_takes_two_people_and_is_not_one_s_own,
     a_re_review_again_stops_nothing_that_was_kept,
     a_vote_of_a_stolen_key_is_not_counted,
+    what_is_signed_at_the_same_moment_is_stopped_or_refused,
+    a_stolen_key_takes_identity_checks_with_it_and_shows_policies,
+    the_command_line_puts_to_re_review,
     what_was_approved_and_nobody_claims_expires,
     a_proposal_is_taken_back_by_whoever_may_dismiss_and_nobody_else,
     a_refused_claim_leaves_no_key_behind,
@@ -370,7 +373,7 @@ async fn a_stolen_key_takes_with_it_what_rests_on_it(family: Family) {
     ] {
         assert_eq!(theft.status(&ca, &certificate).await, status, "{certificate}");
     }
-    assert_eq!(in_state(&ca, &theft.office, "submitted").await, [theft.keyless.clone()]);
+    assert_eq!(in_state(&ca, &theft.office, "submitted").await, std::slice::from_ref(&theft.keyless));
     let bearer = ca.anonymous().with_bearer(&theft.token.1);
     assert_eq!(refused(&bearer.get("/api/v1/departments").await), (401, "token-not-good".to_owned()));
     let claim = json!({"code": theft.unclaimed.1, "csr": new_csr(family)});
@@ -672,4 +675,147 @@ async fn a_crash_leaves_a_re_review_whole_or_undone(family: Family) {
         copy.remove().await.unwrap();
     }
     place.remove().await.unwrap();
+}
+
+/// The thief signs as fast as they can while the second of two people signs.
+async fn what_is_signed_at_the_same_moment_is_stopped_or_refused(family: Family) {
+    let ca = TestCa::new().at(BEGIN).start().await;
+    let office = ca.office(family).await;
+    let thief = ca.officer(&office.administrator, &office.department, &["approver"], family).await;
+    let id = thief.identity.certificate().id().to_string();
+    ca.decide(&office.administrator, "re-review", &id, None, Some(BEGIN)).await.ok();
+    let mut signed = Vec::new();
+    for _ in 0..24 {
+        let enrolment = ca.enrol(&office, "staff", family).await.enrolment;
+        let payload = ca.draft(&thief, "approve", &enrolment, None, None).await;
+        signed.push((enrolment, thief.sign(&payload)));
+    }
+    let auditor = ca.auditor(family).await;
+    let last = auditor.sign(&ca.draft(auditor, "re-review", &id, None, Some(BEGIN)).await);
+    let approvals = signed.iter().enumerate().map(|(index, (enrolment, statement))| {
+        let ca = &ca;
+        let thief = &thief;
+        async move {
+            tokio::time::sleep(std::time::Duration::from_millis(2 * index as u64)).await;
+            ca.hand_in(thief, "approve", enrolment, statement).await
+        }
+    });
+    let review = async {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        ca.hand_in(auditor, "re-review", &id, &last).await
+    };
+    let (answers, reviewed) = tokio::join!(futures_util::future::join_all(approvals), review);
+    assert_eq!(reviewed.ok().status, 200);
+    for answer in &answers {
+        if answer.status == 201 {
+            let certificate = text(&answer.json()["certificates"][0], "id");
+            let path = format!("/api/v1/certificates/{certificate}");
+            let status = text(&ca.client(&office.administrator).get(&path).await.ok().json(), "status");
+            assert_eq!(status, "suspended", "{certificate} was issued on the word of a stolen key");
+        } else {
+            assert_eq!(refused(answer), (401, "client-certificate-not-good".to_owned()));
+        }
+    }
+    // Nothing was issued behind its answer, either.
+    let good = "select count(*) from certificate c where c.status = 'valid' and exists (select 1 from decision_statement d \
+         join statement s on s.digest = d.statement where d.decision = c.decision and s.act = 'approve')";
+    assert_eq!(ca.sql().await.number(good).await, 0);
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_stolen_key_takes_identity_checks_with_it_and_shows_policies(family: Family) {
+    let ca = TestCa::new().at(BEGIN).start().await;
+    let office = ca.office(family).await;
+    let auditor = ca.auditor(family).await;
+    let check = json!({
+        "profile": "citizen", "department": office.department, "name": "韩梅", "number": "11010519491231002X",
+        "contact": "han@example.cn", "evidence": "00".repeat(32),
+    });
+    let id = text(&ca.client(&office.registration).post("/api/v1/citizens/checks", &check).await.ok().json(), "id");
+    let sign = async |by: &Person, act: &str, name: &str| {
+        let statement = by.sign(&ca.draft(by, act, &id, None, None).await);
+        let path = format!("/api/v1/citizens/checks/{id}/{name}");
+        ca.client(by).post(&path, &json!({"statement": statement})).await.ok().json()
+    };
+    sign(&office.registration, "check-identity", "statement").await;
+    let code = text(&sign(&office.approver, "confirm-identity", "confirmation").await, "code");
+    let second = text(&ca.client(&office.registration).post("/api/v1/citizens/checks", &check).await.ok().json(), "id");
+
+    let review = async |certificate: &str, since: &str, by: [&Person; 2]| {
+        ca.decide(by[0], "re-review", certificate, None, Some(since)).await.ok();
+        ca.decide(by[1], "re-review", certificate, None, Some(since)).await
+    };
+    let confirmed_by = office.approver.identity.certificate().id().to_string();
+    let items = review(&confirmed_by, BEGIN, [&office.administrator, auditor]).await.ok().json()["items"].clone();
+    assert_eq!(items, json!({"identity-check": 1}));
+    let proof = ca.anonymous().post("/api/v1/citizens/proofs", &json!({"code": code})).await;
+    assert_eq!(refused(&proof), (403, "proofing-refused".to_owned()));
+    let client = ca.client(&office.administrator);
+    assert_eq!(client.get(&format!("/api/v1/citizens/checks/{id}")).await.status, 410, "whom it was about is forgotten");
+    assert_eq!(client.get(&format!("/api/v1/citizens/checks/{second}")).await.status, 200);
+    ca.audit_finds_nothing().await;
+
+    // The key of the administrator of the installation is stolen, too: after a second one was appointed.
+    let proposal = json!({"name": "second", "department": null, "roles": ["administrator"]});
+    let person = text(&client.post("/api/v1/officers", &proposal).await.ok().json(), "id");
+    ca.decide(&office.administrator, "grant", &person, None, None).await.ok();
+    let code = text(&ca.decide(auditor, "grant", &person, None, None).await.ok().json(), "claim");
+    let successor = ca.claim(&code, "second", family).await;
+    ca.clock.forward(Duration::hours(1));
+    let since = Timestamp::new(ca.now()).to_string();
+    let in_force = ca.services().policy().digest().to_string();
+    let mut files = client.get(&format!("/api/v1/policies/{in_force}")).await.ok().json()["files"].clone();
+    files["caps.toml"] = json!("[approve]\nstatements = 1000\n");
+    let policy = text(&client.post("/api/v1/policies", &json!({"files": files})).await.ok().json(), "digest");
+    for by in [&office.administrator, auditor] {
+        ca.decide(by, "activate-policy", &policy, None, None).await.ok();
+    }
+    // Only whoever is of the whole installation puts that to re-review, and never so that nobody is left to decide on it.
+    let chief = office.administrator.identity.certificate().id().to_string();
+    let own = json!({"act": "re-review", "about": chief, "since": since});
+    let draft = ca.client(&office.registration).post("/api/v1/statements/drafts", &own).await;
+    assert_eq!(refused(&draft), (403, "not-permitted".to_owned()));
+    let nobody_left = review(&chief, BEGIN, [&successor, auditor]).await;
+    assert_eq!(refused(&nobody_left), (403, "not-permitted".to_owned()));
+    assert!(text(&nobody_left.json(), "detail").contains("somebody must remain"), "{}", nobody_left.text());
+    let items = review(&chief, &since, [&successor, auditor]).await.ok().json()["items"].clone();
+    assert_eq!(items, json!({"policy": 1}));
+    let listed = ca.client(auditor).get("/api/v1/re-reviews").await.ok().json();
+    let states: Vec<(String, String)> =
+        listed["items"].as_array().unwrap().iter().map(|one| (text(one, "kind"), text(one, "state"))).collect();
+    let expected = [("identity-check", "ended"), ("policy", "open")].map(|(kind, state)| (kind.to_owned(), state.to_owned()));
+    assert_eq!(states, expected);
+    ca.audit_finds_nothing().await;
+}
+
+async fn the_command_line_puts_to_re_review(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let holder = ca.issue(&office, "staff", family).await;
+    let server = format!("https://127.0.0.1:{}", ca.running().https.port());
+    let serial = hex::encode(office.approver.identity.certificate().serial());
+    let acknowledged = ca.scratch().join("acknowledged");
+    std::fs::create_dir_all(&acknowledged).unwrap();
+    let run = async |by: &Person, arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(binary());
+        command.args(arguments).args(["--server", &server, "--identity"]).arg(&by.files);
+        let output = command.stdin(std::process::Stdio::null()).current_dir(&acknowledged).output().await.unwrap();
+        let (said, told) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success(), "{said}{told}");
+        (said, told)
+    };
+    let command = ["rereview", &serial, "--since", "2020-01-01T00:00:00Z", "--yes"];
+    let (said, told) = run(&office.administrator, &command).await;
+    assert!(said.contains("recorded; waits for 1 more"), "{said}");
+    assert!(told.contains("1 statements:") && told.contains("approve") && told.contains("since 2020-01-01T00:00:00Z"), "{told}");
+    let auditor = ca.auditor(family).await;
+    let (said, _) = run(auditor, &command).await;
+    assert!(said.contains("put to re-review: 1 certificate") && said.contains("re-review-"), "{said}");
+    assert_eq!(std::fs::read_dir(&acknowledged).unwrap().count(), 1);
+    let filter = format!("certificate={serial}");
+    let (said, _) = run(auditor, &["list", "re-reviews", "--where", &filter]).await;
+    assert!(
+        said.starts_with(&format!("{}  open   certificate", holder.id)) || said.starts_with(&format!("{}  open  certificate", holder.id)),
+        "{said}"
+    );
 }
