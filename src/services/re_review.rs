@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! the certificate itself         revoked as keyCompromise, with `since`
-//! certificates                   issued, resumed or appointed on its word: suspended, until somebody resumes or revokes each
+//! certificates                   issued, resumed or appointed on its word, and those that followed them: suspended, until somebody
+//!                                resumes or revokes each
 //! enrolments without a key       approved on its word: submitted again, without that approval
 //! roles whose code is unused     ended, and the code with them
 //! tokens                         revoked
@@ -41,7 +42,7 @@ use crate::{
     store::{
         self, CertificateRow, ReReviewRow,
         citizens::Change,
-        re_reviews::{ListedReReviewRow, SignedSince, Touched},
+        re_reviews::{Extent, ListedReReviewRow, SignedSince},
     },
     world::millis,
 };
@@ -67,6 +68,16 @@ enum Item {
     Token(String),
     IdentityCheck(String),
     Policy(String),
+}
+
+/// What rests on a certificate, and what there was when it was read.
+struct Found {
+    extent: Extent,
+    /// Whatever was issued on its word, ended or not.
+    certificates: Vec<Vec<u8>>,
+    /// How many certificates followed one of those.
+    successors: usize,
+    items: Vec<Item>,
 }
 
 /// A re-review that is being carried out.
@@ -126,7 +137,7 @@ impl Services {
         let by = SignedSince { person: row.person.clone(), certificate: row.id.clone(), since: millis(since.instant()) };
         let earlier = self.open_re_reviews(&payload, &object).await?;
         counted_once(caller, &earlier)?;
-        if self.is_stopped(&row)? && self.items(&row, &by).await?.1.is_empty() {
+        if self.is_stopped(&row)? && self.items(&row, &by).await?.items.is_empty() {
             return Err(Error::WrongState {
                 what: "certificate",
                 found: "revoked, and all that rests on it reviewed".to_owned(),
@@ -151,18 +162,18 @@ impl Services {
         statements: &[[u8; 32]],
     ) -> Result<ReReview, Error> {
         for attempt in 0..ATTEMPTS {
-            let (touched, items) = self.items(row, by).await?;
-            self.check_somebody_remains(row, &items).await?;
-            let commit = self.commit_of(row, by, &touched, &items, checked, statements)?;
+            let found = self.items(row, by).await?;
+            self.check_somebody_remains(row, &found.items).await?;
+            let commit = self.commit_of(row, by, &found, checked, statements)?;
             match self.journal.commit(commit).await {
                 // Something has changed since it was read: a statement more, a claim, a promise that was just kept.
                 Err(Error::Store(store::Error::Conflict) | Error::WrongState { .. }) => tokio::time::sleep(PAUSE * attempt).await,
                 Err(error) => return Err(error),
                 Ok(positions) => {
-                    let held = items.iter().filter_map(|item| if let Item::Certificate(row, _) = item { Some(&**row) } else { None });
+                    let held = found.items.iter().filter_map(|item| if let Item::Certificate(row, _) = item { Some(&**row) } else { None });
                     self.publish_after_changes(held.chain([row])).await;
                     let acknowledgement = self.acknowledge(Act::ReReview, &checked.statement, &positions).await;
-                    return Ok(ReReview::Done(count(&items), acknowledgement));
+                    return Ok(ReReview::Done(count(&found.items), acknowledgement));
                 }
             }
         }
@@ -170,7 +181,7 @@ impl Services {
     }
 
     /// What rests on the certificate's statements and was not put to re-review because of it before.
-    async fn items(&self, row: &CertificateRow, by: &SignedSince) -> Result<(Touched, Vec<Item>), Error> {
+    async fn items(&self, row: &CertificateRow, by: &SignedSince) -> Result<Found, Error> {
         let mut tx = self.db.begin_read().await?;
         let touched = store::re_reviews::touched(tx.connection(), by).await?;
         let reviewed: BTreeSet<String> =
@@ -180,7 +191,9 @@ impl Services {
             .chain(touched.resumed_by_proof.iter().cloned())
             .filter(|id| *id != row.id)
             .collect();
-        let certificates = store::certificates::find_many(tx.connection(), &ids.into_iter().collect::<Vec<_>>()).await?;
+        let mut ids: Vec<Vec<u8>> = ids.into_iter().collect();
+        let successors = self.with_successors(tx.connection(), &mut ids).await?;
+        let certificates = store::certificates::find_many(tx.connection(), &ids).await?;
         let enrolments = store::enrolments::find_many(tx.connection(), &touched.enrolments).await?;
         drop(tx);
 
@@ -200,15 +213,27 @@ impl Services {
         items.extend(touched.identity_checks.iter().cloned().map(Item::IdentityCheck));
         items.extend(touched.policies.iter().cloned().map(Item::Policy));
         items.retain(|item| !reviewed.contains(&item.id()));
-        Ok((touched, items))
+        Ok(Found { extent: touched.extent, certificates: ids, successors, items })
+    }
+
+    /// Adds the certificates that followed these, and those that followed them; answers how many there were.
+    async fn with_successors(&self, connection: &mut store::Connection, ids: &mut Vec<Vec<u8>>) -> Result<usize, Error> {
+        let mut newest = ids.clone();
+        let mut followed = 0;
+        while !newest.is_empty() {
+            let found = store::re_reviews::successors(connection, &newest).await?;
+            followed += found.len();
+            newest = found.into_iter().filter(|id| !ids.contains(id)).collect();
+            ids.extend(newest.iter().cloned());
+        }
+        Ok(followed)
     }
 
     fn commit_of(
         &self,
         row: &CertificateRow,
         by: &SignedSince,
-        touched: &Touched,
-        items: &[Item],
+        found: &Found,
         checked: &Checked,
         statements: &[[u8; 32]],
     ) -> Result<Commit, Error> {
@@ -217,7 +242,12 @@ impl Services {
         let decision = allowed(payload.about, Act::ReReview, Timestamp::new(now), payload.policy, None);
         let Decided { hash, rows } = decided(&decision, statements, millis(now));
         let mut commit = Commit { kind: Kind::Revoke, rows: checked.rows.clone(), entries: Vec::new() };
-        commit.rows.push(Row::StillRests { by: by.clone(), extent: touched.extent });
+        commit.rows.push(Row::StillRests {
+            by: by.clone(),
+            extent: found.extent,
+            certificates: found.certificates.clone(),
+            successors: found.successors,
+        });
         commit.rows.extend(rows);
         if !self.is_stopped(row)? {
             let stolen = Payload { reason: "keyCompromise".parse().ok(), ..payload.clone() };
@@ -226,10 +256,10 @@ impl Services {
             commit.entries.push((row.authority.clone(), entry));
         }
         let review = Review { payload, decision, statements, statement, hash };
-        for item in items {
+        for item in &found.items {
             self.stop(item, &review, &mut commit)?;
         }
-        let listed: Vec<ReReviewRow> = items.iter().map(|item| item.row(&statement)).collect();
+        let listed: Vec<ReReviewRow> = found.items.iter().map(|item| item.row(&statement)).collect();
         let commitment = re_review_commitment(&statement, &listed.iter().collect::<Vec<_>>());
         commit.entries.push(self.operation_entry(EventType::CA_EVENT, &commitment, hash)?);
         commit.rows.push(Row::ReReview(listed));

@@ -40,10 +40,12 @@ pub enum Row {
         items: Vec<About>,
     },
     Decision(store::DecisionRow, Vec<[u8; 32]>),
-    /// Refuses the commit when more rests on somebody's statements than was read.
+    /// Refuses the commit when more rests on somebody's statements than was read, or more certificates follow these.
     StillRests {
         by: SignedSince,
         extent: Extent,
+        certificates: Vec<Vec<u8>>,
+        successors: usize,
     },
     ReReview(Vec<store::ReReviewRow>),
     Grant(store::RoleGrantRow),
@@ -231,8 +233,9 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
             let items: Vec<String> = items.iter().map(ToString::to_string).collect();
             store::statements::insert_list(connection, &root.to_string(), &items).await?;
         }
-        Row::StillRests { by, extent } => {
-            if store::re_reviews::extent(connection, by).await? != *extent {
+        Row::StillRests { by, extent, certificates, successors } => {
+            let same = store::re_reviews::extent(connection, by).await? == *extent;
+            if !same || store::re_reviews::successors(connection, certificates).await?.len() != *successors {
                 return Err(store::Error::Conflict.into());
             }
         }

@@ -2,7 +2,7 @@
 
 use sqlx::{Database, QueryBuilder};
 
-use super::{AT_ONCE, Connection, Error, on};
+use super::{AT_ONCE, Connection, Error, on, push_list};
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct ReReviewRow {
@@ -134,6 +134,19 @@ pub async fn touched(connection: &mut Connection, by: &SignedSince) -> Result<To
         identity_checks: texts(connection, CHECKS, by).await?,
         policies: texts(connection, POLICIES, by).await?,
     })
+}
+
+/// The certificates that were issued to follow one of these.
+pub async fn successors(connection: &mut Connection, certificates: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Error> {
+    let mut found = Vec::new();
+    for chunk in certificates.chunks(AT_ONCE) {
+        found.extend::<Vec<Vec<u8>>>(on!(connection, c => {
+            let mut query = QueryBuilder::new("select c.id from certificate c join enrolment e on e.id = c.enrolment where e.replaces in ");
+            push_list(&mut query, chunk);
+            query.push(" order by c.seq").build_query_scalar().fetch_all(c).await
+        })?);
+    }
+    Ok(found)
 }
 
 async fn texts(connection: &mut Connection, sql: &'static str, by: &SignedSince) -> Result<Vec<String>, Error> {

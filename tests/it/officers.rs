@@ -12,6 +12,7 @@ use time::Duration;
 
 use crate::{
     crash::installation::{Place, Running, binary},
+    renewal::{member, renew},
     staff::{approve_list, import, in_state},
     world::{Answer, Ca, Office, Person, TestCa, csr, in_both_families, new_csr, text},
 };
@@ -31,6 +32,7 @@ in_both_families! {
     what_is_signed_at_the_same_moment_is_stopped_or_refused,
     a_stolen_key_takes_identity_checks_with_it_and_shows_policies,
     the_command_line_puts_to_re_review,
+    what_follows_a_certificate_is_stopped_with_it,
     what_was_approved_and_nobody_claims_expires,
     a_proposal_is_taken_back_by_whoever_may_dismiss_and_nobody_else,
     a_refused_claim_leaves_no_key_behind,
@@ -818,4 +820,25 @@ async fn the_command_line_puts_to_re_review(family: Family) {
         said.starts_with(&format!("{}  open   certificate", holder.id)) || said.starts_with(&format!("{}  open  certificate", holder.id)),
         "{said}"
     );
+}
+
+async fn what_follows_a_certificate_is_stopped_with_it(family: Family) {
+    let ca = TestCa::new().at(BEGIN).start().await;
+    let office = ca.office(family).await;
+    let auditor = ca.auditor(family).await;
+    let (person, holder) = member(&ca, &office, family).await;
+    // One who waits for the second person, and never signed anything, is no finding of the audit.
+    ca.decide(&office.administrator, "re-review", &holder.id, None, Some(BEGIN)).await.ok();
+    ca.audit_finds_nothing().await;
+    ca.clock.forward(Duration::days(340));
+    let successor = text(&renew(&ca, &person, &holder.id, &new_csr(family)).await.ok().json(), "id");
+    let thief = office.approver.identity.certificate().id().to_string();
+    ca.decide(&office.administrator, "re-review", &thief, None, Some(BEGIN)).await.ok();
+    let done = ca.decide(auditor, "re-review", &thief, None, Some(BEGIN)).await.ok();
+    assert_eq!(done.json()["items"], json!({"certificate": 2}));
+    for certificate in [&holder.id, &successor] {
+        let view = ca.client(&office.administrator).get(&format!("/api/v1/certificates/{certificate}")).await.ok().json();
+        assert_eq!(view["status"], "suspended", "{view}");
+    }
+    ca.audit_finds_nothing().await;
 }

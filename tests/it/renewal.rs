@@ -29,7 +29,7 @@ in_both_families! {
 }
 
 /// A member of staff who acts with their own certificate.
-async fn member(ca: &Ca, office: &Office, family: Family) -> (Person, Holder) {
+pub async fn member(ca: &Ca, office: &Office, family: Family) -> (Person, Holder) {
     let holder = ca.issue(office, "staff", family).await;
     let authority = ca.services().authorities().load(&holder.authority()).unwrap();
     let above = ca.services().authorities().chain(&authority).unwrap();
@@ -41,7 +41,7 @@ async fn draft(ca: &Ca, by: &Person, id: &str, csr: &str) -> Answer {
     ca.client(by).post("/api/v1/statements/drafts", &json!({"act": "renew", "about": id, "csr": csr})).await
 }
 
-async fn renew(ca: &Ca, by: &Person, id: &str, csr: &str) -> Answer {
+pub async fn renew(ca: &Ca, by: &Person, id: &str, csr: &str) -> Answer {
     let drafted = draft(ca, by, id, csr).await.ok().json();
     let statement = by.sign(&serde_json::from_value(drafted["payload"].clone()).unwrap());
     ca.client(by).post(&format!("/api/v1/certificates/{id}/renewal"), &json!({"statement": statement, "csr": csr})).await

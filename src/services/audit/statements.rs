@@ -160,9 +160,7 @@ fn is_vote(statement: &store::StatementRow, enrolments: &HashSet<&str>, records:
             listed || enrolments.contains(about)
         }
         Ok(Act::Revoke) => records.lists.contains_key(about),
-        Ok(Act::ReReview) => {
-            records.statements.values().any(|row| row.signer_certificate.as_ref().map(hex::encode).as_deref() == Some(about))
-        }
+        Ok(Act::ReReview) => matches!(about.parse(), Ok(About::Digest(id)) if records.was_issued(&StatusKey::from_tbs_digest(&id))),
         Ok(Act::Grant) => records.persons.contains_key(about),
         Ok(Act::ActivatePolicy) => hex::decode(about).is_ok_and(|digest| records.policies.contains_key(&digest)),
         _ => false,
@@ -170,6 +168,10 @@ fn is_vote(statement: &store::StatementRow, enrolments: &HashSet<&str>, records:
 }
 
 impl Records {
+    fn was_issued(&self, key: &StatusKey) -> bool {
+        self.books.values().any(|book| book.issues.contains_key(key))
+    }
+
     /// Whether a decision takes an approval away that rested on a stolen key.
     fn reviewed(&self, decision: &Canonical) -> bool {
         let about = decision.decision.about.to_string();
