@@ -16,7 +16,7 @@ mod staff;
 mod statements;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -174,7 +174,7 @@ struct AuthorityRecord {
 /// A decision as its canonical text has it.
 struct DecisionRecord {
     row: store::DecisionRow,
-    parsed: Option<statements::Canonical>,
+    parsed: Option<HashedText>,
 }
 
 impl Records {
@@ -201,7 +201,7 @@ impl Records {
         for (root, ordinal, item) in store::statements::lists(connection).await? {
             lists.entry(root).or_default().push((ordinal, item));
         }
-        let decision = |row: store::DecisionRow| (row.digest.clone(), DecisionRecord { parsed: statements::parse(&row.canonical), row });
+        let decision = |row: store::DecisionRow| (row.digest.clone(), DecisionRecord { parsed: HashedText::parse(&row.canonical), row });
         Ok(Self {
             books,
             system_person,

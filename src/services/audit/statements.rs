@@ -2,31 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde::Deserialize;
-
 use super::{Error, Facts, Findings, IN_FLIGHT, Records, citizens::STANDING_ALONE};
 use crate::{
     crypto::digest::sha256,
     ledger::{EventType, State, StatusKey},
-    policy::{About, Act, Decision, PolicySet, SignerReference, Statement, jws::canonical, statement::list_root},
+    policy::{About, Act, PolicySet, SignerReference, Statement, decision::HashedText, statement::list_root},
     services::{logs::OPERATIONS, renew},
     store::{self, Connection},
 };
-
-/// The text that a decision hash is the hash of.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Canonical {
-    pub decision: Decision,
-    pub statements: Vec<String>,
-}
-
-/// `None` for text that is not the canonical form of a decision.
-pub(super) fn parse(text: &str) -> Option<Canonical> {
-    let parsed: Canonical = serde_json::from_str(text).ok()?;
-    let again = canonical(&serde_json::json!({"decision": parsed.decision, "statements": parsed.statements}));
-    (again == text.as_bytes()).then_some(parsed)
-}
 
 pub(super) async fn check(connection: &mut Connection, records: &Records, facts: &Facts, findings: &mut Findings) -> Result<(), Error> {
     for row in records.statements.values() {
@@ -185,7 +168,7 @@ fn place((expected, (ordinal, statement)): (usize, (i64, Vec<u8>))) -> String {
 
 /// The statements of a decision are about what it is about; a claim rests on the grant of its person, too, what a proof decides
 /// (an issue, or a resumption) on what two officers signed at a counter, and what ends a request names the approvals that it had.
-fn check_reasons(id: &str, decision: &Canonical, renewals: &HashMap<&str, String>, records: &Records, findings: &mut Findings) {
+fn check_reasons(id: &str, decision: &HashedText, renewals: &HashMap<&str, String>, records: &Records, findings: &mut Findings) {
     for digest in &decision.statements {
         let found = hex::decode(digest).ok().and_then(|digest| records.statements.get(&digest));
         let Some(statement) = found else {
