@@ -75,6 +75,7 @@ codes! {
     POLICY "policy-stale" CONFLICT "策略已更新" "Another policy is in force now";
     POLICY_REFUSED "policy-refused" UNPROCESSABLE_ENTITY "策略文件有误" "A file of the policy is refused";
     LOG_POSITION "log-position-unknown" CONFLICT "账本位置无效" "The log position is not one of this ledger";
+    LOG_POSITION_STALE "log-position-stale" CONFLICT "账本位置已过时" "The log position is older than the draft";
     STATEMENT_TIME "statement-time-refused" CONFLICT "声明时间无效" "The statement's time is not acceptable";
     LINT "certificate-refused-by-lint" UNPROCESSABLE_ENTITY "证书内容不符合规范" "The certificate would break a rule";
     BUSY "busy" SERVICE_UNAVAILABLE "服务繁忙" "Too many requests are waiting";
@@ -252,6 +253,7 @@ impl From<services::Error> for Problem {
             E::PolicyRefused(_) => Self::new(POLICY_REFUSED, error),
             E::PolicyStale => Self::new(POLICY, error),
             E::LogPosition => Self::new(LOG_POSITION, error),
+            E::LogPositionStale => Self::new(LOG_POSITION_STALE, error),
             E::StatementTime => Self::new(STATEMENT_TIME, error),
             E::Lint(findings) => Self::new(
                 LINT,

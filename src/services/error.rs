@@ -89,6 +89,8 @@ pub enum Error {
     PolicyStale,
     #[error("the statement's log position is not one of this ledger")]
     LogPosition,
+    #[error("the statement's log position is older than its draft")]
+    LogPositionStale,
     #[error("the statement's time is outside the life of its nonce")]
     StatementTime,
 

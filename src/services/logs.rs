@@ -119,9 +119,10 @@ impl Logs {
         found.map.held_or_revoked().filter_map(last).collect()
     }
 
-    /// Whether a log of that origin has had that size.
-    pub fn knows(&self, origin: &str, size: u64) -> bool {
-        self.read().values().any(|log| log.origin == origin && size <= log.tree.size())
+    /// The log of that origin, if it has had that size.
+    pub fn with_size(&self, origin: &str, size: u64) -> Option<String> {
+        let logs = self.read();
+        logs.iter().find(|(_, log)| log.origin == origin && size <= log.tree.size()).map(|(name, _)| name.clone())
     }
 
     pub fn checkpoint(&self, log: &str) -> Option<SignedCheckpoint> {

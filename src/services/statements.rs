@@ -5,6 +5,7 @@ use time::Duration;
 
 use super::{Services, error::Error, rows::Row};
 use crate::{
+    ledger::Entry,
     policy::{
         self, About, Act, Actor, Decision, Digest32, EnrolmentId, Header, Nonce, Outcome, Payload, PersonId, ProfileName, ReasonCode,
         SignerReference, Statement, Timestamp, jws::Content, statement,
@@ -15,9 +16,9 @@ use crate::{
 };
 
 /// How long a nonce lives: long enough to read ten pages, short enough that a stolen draft is worthless.
-const NONCE_LIFE: Duration = Duration::minutes(30);
+pub(super) const NONCE_LIFE: Duration = Duration::minutes(30);
 /// How far a signer's clock may be off.
-const CLOCK_SKEW: Duration = Duration::minutes(5);
+pub(super) const CLOCK_SKEW: Duration = Duration::minutes(5);
 
 /// Who is calling: a person whose certificate the ledger calls good.
 #[derive(Debug, Clone)]
@@ -113,16 +114,14 @@ impl Services {
         if payload.about != subject.about {
             return Err(Error::StatementTarget { field: "about" });
         }
-        self.check_nonce(caller, payload).await?;
+        let drafted_at = self.check_nonce(caller, payload).await?;
         if payload.policy != self.policy().digest() {
             return Err(Error::PolicyStale);
         }
         if payload.seen != statement::seen(&subject.salt, &subject.shown) {
             return Err(Error::SeenStale);
         }
-        if !self.logs.knows(&payload.log.origin, payload.log.size) {
-            return Err(Error::LogPosition);
-        }
+        self.check_position(payload, drafted_at).await?;
 
         let now = millis(self.clock.now());
         let row = statement_row(&statement, Some((caller.person(), caller.certificate.id())), now);
@@ -130,7 +129,8 @@ impl Services {
         Ok(Checked { statement, rows })
     }
 
-    async fn check_nonce(&self, caller: &Caller, payload: &Payload) -> Result<(), Error> {
+    /// Answers when the draft was made.
+    async fn check_nonce(&self, caller: &Caller, payload: &Payload) -> Result<i64, Error> {
         let mut connection = self.db.read().await?;
         let row = store::statements::find_nonce(&mut connection, &payload.nonce.to_string()).await?.ok_or(Error::NonceUnknown)?;
         let own = row.person == caller.person().to_string() && row.act == payload.act.as_str() && row.about == payload.about.to_string();
@@ -147,6 +147,28 @@ impl Services {
         let at = payload.at.instant();
         if at < from_millis(row.issued_at) - CLOCK_SKEW || at > self.clock.now() + CLOCK_SKEW {
             return Err(Error::StatementTime);
+        }
+        Ok(row.issued_at)
+    }
+
+    /// The state of the ledger that the signer knew is one that there was, was the newest when the draft was made or became so
+    /// later, and is not younger than the time that they claim.
+    async fn check_position(&self, payload: &Payload, drafted_at: i64) -> Result<(), Error> {
+        let size = payload.log.size;
+        let log = self.logs.with_size(&payload.log.origin, size).ok_or(Error::LogPosition)?;
+        let leaves = {
+            let mut connection = self.db.read().await?;
+            store::ledger::leaves(&mut connection, &log, size.saturating_sub(1) as i64, size as i64 + 1).await?
+        };
+        for leaf in leaves {
+            let entry = Entry::decode(&leaf.entry).map_err(|error| Error::Corrupt(format!("leaf {} of {log}: {error}", leaf.idx)))?;
+            let (at, known) = (from_millis(entry.time as i64 * 1000), leaf.idx < size as i64);
+            if known && payload.at.instant() + CLOCK_SKEW < at.min(self.clock.now()) {
+                return Err(Error::StatementTime);
+            }
+            if !known && at + CLOCK_SKEW < from_millis(drafted_at) {
+                return Err(Error::LogPositionStale);
+            }
         }
         Ok(())
     }
