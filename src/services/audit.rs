@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use super::{error::Error, install::system_person, trust::TrustBundle};
 use crate::{
-    policy::{AuthorityName, PolicySet},
+    policy::{AuthorityName, PolicySet, decision::HashedText},
     store::{self, Connection, Db},
     x509::Certificate,
 };

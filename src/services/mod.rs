@@ -38,6 +38,7 @@ pub mod publish_crl;
 pub mod read_ledger;
 pub mod register;
 pub mod renew;
+pub mod replay;
 pub mod revoke;
 pub mod revoke_list;
 pub mod rows;

@@ -32,7 +32,7 @@ use hufu::{
         profile::{Evidence, NameSource, Source},
         signing_input,
     },
-    services::{audit::audit, start::World, trust::TrustBundle},
+    services::{audit::audit, replay::replay_database, start::World, trust::TrustBundle},
     store::{Db, Options},
     world::{Clock, Entropy, SystemClock, SystemEntropy, millis, random},
     x509::Certificate,
@@ -563,12 +563,13 @@ impl Ca {
         self.client(by).send("DELETE", &format!("/api/v1/officers/{}", officer.id), &json, body).await.ok();
     }
 
-    /// The audit of the database agrees with it, while the service runs.
+    /// The audit of the database agrees with it, and every decision follows, while the service runs.
     pub async fn audit_finds_nothing(&self) {
         let options = Options { busy_timeout: std::time::Duration::from_secs(5), max_connections: 2 };
         let db = Db::open(&self.config.database_url(), options).await.unwrap();
         let bundle = self.services().trust_bundle().unwrap();
         assert_eq!(audit(&db, &bundle).await.unwrap(), []);
+        assert_eq!(replay_database(&db, &bundle).await.unwrap(), []);
         db.close().await;
     }
 

@@ -262,7 +262,7 @@ async fn rows_that_are_added_or_removed_are_found() {
 }
 
 /// A department, officers, staff; certificates issued, suspended, resumed, revoked; requests rejected and still open.
-async fn life(database: Option<String>) -> Installation {
+pub async fn life(database: Option<String>) -> Installation {
     let installation = Installation::start_on(database).await;
     let department = installation.department("民政局").await;
     let administrator = installation.caller(&installation.administrator).await;
