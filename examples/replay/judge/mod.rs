@@ -667,11 +667,13 @@ impl Replay<'_> {
             return fault("policy-not-in-force", "it was signed under another policy");
         }
         let claimed = seconds(&payload.at.to_string());
+        if claimed > case.at.time + SKEW + MINUTE {
+            return fault("statement-time", "it claims to be younger than its leaf");
+        }
         self.position(case, payload, claimed)?;
         let last = newest.map_or(claimed, |newest| seconds(&newest.at.to_string()));
-        let too_late = act != "approve" && case.at.time > last + DRAFT + SKEW + MINUTE;
-        if claimed > case.at.time + SKEW + MINUTE || too_late {
-            return fault("statement-time", "it claims another time than the ledger shows");
+        if act != "approve" && case.at.time > last + DRAFT + SKEW + MINUTE {
+            return fault("statement-time", "it claims to be much older than its leaf");
         }
         let said = |payload: &Payload| (payload.seen, payload.reason.clone(), payload.since);
         if (of_two || act == "revoke") && newest.is_some_and(|newest| said(newest) != said(payload)) {

@@ -457,14 +457,18 @@ impl<'a> Judge<'a> {
         if payload.policy != decision.policy {
             return fault(Code::PolicyNotInForce, "signed under another policy than it was decided under");
         }
-        self.position(case, payload)?;
         let claimed = seconds(payload.at.instant());
         let newest_at = newest.map_or(claimed, |newest| seconds(newest.at.instant()));
         let skew = CLOCK_SKEW.whole_seconds().unsigned_abs();
+        let another_time = || fault(Code::StatementTime, "it says that it was signed at another time than the ledger shows");
+        if claimed > case.at.time + skew + IN_FLIGHT {
+            return another_time();
+        }
+        self.position(case, payload)?;
         // An approval may wait for the others; what else is decided, is decided when the last of them signs.
         let late = decision.act != Act::Approve && newest_at + NONCE_LIFE.whole_seconds().unsigned_abs() + skew + IN_FLIGHT < case.at.time;
-        if claimed > case.at.time + skew + IN_FLIGHT || late {
-            return fault(Code::StatementTime, "it says that it was signed at another time than the ledger shows");
+        if late {
+            return another_time();
         }
         let together = PAIRS.contains(&decision.act) || decision.act == Act::Revoke;
         let same =
