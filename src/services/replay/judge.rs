@@ -135,7 +135,8 @@ impl<'a> Judge<'a> {
         let texts: HashMap<[u8; 32], &str> = export.decisions.iter().map(|record| (digest(&record.text), record.text.as_str())).collect();
         let decisions: HashMap<[u8; 32], HashedText> =
             texts.iter().filter_map(|(hash, text)| Some((*hash, HashedText::parse(text)?))).collect();
-        let (mut approvals, mut alone): (HashMap<About, Vec<[u8; 32]>>, HashMap<String, Act>) = (HashMap::new(), HashMap::new());
+        let mut approvals: HashMap<About, Vec<[u8; 32]>> = HashMap::new();
+        let mut alone: HashMap<String, Act> = HashMap::new();
         for (hash, found) in &decisions {
             if found.decision.act == Act::Approve {
                 approvals.entry(found.decision.about).or_default().push(*hash);
