@@ -23,7 +23,10 @@ use super::{
 use crate::{
     config::Config,
     crypto::{PrivateKey, Secret},
-    services::start::World,
+    services::{
+        replay::{Policies, export::Export, replay},
+        start::World,
+    },
     world::{SystemClock, SystemEntropy},
     x509::Certificate,
 };
@@ -200,11 +203,25 @@ impl Play<'_> {
         checks.ledgers().await?;
         self.story.done(&checks.summary());
 
+        self.story.begin("Every decision is taken anew, from the ledger, the statements and the text of the policy");
+        let replayed = self.replay().await?;
+        self.story.done(&replayed);
+
         let kept = Kept::gather(self.server, self.public, self.temporary, self.running, &subjects, &identities).await?;
         self.story.begin("The openssl of this machine judges every object");
         let told = openssl::judge(&kept, &self.temporary.join("openssl")).await?;
         self.story.done(&told);
         Ok(kept)
+    }
+
+    async fn replay(&self) -> anyhow::Result<String> {
+        let services = &self.running.services;
+        let export = Export::gather(&services.db).await?;
+        let violations = replay(&export, &services.trust_bundle()?, &mut Policies::new());
+        if let Some(first) = violations.first() {
+            bail!("{} decisions do not follow, among them: {first}", violations.len());
+        }
+        Ok(format!("{} decisions on {} statements follow", export.decisions.len(), export.statements.len()))
     }
 
     async fn claim(&self, code: String, family: Family, label: &str) -> anyhow::Result<Identity> {
