@@ -67,7 +67,7 @@ fn the_shared_suites_are_judged_as_they_say() {
                 // Every disagreement is listed, not the first few.
                 command.args(["--list", "0"]);
             }
-            let output = command.arg("--").arg(harness()).arg(mode).output().expect("the tests need python3");
+            let output = command.arg("--").arg(example("conformance")).arg(mode).output().expect("the tests need python3");
             let told = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(told.contains("agree") || told.contains("free"), "{suite}: {told}{}", String::from_utf8_lossy(&output.stderr));
             // What is skipped or not answered is no agreement.
@@ -92,11 +92,12 @@ pub fn vectors() -> Option<PathBuf> {
 }
 
 /// `cargo test` builds the examples beside the tests; `cargo test --test it` alone does not.
-pub fn harness() -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
-    path.push("examples/conformance");
-    assert!(path.exists(), "build the harness first: cargo build --example conformance");
+    path.push("examples");
+    path.push(name);
+    assert!(path.exists(), "build it first: cargo build --example {name}");
     path
 }
