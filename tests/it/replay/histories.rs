@@ -188,7 +188,7 @@ fn pick_by_one(story: &Story, chance: &mut Chance, like: impl Fn(&Step) -> bool)
     pick(story, chance, |step| by_one(story, step) && like(step))
 }
 
-fn word<'a>(story: &'a mut Story, step: usize) -> &'a mut Word {
+fn word(story: &mut Story, step: usize) -> &mut Word {
     let place = story.steps[step].words[0];
     &mut story.words[place]
 }

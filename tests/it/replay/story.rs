@@ -171,11 +171,11 @@ impl Cast {
         entries.iter().for_each(|entry| tree.append(leaf_hash(entry)));
         let checkpoint = Checkpoint { origin: origin.clone(), size: tree.size(), root: tree.root() };
         let keys = &self.logs[log];
-        let line = |(note_key, key): (&NoteKey, &Box<dyn PrivateKey>)| {
+        let mut lines = Vec::new();
+        for (note_key, key) in note_keys(origin, keys).iter().zip(keys) {
             let signature = key.sign(&note_key.signed_message(&checkpoint, time).unwrap()).unwrap();
-            note_key.signature_line(&signature, time).unwrap()
-        };
-        let lines: Vec<String> = note_keys(origin, keys).iter().zip(keys).map(line).collect();
+            lines.push(note_key.signature_line(&signature, time).unwrap());
+        }
         CheckpointRecord { log: log.to_owned(), note: Note::assemble(&checkpoint.text(), &lines).unwrap().to_string() }
     }
 }
