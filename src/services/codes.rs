@@ -11,7 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::error::Error;
 use crate::{
-    crypto::digest::sha256,
+    crypto::digest::{sha256, sha256_concat},
     world::{Entropy, random},
 };
 
@@ -44,6 +44,11 @@ impl Code {
     /// SHA-256 of the secret part, which has 80 random bits.
     pub fn hash(&self) -> [u8; 32] {
         sha256(&self.0[LOCATOR..LOCATOR + SECRET])
+    }
+
+    /// A secret of another use that whoever has the code can have again.
+    pub fn derive(&self, label: &str) -> [u8; 32] {
+        sha256_concat(&[label.as_bytes(), &[0], &self.0[..LOCATOR + SECRET]])
     }
 
     /// The first octets of the fingerprint of the root above the listener.

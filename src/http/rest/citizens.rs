@@ -34,7 +34,7 @@ use crate::{
         limits::in_even_time,
         proofing::{
             ProofToken, Proofed,
-            counter::{Counter, IdentityCheck, NewCheck},
+            counter::{IdentityCheck, NewCheck},
             oidc::{Begun, Returned},
         },
         verify::rfc3339,
@@ -228,7 +228,7 @@ async fn prove_by_code(
     Body { value, .. }: Body<CodeBody>,
 ) -> Result<Response, Problem> {
     let code = Code::parse(&value.code)?;
-    let proved = in_even_time(app.services.limited(peer.address.ip(), app.services.prove(&Counter, code))).await?;
+    let proved = in_even_time(app.services.limited(peer.address.ip(), app.services.prove_by_code(code))).await?;
     Ok(proof_answer(proved))
 }
 

@@ -8,7 +8,7 @@ use crate::{
         citizens::enrol::CitizenApplication,
         codes::Code,
         fixture::{Department, Installation},
-        proofing::counter::{Counter, NewCheck},
+        proofing::counter::NewCheck,
     },
     store,
     world::{SystemEntropy, random},
@@ -38,7 +38,7 @@ pub async fn life(installation: &Installation, department: &Department) {
     let certificate = services.certificates_of_enrolment(&resumed).await.unwrap().remove(0);
     let code = services.new_suspension_code(&certificate).await.unwrap();
     services.suspend_by_code("192.0.2.1".parse().unwrap(), &code.reveal()).await.unwrap();
-    let (_, token) = services.prove(&Counter, confirmed(installation, department, "110105194912310046").await).await.unwrap();
+    let (_, token) = services.prove_by_code(confirmed(installation, department, "110105194912310046").await).await.unwrap();
     services.resume_by_proof(token.reveal(), &hex::encode(&certificate.id)).await.unwrap();
 
     let erased = obtain(installation, department, "110105194912310038", &algorithms::P256).await;
@@ -71,7 +71,7 @@ fn new_check(department: &Department, number: &str) -> NewCheck {
 async fn obtain(installation: &Installation, department: &Department, number: &str, algorithm: &'static dyn Algorithm) -> String {
     let services = installation.services();
     let code = confirmed(installation, department, number).await;
-    let (_, token) = services.prove(&Counter, code).await.unwrap();
+    let (_, token) = services.prove_by_code(code).await.unwrap();
     let key = algorithm.load(&algorithm.generate().unwrap()).unwrap();
     let application = CitizenApplication {
         token: token.reveal().to_owned(),
@@ -104,7 +104,7 @@ async fn two_applications_at_one_moment_make_one_certificate_and_one_contest() {
     let mut tokens = Vec::new();
     for _ in 0..4 {
         let code = confirmed(&installation, &department, "11010519491231002X").await;
-        tokens.push(installation.services().prove(&Counter, code).await.unwrap().1);
+        tokens.push(installation.services().prove_by_code(code).await.unwrap().1);
     }
     let applications = tokens.iter().map(|token| {
         let key = algorithms::P256.load(&algorithms::P256.generate().unwrap()).unwrap();

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::{Established, Proofing, ProvenSubject, check_contact};
+use super::{Established, ProofToken, Proofed, Proofing, ProvenSubject, check_contact};
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
@@ -300,8 +300,34 @@ pub(in crate::services) fn withdrawal_commitment(check: &str, statement: &[u8; 3
     sha256(&canonical(&json!({"identity_check": check, "withdrawn": hex::encode(statement)})))
 }
 
+impl Code {
+    /// The proof that the code is exchanged for. It follows from the code, so that an answer that was lost can be given again.
+    fn proof(&self) -> ProofToken {
+        ProofToken::of(self.derive("hufu/proof"))
+    }
+}
+
+impl Services {
+    /// Exchanges a code for a proof. Until that is used, the same code gets the same answer again.
+    pub async fn prove_by_code(&self, code: Code) -> Result<(Proofed, ProofToken), Error> {
+        match self.prove(&Counter, code.clone()).await {
+            Err(Error::ProofingRefused) => self.proved_before(&code).await,
+            other => other,
+        }
+    }
+
+    async fn proved_before(&self, code: &Code) -> Result<(Proofed, ProofToken), Error> {
+        let token = code.proof();
+        let row = self.find_proof(token.reveal()).await?;
+        if row.expires_at <= millis(self.clock.now()) || row.enrolment.is_some() || row.resumed.is_some() {
+            return Err(Error::ProofingRefused);
+        }
+        Ok((Proofed::of(&row)?, token))
+    }
+}
+
 /// The code, typed by whom it was given to.
-pub struct Counter;
+struct Counter;
 
 #[async_trait]
 impl Proofing for Counter {
@@ -341,6 +367,7 @@ impl Proofing for Counter {
             reference: services.vault.reference_of_number(&check.number),
             blind_index: services.vault.index_of_number(&check.number),
             evidence,
+            token: code.proof(),
             rows: vec![Row::Citizen(Change::UseCheck { id: check.row.id.clone(), at: now })],
             identity_check: Some(check.row.id),
             subject: check.subject,

@@ -52,6 +52,8 @@ pub struct Established {
     pub blind_index: [u8; 32],
     /// What was checked, without personal data.
     pub evidence: Value,
+    /// What its owner will show.
+    pub token: ProofToken,
     pub identity_check: Option<String>,
     pub subject: ProvenSubject,
     pub number: Option<IdentityNumber>,
@@ -77,10 +79,29 @@ pub struct Proofed {
     pub evidence: [u8; 32],
 }
 
-/// What its owner shows to use a proof: random, stored hashed.
+impl Proofed {
+    /// Refused once it was forgotten what was proven.
+    fn of(row: &ProofingRow) -> Result<Self, Error> {
+        let corrupt = || Error::Corrupt(format!("proofing {}", row.id));
+        let evidence: Value = serde_json::from_str(&row.evidence).map_err(|_| corrupt())?;
+        let reference = row.reference.as_deref().ok_or(Error::ProofingRefused)?;
+        Ok(Self {
+            assurance: row.assurance.parse().map_err(|_| corrupt())?,
+            profile: evidence.get("profile").and_then(Value::as_str).map(str::to_owned),
+            reference: reference.try_into().map_err(|_| corrupt())?,
+            evidence: sha256(row.evidence.as_bytes()),
+        })
+    }
+}
+
+/// What its owner shows to use a proof: 64 hexadecimal digits that nobody can guess, stored hashed.
 pub struct ProofToken(String);
 
 impl ProofToken {
+    fn of(secret: [u8; 32]) -> Self {
+        Self(hex::encode(secret))
+    }
+
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -92,18 +113,11 @@ impl Services {
         let now = self.clock.now();
         let established = method.establish(self, now, presented).await?;
         let id = hex::encode(random::<16>(&*self.entropy));
-        let token = ProofToken(hex::encode(random::<32>(&*self.entropy)));
         // serde_json writes UTF-8 only.
         let evidence = String::from_utf8(canonical(&established.evidence)).expect("JSON is UTF-8");
         let row = format!("proofing/{id}");
-        let proofed = Proofed {
-            assurance: established.assurance,
-            profile: established.evidence.get("profile").and_then(Value::as_str).map(str::to_owned),
-            reference: established.reference,
-            evidence: sha256(evidence.as_bytes()),
-        };
-        let mut rows = established.rows;
-        rows.push(Row::Citizen(Change::Proofing(ProofingRow {
+        let (token, mut rows) = (established.token, established.rows);
+        let proofing = ProofingRow {
             sealed_subject: Some(self.sealer.seal(&row, &established.subject.to_json(), &*self.entropy)),
             sealed_number: established.number.map(|number| self.vault.seal(&row, &number, &*self.entropy)),
             id,
@@ -118,7 +132,9 @@ impl Services {
             expires_at: millis(now + PROOF_LIFE),
             enrolment: None,
             resumed: None,
-        })));
+        };
+        let proofed = Proofed::of(&proofing)?;
+        rows.push(Row::Citizen(Change::Proofing(proofing)));
         match self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await {
             // Whatever was presented was used meanwhile.
             Err(Error::Store(store::Error::Conflict)) => Err(Error::ProofingRefused),

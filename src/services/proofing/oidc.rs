@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::{Established, Proofing, ProvenSubject, check_contact};
+use super::{Established, ProofToken, Proofing, ProvenSubject, check_contact};
 use crate::{
     config::{OidcConfig, read_passphrase},
     crypto::digest::sha256,
@@ -310,6 +310,7 @@ impl Proofing for Provider {
                 "acr": acr,
                 "id_token": hex::encode(login.token_digest),
             }),
+            token: ProofToken::of(random(&*services.entropy)),
             identity_check: None,
             subject: ProvenSubject { name, contact: self.contact(&login.claims) },
             number,
