@@ -300,6 +300,13 @@ impl Services {
         Ok(enrolments)
     }
 
+    /// The personal part of an enrolment.
+    pub(super) fn open_record(&self, row: &store::EnrolmentRow) -> Result<SubjectRecord, Error> {
+        let sealed = row.sealed_subject.as_deref().ok_or(Error::Erased("enrolment"))?;
+        let opened = self.sealer.open(&format!("enrolment/{}", row.id), sealed)?;
+        serde_json::from_slice(&opened).map_err(|_| Error::Corrupt(format!("enrolment {}: its subject", row.id)))
+    }
+
     fn assemble_enrolment(
         &self,
         row: store::EnrolmentRow,
@@ -309,8 +316,7 @@ impl Services {
         let corrupt = |what: &str| Error::Corrupt(format!("enrolment {}: {what}", row.id));
         let id: EnrolmentId = row.id.parse().map_err(|_| corrupt("its id"))?;
         let submitted_by: PersonId = row.submitted_by.parse().map_err(|_| corrupt("who submitted it"))?;
-        let sealed = row.sealed_subject.as_deref().ok_or(Error::Erased("enrolment"))?;
-        let opened = self.sealer.open(&format!("enrolment/{id}"), sealed)?;
+        let record = self.open_record(&row)?;
         let own = submitted_by == self.system_person;
         Ok(Enrolment {
             id,
@@ -321,7 +327,7 @@ impl Services {
             submitted_by,
             state: row.state.clone(),
             salt: row.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or(Error::Erased("enrolment"))?,
-            record: serde_json::from_slice(&opened).map_err(|_| corrupt("its subject"))?,
+            record,
             requests: requests
                 .iter()
                 .map(|request| CertificationRequest::parse(&request.csr))

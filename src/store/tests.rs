@@ -412,10 +412,10 @@ async fn staff_run_on_both() {
         staff::write(c, &staff::Change::Codes(vec![code(1, "e2", 10), code(2, "e3", 10)])).await.unwrap();
         staff::write(c, &staff::Change::Codes(vec![code(3, "e2", 20)])).await.unwrap();
         assert_eq!(staff::find_code(c, &[1; 32]).await.unwrap().unwrap().replaced_at, Some(20));
-        let mut working = staff::with_working_code(c, &["e2".into(), "e3".into()], 99).await.unwrap();
+        let mut working = staff::working_codes(c, &["e2".into(), "e3".into()], 99, 1).await.unwrap();
         working.sort();
-        assert_eq!(working, ["e2", "e3"]);
-        assert!(staff::with_working_code(c, &["e2".into()], 100).await.unwrap().is_empty(), "they are over");
+        assert_eq!(working, [("e2".to_owned(), vec![3; 32]), ("e3".to_owned(), vec![2; 32])]);
+        assert!(staff::working_codes(c, &["e2".into()], 100, 1).await.unwrap().is_empty(), "they are over");
         let using = |mark: u8, at: i64| staff::Change::UseCode { code_hash: [mark; 32], at };
         for (refused, why) in [(using(1, 30), "replaced"), (using(3, 100), "over"), (using(9, 30), "unknown")] {
             assert!(matches!(staff::write(c, &refused).await, Err(Error::Conflict)), "{why}");
@@ -423,6 +423,7 @@ async fn staff_run_on_both() {
         staff::write(c, &using(3, 30)).await.unwrap();
         assert!(matches!(staff::write(c, &using(3, 31)).await, Err(Error::Conflict)), "it was used");
         staff::count_code_failure(c, &[2; 32]).await.unwrap();
+        assert!(staff::working_codes(c, &["e3".into()], 99, 1).await.unwrap().is_empty(), "it failed too often");
         assert_eq!(staff::all_codes(c).await.unwrap().iter().map(|row| row.failures).collect::<Vec<_>>(), [0, 1, 0]);
         let request = EnrolmentRequestRow { ordinal: 0, csr: vec![1], key_fingerprint: vec![8; 32], algorithm: "sm2".into() };
         staff::write(c, &staff::Change::Request { enrolment: "e2".into(), row: request }).await.unwrap();

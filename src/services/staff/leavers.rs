@@ -1,19 +1,23 @@
 //! Leavers: what the people of a list hold, so that it can be revoked by one statement.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
 use super::{
     super::{Services, error::Error, revoke::digest, statements::Caller},
-    lines,
+    import::{columns, must_do_without_request},
+    lines::{self, NUMBER},
 };
 use crate::{
     ledger::{State, StatusKey},
-    policy::{Act, Object, PersonId, rules},
-    store,
+    policy::{Act, Object, PersonId, Profile, rules},
+    store::{self, StaffRow},
     world::millis,
 };
+
+/// The column of a person's name.
+const NAME: &str = "CN";
 
 /// What there is to revoke.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -29,12 +33,14 @@ pub struct Holdings {
 }
 
 impl Services {
-    /// What the people of a list (their employee numbers) hold in a department. Columns beside the number are not looked at.
+    /// What the people of a list (their employee numbers) hold in a department. The list may have the columns that enrol; a name
+    /// in it must be the person's, so that a number that slipped by a line ends nobody else's certificate.
     pub async fn holdings(&self, caller: &Caller, department: &str, csv: &[u8]) -> Result<Holdings, Error> {
         let department = self.department_id(Some(department)).await?.ok_or_else(|| Error::unknown("department", department))?;
         let certificate = rules::Certificate { department: Some(department).into(), holder: PersonId::generate(&*self.entropy) };
         self.policy().decide(&caller.actor, Act::Revoke, &Object::Certificate(certificate))?;
-        let (lines, mut findings) = lines::read(csv, &|_| true);
+        let profiles: Vec<Profile> = self.policy().profiles().filter(|profile| must_do_without_request(profile).is_ok()).cloned().collect();
+        let (lines, mut findings) = lines::read(csv, &profiles.iter().flat_map(columns).collect());
         let indexes: Vec<Vec<u8>> = lines.iter().map(|line| self.vault.index_of_employee(department, &line.number).to_vec()).collect();
         let (staff, certificates, enrolments) = {
             let mut connection = self.db.read().await?;
@@ -54,10 +60,17 @@ impl Services {
         }
         let persons: HashMap<&[u8], &str> =
             staff.iter().filter_map(|row| Some((row.blind_index.as_deref()?, row.person.as_str()))).collect();
+        let names =
+            if lines.iter().any(|line| line.fields.contains_key(NAME)) { self.names_of(&staff, &profiles).await? } else { HashMap::new() };
         let (mut items, mut without) = (Vec::new(), 0);
         for (line, index) in lines.iter().zip(&indexes) {
+            let of_another = |person: &str| {
+                let told = line.fields.get(NAME);
+                told.is_some_and(|told| names.get(person).is_none_or(|names| !names.contains(told)))
+            };
             match persons.get(&index[..]) {
-                None => findings.add(line.line, "number", "unknown"),
+                None => findings.add(line.line, NUMBER, "unknown"),
+                Some(person) if of_another(person) => findings.add(line.line, NAME, "different"),
                 Some(person) => match held.remove(person) {
                     None => without += 1,
                     Some(own) => items.extend(own),
@@ -69,8 +82,25 @@ impl Services {
         Ok(Holdings { lines: lines.len(), without, items, findings: findings.told, findings_total: findings.total })
     }
 
+    /// What these people are called in their newest enrolment of each profile.
+    async fn names_of(&self, staff: &[StaffRow], profiles: &[Profile]) -> Result<HashMap<String, BTreeSet<String>>, Error> {
+        let persons: Vec<String> = staff.iter().map(|row| row.person.clone()).collect();
+        let mut names: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for profile in profiles {
+            let enrolments = {
+                let mut connection = self.db.read().await?;
+                store::enrolments::newest_of_persons(&mut connection, profile.name().as_str(), &persons).await?
+            };
+            for row in enrolments {
+                let name = self.open_record(&row)?.subject.remove(NAME);
+                names.entry(row.person).or_default().extend(name);
+            }
+        }
+        Ok(names)
+    }
+
     /// The ledger says that it is good or suspended.
-    fn is_revocable(&self, row: &store::CertificateRow) -> Result<bool, Error> {
+    pub(super) fn is_revocable(&self, row: &store::CertificateRow) -> Result<bool, Error> {
         let key = StatusKey::from_tbs_digest(&digest(&row.id)?);
         let state = self.logs.status(&row.authority, &key).and_then(|status| status.changes.last().map(|change| change.state));
         Ok(matches!(state, Some(State::Good | State::Hold)))
