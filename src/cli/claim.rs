@@ -59,7 +59,7 @@ pub struct Claimed {
 
 impl Claim {
     pub async fn run(self) -> anyhow::Result<()> {
-        if Code::parse(&self.code).is_ok() {
+        if Code::is_meant(&self.code) {
             return citizen::Enrol::of(self).run().await;
         }
         self.print(&self.execute().await?);
@@ -173,7 +173,10 @@ pub fn request(key: &dyn PrivateKey) -> anyhow::Result<String> {
 
 /// A claim code is `{secret}-{pin}`: the second half is the start of the fingerprint of the root to trust.
 fn pin(code: &str) -> anyhow::Result<Vec<u8>> {
-    let (_, pin) = code.rsplit_once('-').context("a claim code has two halves with a hyphen between them")?;
-    let pin = hex::decode(pin).context("the second half of a claim code is hexadecimal")?;
-    if pin.len() < 16 { bail!("the claim code is incomplete") } else { Ok(pin) }
+    let wrong = "this is no claim code: two halves of 32 digits and letters a to f, with a hyphen between them";
+    let (secret, pin) = code.rsplit_once('-').context(wrong)?;
+    match (hex::decode(secret), hex::decode(pin)) {
+        (Ok(secret), Ok(pin)) if secret.len() == 16 && pin.len() == 16 => Ok(pin),
+        _ => bail!("{wrong}"),
+    }
 }

@@ -18,7 +18,7 @@ pub enum Error {
     #[error("the request has no key for any family of the profile")]
     NoRequests,
     #[error("{total} lines are refused; the first of them: {}", .first.as_ref().map(ToString::to_string).unwrap_or_default())]
-    LinesRefused { total: usize, first: Option<super::staff::lines::Finding> },
+    LinesRefused { total: usize, first: Option<Box<super::staff::lines::Finding>> },
 
     // Who asks.
     #[error("this needs a client certificate")]
@@ -39,16 +39,16 @@ pub enum Error {
     LoginRefused,
     #[error(transparent)]
     Refused(#[from] policy::Refusal),
-    #[error("the claim code is unknown, used or expired")]
+    #[error("the claim code is unknown, used or expired; ask whoever handed it out for a new one")]
     ClaimRefused,
-    #[error("the code, the login or the proof is unknown, used or out of its time")]
+    #[error("the code, the login or the proof is unknown, used or out of its time; go to the counter for a new code, or log in again")]
     ProofingRefused,
     #[error("the profile asks for a better proof of who you are")]
     AssuranceTooLow,
     /// With how long to wait.
-    #[error("too many attempts from this address")]
+    #[error("too many attempts from this address; try again in {} seconds", .0.whole_seconds() + 1)]
     TooManyAttempts(time::Duration),
-    #[error("too many requests from this caller")]
+    #[error("too many requests from this caller; try again in {} seconds", .0.whole_seconds() + 1)]
     TooManyRequests(time::Duration),
 
     // What is asked about.
