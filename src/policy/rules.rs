@@ -109,7 +109,7 @@ impl std::str::FromStr for Role {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a role")]
+#[error("not a role; the roles are {}", names(Role::ALL))]
 pub struct UnknownRole;
 
 impl std::fmt::Display for Role {
@@ -231,7 +231,7 @@ pub struct Certificate {
 /// Why not: who, what, and the rule that says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("one of these roles is needed: {}", names(roles))]
+    #[error("one of these roles is needed {}: {}", if department.is_some() { "in this department" } else { "in the whole installation" }, names(roles))]
     RoleNeeded {
         person: PersonId,
         /// `None` when it was only to be read.
@@ -245,7 +245,7 @@ pub enum Refusal {
     AboutThemselves { person: PersonId, act: Act },
     #[error("only whoever asked for it or holds it may do this")]
     NotTheirs { person: PersonId, act: Act },
-    #[error("one person is counted once")]
+    #[error("one person is counted once, and you have signed this before: another person must")]
     AlreadyDecided { person: PersonId },
     #[error("one person does not operate and audit: {} and {}", roles[0], roles[1])]
     LinesMeet { person: PersonId, roles: [Role; 2] },

@@ -104,11 +104,7 @@ impl Services {
         let wrong = |expected| Error::WrongState { what: "certificate", found: state_name(state).to_owned(), expected };
         let entry = match (act, state) {
             (Act::Revoke, State::Good | State::Hold) => {
-                let reason = revocation_reason(payload)?;
-                let since = payload.since.map(|since| seconds(since.instant()));
-                if since.is_some_and(|since| since > event.time) {
-                    return Err(Error::malformed("since", "lies in the future"));
-                }
+                let (reason, since) = revocation_words(payload, event.time)?;
                 Entry::revoke(&event, digests, state, reason, since)
             }
             (Act::Revoke, _) => return Err(wrong("good or suspended")),
@@ -198,11 +194,19 @@ impl Services {
     }
 }
 
-fn revocation_reason(payload: &Payload) -> Result<u8, Error> {
-    let Some(code) = &payload.reason else { return Ok(0) };
-    let found = REASONS.iter().find(|(name, _)| *name == code.as_str());
+/// The reason of a revocation, and since when the key is not trusted: what can be said of one at that time.
+pub(super) fn revocation_words(payload: &Payload, now: u64) -> Result<(u8, Option<u64>), Error> {
     let names = || REASONS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    found.map(|(_, number)| *number).ok_or_else(|| Error::malformed("reason", format!("one of {}", names())))
+    let reason = match &payload.reason {
+        Some(code) => REASONS.iter().find(|(name, _)| *name == code.as_str()).map(|(_, number)| *number),
+        None => Some(0),
+    };
+    let reason = reason.ok_or_else(|| Error::malformed("reason", format!("one of {}", names())))?;
+    let since = payload.since.map(|since| seconds(since.instant()));
+    if since.is_some_and(|since| since > now) {
+        return Err(Error::malformed("since", "lies in the future"));
+    }
+    Ok((reason, since))
 }
 
 pub fn state_name(state: State) -> &'static str {

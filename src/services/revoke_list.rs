@@ -14,18 +14,18 @@ use super::{
     enrol::Enrolment,
     error::Error,
     journal::{Commit, Kind},
-    revoke::{certificate_object, digest, state_name},
+    revoke::{certificate_object, digest, revocation_words, state_name},
     rows::Row,
     statements::{Caller, Subject, allowed, decided},
 };
 use crate::{
     ledger::{State, StatusKey},
     policy::{
-        About, Act, Actor, DepartmentId, Missing, Object, Payload, Quorum, Statement, Timestamp, rules,
+        About, Act, Actor, DepartmentId, Missing, Object, Payload, Quorum, Refusal, Statement, Timestamp, rules,
         statement::{self, list_root},
     },
     store,
-    world::millis,
+    world::{millis, seconds},
     x509::SerialNumber,
 };
 
@@ -94,6 +94,8 @@ impl Services {
         let (subject, each) = self.subject_of_list(&held).await?;
         let checked = self.check_statement(caller, statement, Act::Revoke, &subject).await?;
         let payload = checked.statement.payload().clone();
+        // The first of several signs nothing that the last could not have done.
+        revocation_words(&payload, seconds(self.clock.now()))?;
         let mut rows = checked.rows;
         rows.push(Row::List { root: subject.about, items: each.iter().map(|one| one.about).collect() });
 
@@ -102,6 +104,9 @@ impl Services {
         signers.push(caller.actor.clone());
         let quorum = if held.len() > 1 { self.policy().quorum(Act::Revoke) } else { Quorum::ONE };
         if let Some(missing) = quorum.missing(&signers, common_department(&held)?) {
+            if earlier.iter().any(|(signer, _)| signer.person == caller.person()) {
+                return Err(Refusal::AlreadyDecided { person: caller.person() }.into());
+            }
             self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
             let acknowledgement = self.acknowledge(Act::Revoke, &checked.statement, &[]).await;
             return Ok(ListRevoked { certificates: 0, enrolments: 0, missing: Some(missing), acknowledgement });

@@ -10,7 +10,7 @@ use crate::{
         SignerReference, Statement, Timestamp, jws::Content, statement,
     },
     store,
-    world::{from_millis, millis},
+    world::{from_millis, millis, seconds},
     x509::{Certificate, CertificateId},
 };
 
@@ -68,18 +68,6 @@ impl Services {
     ) -> Result<Drafted, Error> {
         let now = self.clock.now();
         let nonce = Nonce::generate(&*self.entropy);
-        let row = store::NonceRow {
-            nonce: nonce.to_string(),
-            person: caller.person().to_string(),
-            act: act.to_string(),
-            about: subject.about.to_string(),
-            issued_at: millis(now),
-            expires_at: millis(now + NONCE_LIFE),
-            used_at: None,
-        };
-        let mut tx = self.db.begin_write().await?;
-        store::statements::insert_nonce(tx.connection(), &row).await?;
-        tx.commit().await?;
         let payload = Payload {
             about: subject.about,
             act,
@@ -92,6 +80,22 @@ impl Services {
             since,
             v: statement::Version,
         };
+        if act == Act::Revoke {
+            // Before anybody signs what cannot be done.
+            super::revoke::revocation_words(&payload, seconds(now))?;
+        }
+        let row = store::NonceRow {
+            nonce: payload.nonce.to_string(),
+            person: caller.person().to_string(),
+            act: act.to_string(),
+            about: payload.about.to_string(),
+            issued_at: millis(now),
+            expires_at: millis(now + NONCE_LIFE),
+            used_at: None,
+        };
+        let mut tx = self.db.begin_write().await?;
+        store::statements::insert_nonce(tx.connection(), &row).await?;
+        tx.commit().await?;
         Ok(Drafted { payload, shown: subject.shown, salt: subject.salt })
     }
 
