@@ -58,6 +58,10 @@ pub struct Serve {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<Url>,
+    /// The address of the API as others reach it, https://…: the listener's certificate names its host
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<Url>,
 }
 
 impl Serve {
@@ -107,19 +111,21 @@ pub struct Running {
     upkeep: JoinHandle<()>,
     notices: JoinHandle<()>,
     journal: JoinHandle<()>,
+    /// On the data directory.
+    _lock: std::fs::File,
 }
 
 impl Running {
     /// Binds both listeners, then starts the services behind them. Port 0 takes a free one.
     pub async fn start(config: Config, world: World) -> anyhow::Result<Self> {
-        let https = TcpListener::bind(config.https).await.with_context(|| format!("listening on {}", config.https))?;
-        let http = TcpListener::bind(config.http).await.with_context(|| format!("listening on {}", config.http))?;
+        let https = bind(config.https, "https").await?;
+        let http = bind(config.http, "http").await?;
         let (https_address, http_address) = (https.local_addr()?, http.local_addr()?);
         let base_url = if config.base_url.is_some() { config.base_url() } else { format!("http://{http_address}") };
 
         let api_origin = Config { https: https_address, ..config.clone() }.api_origin();
 
-        let Started { services, journal } = Services::start(&config, base_url, api_origin, world).await?;
+        let Started { services, journal, lock } = Services::start(&config, base_url, api_origin, world).await?;
         let certificate = Arc::new(ListenerCertificate::new(certified(services.listener_identity().await?)?));
         let roots: Vec<Vec<u8>> = services.authorities().roots()?.iter().map(|root| root.der().to_vec()).collect();
         let tls = server_config(certificate.clone(), &roots).map_err(|error| anyhow::anyhow!("TLS: {error}"))?;
@@ -133,7 +139,7 @@ impl Running {
         let servers = [api, public].map(|listener| tokio::spawn(listener.serve(stopped.clone()))).into();
         let upkeep = tokio::spawn(keep_up(services.clone(), certificate, hangup));
         let notices = tokio::spawn(deliver_notices(services.clone()));
-        Ok(Self { https: https_address, http: http_address, services, stop, servers, upkeep, notices, journal })
+        Ok(Self { https: https_address, http: http_address, services, stop, servers, upkeep, notices, journal, _lock: lock })
     }
 
     /// Resolves when the journal cannot go on: another writer has its ledger.
@@ -165,6 +171,12 @@ impl Running {
             Err(_) => Ok(()),
         }
     }
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener
+        .with_context(|| format!("listening on {address} (another address is named with --{setting}, or {setting} in the configuration)"))
 }
 
 /// Upkeep for as long as the service runs, and SIGHUP; a new listener certificate is shown from the next connection on.

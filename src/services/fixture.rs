@@ -85,7 +85,7 @@ impl Installation {
 
     /// Ends the service: everything is in the database file, and nothing in memory.
     pub async fn stop(self) -> (tempfile::TempDir, Config) {
-        let Started { services, journal } = self.started;
+        let Started { services, journal, lock: _lock } = self.started;
         let db = services.db.clone();
         drop(services);
         journal.await.unwrap();
