@@ -111,7 +111,8 @@ impl Audit {
         overrides.extend(self.data.as_ref().map(|data| ("data".to_owned(), json!(data))));
         overrides.extend(self.database.as_ref().map(|database| ("database".to_owned(), json!(database))));
         let config = Config::load(self.config.as_deref(), overrides)?;
-        let bundle = read_bundle(&self.trust.unwrap_or_else(|| config.data.join("trust").join("bundle.json")))?;
+        let path = self.trust.unwrap_or_else(|| config.data.join("trust").join("bundle.json"));
+        let bundle = read_bundle(&path).context("which installation? Name its directory with --data, or the trust bundle with --trust")?;
         let findings = audit::audit(&open(&config).await?, &bundle).await?;
         if self.json {
             println!("{:#}", json!({"findings": findings}));
@@ -119,7 +120,11 @@ impl Audit {
             findings.iter().for_each(|finding| println!("{finding}"));
             eprintln!(
                 "{}",
-                if findings.is_empty() { "every row agrees with the ledger".to_owned() } else { format!("{} findings", findings.len()) }
+                match findings.len() {
+                    0 => "every row agrees with the ledger".to_owned(),
+                    1 => "1 finding".to_owned(),
+                    count => format!("{count} findings"),
+                }
             );
         }
         Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

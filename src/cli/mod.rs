@@ -2,6 +2,12 @@
 //!
 //! Results go to standard output (as JSON with `--json`), everything else to standard error.
 
+/// The files of this folder print with this one: whoever reads may have read enough, as `head` has, and then there is nothing left
+/// to do.
+macro_rules! println {
+    ($($arguments:tt)*) => { $crate::cli::print_line(format_args!($($arguments)*)) };
+}
+
 pub mod acknowledgement;
 pub mod bench;
 pub mod check;
@@ -33,7 +39,7 @@ pub mod verify_signature;
 pub mod verify_timestamp;
 
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
@@ -120,6 +126,21 @@ impl Connection {
     }
 }
 
+/// What a shell says of a program that a closed pipe has ended: 128 and SIGPIPE.
+const PIPE_CLOSED: i32 = 128 + 13;
+
+fn print_line(line: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    match out.write_fmt(line).and_then(|()| out.write_all(b"\n")) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(PIPE_CLOSED),
+        Err(error) => {
+            eprintln!("hufu: writing the result: {error}");
+            std::process::exit(1);
+        }
+    }
+}
+
 /// A bundle is JSON, certificates are PEM or DER.
 fn is_bundle(file: &[u8]) -> bool {
     file.trim_ascii_start().first() == Some(&b'{')
@@ -128,6 +149,9 @@ fn is_bundle(file: &[u8]) -> bool {
 /// A trust bundle from its file.
 pub fn read_bundle(path: &Path) -> anyhow::Result<TrustBundle> {
     let file = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    if !is_bundle(&file) {
+        anyhow::bail!("{} is not a trust bundle (bundle.json); certificates alone say nothing about logs", path.display());
+    }
     TrustBundle::parse(&file).with_context(|| format!("{} is not a trust bundle", path.display()))
 }
 

@@ -23,7 +23,7 @@ use crate::{
         self, CertificateRow,
         citizens::{Change, SlotRow},
     },
-    world::{from_millis, millis},
+    world::{from_millis, millis, rfc3339},
     x509::{Certificate, request::CertificationRequest},
 };
 
@@ -96,8 +96,10 @@ impl Services {
         if now >= from_millis(row.not_after) {
             return Err(wrong("expired", "valid"));
         }
-        if self.renewable_from(row).is_none_or(|from| now < from) {
-            return Err(wrong("not in its renewal window", "near its end"));
+        match self.renewable_from(row) {
+            Some(from) if from <= now => {}
+            Some(from) => return Err(wrong(&format!("renewable from {} on", rfc3339(from)), "before")),
+            None => return Err(wrong("of a profile that is gone", "renewable")),
         }
         if self.successor_of(row).await?.is_some() {
             return Err(wrong("renewed", "the newest"));
