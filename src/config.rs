@@ -308,7 +308,7 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("the configuration cannot be read: {0}")]
-    Read(#[from] Box<figment::Error>),
+    Read(Box<figment::Error>),
     #[error("api_url (--api-url) must be an address as https://ca.example:8443, without path, query or user, and is {0}")]
     ApiUrl(String),
     #[error("base_url (--base-url) must be an address as http://ca.example, without path, query or user, and is {0}")]
@@ -338,7 +338,11 @@ impl Config {
                     && !key.as_str().to_ascii_uppercase().starts_with("TEST_")
             })
             .split("__");
-        let config: Self = figment.merge(environment).merge(Serialized::defaults(overrides)).extract().map_err(Box::new)?;
+        let config: Self = figment
+            .merge(environment)
+            .merge(Serialized::defaults(overrides))
+            .extract()
+            .map_err(|error| ConfigError::Read(Box::new(error)))?;
         config.checked()
     }
 

@@ -15,6 +15,8 @@ pub enum Kind {
     Policies,
     Notices,
     Tokens,
+    /// Identity checks at a counter
+    Checks,
 }
 
 #[derive(Debug, Args)]
@@ -49,6 +51,7 @@ impl Kind {
             Self::Policies => "/api/v1/policies",
             Self::Notices => "/api/v1/notices",
             Self::Tokens => "/api/v1/tokens",
+            Self::Checks => "/api/v1/citizens/checks",
         }
     }
 }
@@ -93,7 +96,7 @@ impl Show {
 
 fn line(item: &Value) -> String {
     let text = |field: &str| item[field].as_str();
-    let name = text("subject").or(text("name")).or(text("profile")).or(text("certificate")).unwrap_or_default();
+    let name = text("subject").or(text("name")).or(text("profile")).or(text("certificate")).or(text("recorded_at")).unwrap_or_default();
     let state = text("status").or(text("state")).unwrap_or_default();
-    format!("{}  {:<10} {}", text("id").or(text("name")).unwrap_or_default(), state, name)
+    format!("{}  {:<10} {}", text("id").or(text("digest")).or(text("name")).unwrap_or_default(), state, name)
 }

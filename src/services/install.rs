@@ -328,6 +328,7 @@ impl Services {
 
     async fn first_officer(&self, name: &str, role: Role, code: &ClaimCode) -> Result<Commit, Error> {
         let officer = Officer {
+            dismissed: false,
             id: PersonId::generate(&*self.entropy),
             name: name.to_owned(),
             department: None,

@@ -62,6 +62,8 @@ pub struct Officer {
     pub department: Option<DepartmentId>,
     pub proposed: Vec<Role>,
     pub roles: Vec<RoleGrant>,
+    /// Roles that they held have ended.
+    pub dismissed: bool,
     pub salt: [u8; 32],
 }
 
@@ -219,6 +221,7 @@ impl Services {
             department,
             proposed,
             roles: Vec::new(),
+            dismissed: false,
             salt: random(&*self.entropy),
         };
         self.check_grants(&caller.actor, Act::Submit, &officer)?;
@@ -263,6 +266,7 @@ impl Services {
             department: row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt())?,
             proposed: record.proposed.iter().map(|role| role.parse().map_err(|_| corrupt())).collect::<Result<_, _>>()?,
             roles: self.roles(id).await?,
+            dismissed: self.was_dismissed(id).await?,
             salt: hex::decode(&record.salt).ok().and_then(|salt| salt.try_into().ok()).ok_or_else(corrupt)?,
         }))
     }
@@ -294,6 +298,11 @@ impl Services {
                 })
             })
             .collect()
+    }
+
+    async fn was_dismissed(&self, person: PersonId) -> Result<bool, Error> {
+        let mut connection = self.db.read().await?;
+        Ok(store::people::has_withdrawn_role(&mut connection, &person.to_string()).await?)
     }
 
     /// What whoever grants roles is shown.

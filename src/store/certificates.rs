@@ -64,6 +64,9 @@ pub struct CertificateFilter {
     pub after: Option<i64>,
 }
 
+/// What the column `status` may say.
+pub static STATUSES: &[&str] = &["promised", "valid", "suspended", "revoked"];
+
 macro_rules! columns {
     () => {
         "seq, id, serial, authority, profile, person, department, enrolment, key_fingerprint, subject, not_before, not_after, tbs, \

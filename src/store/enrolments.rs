@@ -34,6 +34,9 @@ pub struct EnrolmentRequestRow {
     pub algorithm: String,
 }
 
+/// What the column `state` may say.
+pub static STATES: &[&str] = &["submitted", "approved", "issued", "rejected", "withdrawn", "expired"];
+
 macro_rules! columns {
     () => {
         "seq, id, profile, department, person, submitted_by, submitted_at, state, sealed_subject, salt, evidence_digest, replaces, \

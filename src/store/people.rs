@@ -185,6 +185,13 @@ pub async fn roles(connection: &mut Connection, person: &str) -> Result<Vec<Role
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(person).fetch_all(c).await)?)
 }
 
+/// Whether a role that this person held was withdrawn.
+pub async fn has_withdrawn_role(connection: &mut Connection, person: &str) -> Result<bool, Error> {
+    const SQL: &str = "select count(*) from role_grant where person = $1 and withdrawn_at is not null";
+    let withdrawn: i64 = on!(connection, c => sqlx::query_scalar(SQL).bind(person).fetch_one(c).await)?;
+    Ok(withdrawn > 0)
+}
+
 /// Every grant, for the audit.
 pub async fn grants(connection: &mut Connection) -> Result<Vec<RoleGrantRow>, Error> {
     const SQL: &str = concat!(grant_columns!(), "order by granted_at, id");

@@ -800,6 +800,13 @@ async fn citizens_run_on_both() {
         assert!(conflict(write(c, &withdraw("w")).await));
         assert!(conflict(write(c, &Change::Checked { id: "w".into(), statement: [1; 32] }).await), "it was taken back");
         let taken_back = citizens::find_check(c, "w").await.unwrap().unwrap();
+        for (department, state, expected) in
+            [(None, None, vec!["k"]), (None, Some("used"), vec!["k"]), (None, Some("signed"), vec![]), (Some("elsewhere"), None, vec![])]
+        {
+            let page = citizens::page_of_checks(c, department, state, None, 10).await.unwrap();
+            assert_eq!(page.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), expected, "{department:?} {state:?}");
+        }
+        assert!(citizens::page_of_checks(c, None, None, Some("k"), 10).await.unwrap().is_empty(), "after the last");
         assert_eq!((taken_back.withdrawn, taken_back.sealed_number, taken_back.salt), (Some(vec![1; 32]), None, None));
         write(c, &Change::Check(citizens::IdentityCheckRow { id: "l".into(), ..check() })).await.unwrap();
 

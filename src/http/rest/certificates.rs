@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Admitted, Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
+use super::{Admitted, Authenticated, Body, Page, Paging, Path, Query, check_word, officers::Signed, page};
 use crate::{
     http::{
         App,
@@ -20,7 +20,7 @@ use crate::{
     ledger::StatusKey,
     policy::{Act, DepartmentId, PersonId, Timestamp},
     services::{Error, court::Evidence, revoke::Changed, tokens::Scope, verify::rfc3339},
-    store::{CertificateFilter, CertificateRow},
+    store::{self, CertificateFilter, CertificateRow},
     world::{from_millis, millis},
     x509::p7c,
 };
@@ -131,6 +131,7 @@ async fn list(State(app): State<App>, reader: Admitted, Query(filter): Query<Fil
         app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
         return Ok(Json(Page { items: vec![View::of(&app, &row)?], next: None }));
     }
+    check_word("status", filter.status.as_deref(), store::certificates::STATUSES)?;
     let expires_before = filter.expires_before.as_deref().map(str::parse::<Timestamp>).transpose();
     let expires_before = expires_before.map_err(|error| Error::malformed("expires_before", error))?.map(|time| millis(time.instant()));
     let limit = paging.limit()?;

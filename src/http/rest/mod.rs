@@ -273,6 +273,14 @@ impl Paging {
     }
 }
 
+/// A filter by a word that no record has is refused: an empty list would say that there are none.
+fn check_word(field: &'static str, word: Option<&str>, words: &[&str]) -> Result<(), Error> {
+    match word {
+        Some(word) if !words.contains(&word) => Err(Error::malformed(field, format!("one of {}", words.join(", ")))),
+        _ => Ok(()),
+    }
+}
+
 /// One page of a list.
 #[derive(Serialize, ToSchema)]
 pub struct Page<T> {

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Page, Paging, Path, Query, page};
+use super::{Authenticated, Page, Paging, Path, Query, check_word, page};
 use crate::{
     http::{App, openapi::Caller, problem::Problem},
-    store::NoticeRow,
+    store::{self, NoticeRow},
     world::{from_millis, rfc3339},
 };
 
@@ -72,6 +72,7 @@ async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Page<View>>, Problem> {
     app.services.check_read(&caller, None, None)?;
+    check_word("state", filter.state.as_deref(), store::notices::STATES)?;
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
     let rows = app.services.notices(filter.state.as_deref(), paging.after()?, limit).await?;

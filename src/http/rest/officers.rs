@@ -44,7 +44,7 @@ struct View {
     id: String,
     name: String,
     department: Option<String>,
-    /// `proposed` until a signed grant says otherwise.
+    /// `proposed` until a signed grant says otherwise, then `appointed`, and `dismissed` once a statement has ended the roles.
     state: &'static str,
     roles: Vec<String>,
 }
@@ -64,10 +64,12 @@ struct Answer {
 
 impl From<Officer> for View {
     fn from(officer: Officer) -> Self {
-        let (state, roles) = if officer.roles.is_empty() {
-            ("proposed", officer.proposed.iter().map(ToString::to_string).collect())
-        } else {
+        let (state, roles) = if !officer.roles.is_empty() {
             ("appointed", officer.roles.iter().map(|grant| grant.role.to_string()).collect())
+        } else if officer.dismissed {
+            ("dismissed", Vec::new())
+        } else {
+            ("proposed", officer.proposed.iter().map(ToString::to_string).collect())
         };
         Self { id: officer.id.to_string(), name: officer.name, department: officer.department.map(|id| id.to_string()), state, roles }
     }

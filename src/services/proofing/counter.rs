@@ -39,6 +39,9 @@ const CODE_LIFE: Duration = Duration::days(30);
 /// How often the locator of a code may come with a wrong secret.
 const MOST_FAILURES: i64 = 10;
 
+/// What becomes of a check that is not taken back.
+pub static STATES: &[&str] = &["recorded", "signed", "confirmed", "used"];
+
 /// What an officer records about the person at the counter.
 pub struct NewCheck {
     pub profile: String,
@@ -113,6 +116,21 @@ impl Services {
             store::citizens::find_check(&mut connection, id).await?
         };
         self.open_check(row.ok_or_else(|| Error::unknown("identity check", id))?)
+    }
+
+    /// The checks of a department that were not forgotten yet.
+    pub async fn checks(
+        &self,
+        department: Option<&str>,
+        state: Option<&str>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<IdentityCheck>, Error> {
+        let rows = {
+            let mut connection = self.db.read().await?;
+            store::citizens::page_of_checks(&mut connection, department, state, after, limit).await?
+        };
+        rows.into_iter().map(|row| self.open_check(row)).collect()
     }
 
     fn open_check(&self, row: IdentityCheckRow) -> Result<IdentityCheck, Error> {
@@ -270,6 +288,10 @@ impl IdentityCheck {
 
     pub fn subject_of_statement(&self) -> Result<Subject, Error> {
         Ok(Subject { about: self.about()?, shown: self.shown(), salt: self.salt, log: OPERATIONS.to_owned() })
+    }
+
+    pub fn name(&self) -> Option<&str> {
+        self.subject.name.as_deref()
     }
 
     pub fn state(&self) -> &'static str {

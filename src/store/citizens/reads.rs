@@ -24,6 +24,24 @@ pub async fn find_check_by_locator(connection: &mut Connection, locator: &[u8]) 
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(locator).fetch_optional(c).await)?)
 }
 
+/// A page of the checks about which it is still known whom they were about.
+pub async fn page_of_checks(
+    connection: &mut Connection,
+    department: Option<&str>,
+    state: Option<&str>,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<IdentityCheckRow>, Error> {
+    const SQL: &str = concat!(
+        check_columns!(),
+        "where id > $1 and sealed_subject is not null and (cast($2 as text) is null or department = $2) and (cast($3 as text) is null or \
+         $3 = case when used_at is not null then 'used' when confirmed is not null then 'confirmed' when checked is not null then 'signed' \
+         else 'recorded' end) order by id limit $4"
+    );
+    let after = after.unwrap_or_default();
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(department).bind(state).bind(limit).fetch_all(c).await)?)
+}
+
 /// Every check, for the audit.
 pub async fn checks(connection: &mut Connection) -> Result<Vec<IdentityCheckRow>, Error> {
     const SQL: &str = concat!(check_columns!(), "order by id");

@@ -173,6 +173,7 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
             vec![(vec![Holder], 201)]
         }),
         // Citizens.
+        get("/citizens/checks", format!("/citizens/checks?department={department}"), vec![to(&[&OFFICERS], 200)]),
         post("/citizens/checks", "/citizens/checks".into(), Some(new_check(department)), vec![(vec![Registrar], 201)]),
         get("/citizens/checks/{id}", format!("/citizens/checks/{check}"), vec![to(&[&OFFICERS], 200)]),
         post("/citizens/checks/{id}/statement", format!("/citizens/checks/{check}/statement"), unreadable(), decides(&[Registrar])),
