@@ -112,7 +112,10 @@ impl Audit {
         overrides.extend(self.database.as_ref().map(|database| ("database".to_owned(), json!(database))));
         let config = Config::load(self.config.as_deref(), overrides)?;
         let path = self.trust.unwrap_or_else(|| config.data.join("trust").join("bundle.json"));
-        let bundle = read_bundle(&path).context("which installation? Name its directory with --data, or the trust bundle with --trust")?;
+        if !path.exists() {
+            bail!("there is no {}: name the data directory with --data, or the trust bundle with --trust", path.display());
+        }
+        let bundle = read_bundle(&path)?;
         let findings = audit::audit(&open(&config).await?, &bundle).await?;
         if self.json {
             println!("{:#}", json!({"findings": findings}));

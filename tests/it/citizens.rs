@@ -215,6 +215,12 @@ async fn a_code_takes_two_officers_and_its_time(family: Family) {
     // What officers see of the number is enough to compare it, and no more.
     let shown = counter.approver.get(&format!("/api/v1/citizens/checks/{id}")).await.ok();
     assert!(!shown.text().contains(&citizen.number) && shown.text().contains("****"));
+    let listed = async |filter: &str| {
+        let page = counter.approver.get(&format!("/api/v1/citizens/checks?{filter}")).await.ok().json();
+        page["items"].as_array().unwrap().iter().map(|item| (text(item, "id"), text(item, "name"))).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("state=confirmed").await, [(id.clone(), citizen.name.to_owned())]);
+    assert_eq!((listed("state=signed").await, listed("limit=1").await.len()), (Vec::new(), 1));
 
     let (anonymous, code) = (ca.anonymous(), text(&confirmed, "code"));
     is(&prove(&anonymous, &code).await, 403, "proofing-refused");

@@ -86,6 +86,8 @@ async fn the_grant_of_an_officer_who_was_dismissed_meanwhile_does_not_count(fami
     let officer = propose(&ca, &leaver, Some(&office.department), "approver").await;
     grant(&ca, &leaver, &officer).await.ok();
     ca.dismiss(&office.administrator, &leaver).await;
+    let dismissed = ca.client(&office.administrator).get(&format!("/api/v1/officers/{}", leaver.id)).await.ok().json();
+    assert_eq!((&dismissed["state"], &dismissed["roles"]), (&json!("dismissed"), &json!([])));
     assert_eq!(grant(&ca, &office.administrator, &officer).await.status, 202);
     assert_eq!(grant(&ca, ca.auditor(family).await, &officer).await.status, 201);
     ca.audit_finds_nothing().await;

@@ -245,7 +245,10 @@ pub(super) fn must_do_without_request(profile: &Profile) -> Result<(), Error> {
     let from_request = profile.subject_fields().iter().any(|field| field.source == Source::Csr)
         || profile.name_fields().iter().any(|field| field.source == NameSource::Csr);
     if profile.subject_kind() != SubjectKind::Person || profile.evidence() == Evidence::Required || from_request {
-        return Err(Error::malformed("profile", "not one of people whom their department knows, or one that takes fields from a request"));
+        return Err(Error::malformed(
+            "profile",
+            "a list is of people, for a profile as staff that needs no evidence and takes nothing from a certification request; enrol others one by one",
+        ));
     }
     Ok(())
 }
