@@ -480,7 +480,12 @@ async fn what_is_not_there_is_not_found(family: Family) {
         Case::get("a status that none has", &client, "/api/v1/certificates?status=good", (400, "malformed-request")),
         Case::get("a state that none has", &client, "/api/v1/enrolments?state=submited", (400, "malformed-request")),
         Case::get("a check in a state that none has", &client, "/api/v1/citizens/checks?state=open", (400, "malformed-request")),
-        Case::get("a notice in a state that none has", &client, "/api/v1/notices?state=sent", (400, "malformed-request")),
+        Case::get(
+            "a notice in a state that none has",
+            &ca.client(&office.administrator),
+            "/api/v1/notices?state=sent",
+            (400, "malformed-request"),
+        ),
         Case::get("an unknown digest", &client, format!("/api/v1/certificates/{digest}"), certificate),
         Case::get("an unknown serial", &client, format!("/api/v1/certificates/{serial}"), certificate),
         Case::get("no name of a certificate", &client, "/api/v1/certificates/wang", certificate),
