@@ -93,6 +93,8 @@ async fn whatever_claim_left_signs_and_the_service_agrees(family: Family) {
     let made = sign(&ca, &person).execute().await.unwrap();
     let expected = if family == Family::Sm2 { "gm-t-0010" } else { "cms" };
     assert_eq!((text(&made, "format").as_str(), text(&made, "signature").ends_with("content.p7s")), (expected, true));
+    // What is there is replaced only when it is named.
+    assert!(sign(&ca, &person).execute().await.unwrap_err().to_string().contains("is there already"));
 }
 
 /// A key as it may lie on a disk.
