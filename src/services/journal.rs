@@ -80,7 +80,14 @@ type Reply = oneshot::Sender<Answer>;
 /// The way to the writer. Cloning it is cheap; when the last clone is gone the writer ends.
 #[derive(Clone)]
 pub struct Journal {
-    sender: mpsc::Sender<(Commit, Reply)>,
+    sender: mpsc::Sender<Request>,
+}
+
+/// What the writer is asked for.
+enum Request {
+    Commit(Commit, Reply),
+    /// To sign the newest head of this log again, as of now.
+    Vouch(String, oneshot::Sender<Result<(), Error>>),
 }
 
 impl Journal {
@@ -97,11 +104,23 @@ impl Journal {
     /// In each case nothing was changed.
     pub async fn commit(&self, commit: Commit) -> Result<Vec<Position>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.sender.try_send((commit, reply)).map_err(|error| match error {
+        self.send(Request::Commit(commit, reply))?;
+        answer.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// Signs a log's newest head again, so that its checkpoint speaks as of now. Only the writer can say that nothing is on its way
+    /// into the log.
+    pub async fn vouch(&self, log: &str) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Vouch(log.to_owned(), reply))?;
+        answer.await.map_err(|_| Error::Stopping)?
+    }
+
+    fn send(&self, request: Request) -> Result<(), Error> {
+        self.sender.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::Busy,
             mpsc::error::TrySendError::Closed(_) => Error::Stopping,
-        })?;
-        answer.await.map_err(|_| Error::Stopping)?
+        })
     }
 }
 
@@ -127,14 +146,17 @@ enum Outcome {
 type Growths = BTreeMap<String, Growth>;
 
 impl Writer {
-    async fn run(mut self, mut receiver: mpsc::Receiver<(Commit, Reply)>) {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Request>) {
         while let Some(first) = receiver.recv().await {
-            let mut batch = vec![first];
-            while batch.len() < BATCH
-                && let Ok(next) = receiver.try_recv()
-            {
-                batch.push(next);
-            }
+            let (mut batch, mut vouches) = (Vec::new(), Vec::new());
+            let mut sort = |request| match request {
+                Request::Commit(commit, reply) => batch.push((commit, reply)),
+                Request::Vouch(log, reply) => vouches.push((log, reply)),
+            };
+            sort(first);
+            // As many as there are, up to so many.
+            (1..BATCH).map_while(|_| receiver.try_recv().ok()).for_each(sort);
+            self.vouch(vouches).await;
             if let Outcome::HeadLost = self.serve(batch).await {
                 tracing::error!("another writer has advanced the ledger; this one stops, and a restart reads the ledger anew");
                 return;
@@ -345,6 +367,18 @@ impl Writer {
         }
     }
 
+    /// One signature a log for whoever waits; none where the checkpoint is of this second. A log that has grown beyond its
+    /// checkpoint is left to `publish`, which keeps its head first.
+    async fn vouch(&mut self, asked: Vec<(String, oneshot::Sender<Result<(), Error>>)>) {
+        for (name, reply) in asked {
+            let now = seconds(self.clock.now());
+            let is_old = self.logs.checkpoint(&name).is_some_and(|signed| signed.time < now);
+            let vouched = if is_old && !self.unsigned.contains(&name) { self.sign_checkpoint(&name).await } else { Ok(()) };
+            // Whoever asked may have gone.
+            let _ = reply.send(vouched);
+        }
+    }
+
     async fn sign_checkpoint(&mut self, name: &str) -> Result<(), Error> {
         let (origin, keys, size, root, time) = {
             let logs = self.logs.read();
@@ -355,6 +389,8 @@ impl Writer {
         crash::point("journal-checkpoint-signed");
         if let Some(log) = self.logs.write().get_mut(name) {
             log.checkpoint = Some(signed.clone());
+            // What comes later is not older than what the checkpoint speaks of.
+            log.time = signed.time;
         }
         self.unsaved.push((name.to_owned(), signed));
         Ok(())

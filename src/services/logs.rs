@@ -30,7 +30,7 @@ pub struct Log {
     pub keys: LogKeys,
     pub tree: Tree,
     pub map: StatusMap,
-    /// The time of the newest leaf, in seconds: a checkpoint's time never goes back.
+    /// The time of the newest leaf or checkpoint, in seconds: a checkpoint's time never goes back.
     pub time: u64,
     pub fence: i64,
     pub checkpoint: Option<SignedCheckpoint>,
@@ -47,6 +47,8 @@ pub struct LogKeys {
 #[derive(Debug, Clone)]
 pub struct SignedCheckpoint {
     pub checkpoint: Checkpoint,
+    /// As of when it speaks, in seconds.
+    pub time: u64,
     pub note: Arc<str>,
 }
 
@@ -235,5 +237,5 @@ pub async fn sign(origin: &str, keys: &LogKeys, size: u64, root: Hash, now: u64)
         lines.push(note_key.signature_line(&signature, now).map_err(wrong)?);
     }
     let note = Note::assemble(&checkpoint.text(), &lines).map_err(|error| Error::Corrupt(format!("checkpoint of {origin}: {error}")))?;
-    Ok(SignedCheckpoint { checkpoint, note: note.to_string().into() })
+    Ok(SignedCheckpoint { checkpoint, time: now, note: note.to_string().into() })
 }

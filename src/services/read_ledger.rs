@@ -79,6 +79,15 @@ impl Services {
         self.status_proof_at(log, key, &self.checkpoint(log)?).await
     }
 
+    /// The same as of now, without a new leaf: the log signs its newest head again. Where it cannot just now, the proof is as of the
+    /// newest checkpoint, which it says.
+    pub async fn status_proof_now(&self, log: &str, key: &StatusKey) -> Result<StatusProof, Error> {
+        if let Err(error) = self.journal.vouch(log).await {
+            tracing::warn!(%error, log, "a checkpoint was not signed anew");
+        }
+        self.status_proof(log, key).await
+    }
+
     /// The same as of a certain checkpoint.
     pub(super) async fn status_proof_at(&self, log: &str, key: &StatusKey, signed: &SignedCheckpoint) -> Result<StatusProof, Error> {
         let head = self.receipt_at(log, signed.checkpoint.size - 1, signed).await?;

@@ -96,7 +96,7 @@ impl Services {
         })
     }
 
-    /// The time of the newest leaf of the log that records what this key stamps.
+    /// The time of the newest leaf or checkpoint of the log that records what this key stamps.
     fn newest_leaf(&self, stamper: &OwnKey) -> Result<OffsetDateTime, Error> {
         let log = stamper.authority.log();
         let seconds = self.logs.read().get(&log).map(|log| log.time).ok_or_else(|| Error::unknown("log", &log))?;

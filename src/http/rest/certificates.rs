@@ -200,12 +200,12 @@ async fn evidence(State(app): State<App>, Authenticated(caller): Authenticated, 
     Ok(Json(app.services.evidence(&row).await?))
 }
 
-/// What the ledger says of the certificate as of its newest checkpoint, with the proof.
+/// What the ledger says of the certificate as of now, with the proof.
 #[utoipa::path(get, path = "/certificates/{id}/status-proof", responses((status = 200, content_type = "text/plain", body = String)))]
 async fn status_proof(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let row = app.services.find_certificate(&id).await?;
     let key = StatusKey::of_tbs(&row.tbs);
-    let proof = app.services.status_proof(&row.authority, &key).await?;
+    let proof = app.services.status_proof_now(&row.authority, &key).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], proof.to_string()).into_response())
 }
 
