@@ -86,6 +86,23 @@ impl Connection {
         Identity::load(self.identity.as_deref().context("this command needs --identity NAME, the name of NAME.crt and NAME.key")?)
     }
 
+    /// The same for what anybody may ask. An identity that only the environment names and that cannot be read is then not needed; one
+    /// that the command line names is.
+    pub fn client_for_anybody(&self) -> anyhow::Result<Client> {
+        let of_environment = std::env::var_os("HUFU_IDENTITY").map(PathBuf::from);
+        match self.client() {
+            Err(_) if self.identity.is_some() && self.identity == of_environment => {
+                let without = Self { identity: None, trust: self.trust.clone().or_else(|| self.trust_beside()), ..self.clone() };
+                without.client()
+            }
+            other => other,
+        }
+    }
+
+    fn trust_beside(&self) -> Option<PathBuf> {
+        self.identity.as_deref().map(|identity| identity.parent().unwrap_or(Path::new("")).join("trust.pem"))
+    }
+
     /// A client that shows the identity's certificate, if one is named.
     pub fn client(&self) -> anyhow::Result<Client> {
         // A verdict over plain HTTP would be whoever's is on the way.
@@ -97,9 +114,11 @@ impl Connection {
     }
 
     fn roots(&self) -> anyhow::Result<Vec<Certificate>> {
-        let beside = || self.identity.as_deref().map(|identity| identity.parent().unwrap_or(Path::new("")).join("trust.pem"));
-        let path =
-            self.trust.clone().or_else(beside).context("which roots to trust? Name them with --trust FILE, or act with --identity")?;
+        let path = self
+            .trust
+            .clone()
+            .or_else(|| self.trust_beside())
+            .context("which roots to trust? Name them with --trust FILE, or act with --identity")?;
         let file = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         if is_bundle(&file) {
             return Ok(TrustBundle::parse(&file).with_context(|| format!("reading {}", path.display()))?.roots()?);
