@@ -292,7 +292,7 @@ impl Prove {
             receipt: Some(receipt),
             status_proof: Some(proof),
             revocation: None,
-            at: now,
+            at: None,
             now,
             purpose: Purpose::Any,
             max_age: verify::MAX_AGE,

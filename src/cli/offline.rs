@@ -18,7 +18,7 @@ use crate::{
 /// The files with proofs.
 #[derive(Debug, Args)]
 pub struct ProofFiles {
-    /// The receipt of a certificate's issue; of several certificates, several
+    /// The receipt of a certificate's issue; of several certificates (the signer's, and that of who stamped the signature), several
     #[arg(long, value_name = "FILE")]
     pub receipt: Vec<PathBuf>,
     /// A proof of a certificate's status; of several certificates, several
@@ -27,7 +27,7 @@ pub struct ProofFiles {
     /// A report of the service (JSON): the receipts and proofs of status in it serve as if they were given one by one
     #[arg(long, value_name = "FILE")]
     pub evidence: Vec<PathBuf>,
-    /// How old a proof of status may be, in seconds
+    /// How old a proof of status may be, in seconds; of a signature whose time is proven it must be younger than that time
     #[arg(long, default_value_t = MAX_AGE.whole_seconds().unsigned_abs(), value_name = "SECONDS")]
     pub max_age: u64,
 }
@@ -68,7 +68,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
 
 impl Offline {
     pub fn judge(&self, asked: &Asked<'_>) -> anyhow::Result<Report> {
-        judge(&self.bundle, &self.evidence(asked.certificate, asked))
+        Ok(judge(&self.bundle, &self.evidence(asked.certificate, asked))?.noted(asked.at.unwrap_or(self.now)))
     }
 
     /// Takes every receipt and proof of status out of a report, which has them at several depths; serde_json bounds those.
@@ -99,8 +99,9 @@ impl Offline {
             candidates: asked.candidates.to_vec(),
             receipt: find(EventType::ISSUE),
             revocation: find(EventType::REVOKE),
-            status_proof: self.status_proofs.iter().find(|proof| proof.key == key).cloned(),
-            at: asked.at.unwrap_or(self.now),
+            // The youngest: an older one shows less.
+            status_proof: self.status_proofs.iter().filter(|proof| proof.key == key).max_by_key(|proof| proof.head.index).cloned(),
+            at: asked.at,
             now: self.now,
             purpose: asked.purpose,
             max_age: self.max_age,

@@ -22,7 +22,7 @@ use crate::{
         keys::{SigningKey, SoftwareKey, software::decrypt_pem},
     },
     files,
-    validation::signature::cms::format,
+    validation::signature::cms::{format, level},
     world::{Clock, SystemClock, rfc3339},
     x509::{
         Certificate,
@@ -124,7 +124,7 @@ impl Sign {
         })?;
         Ok(json!({
             "signature": out, "format": format(dialect), "attached": self.attached,
-            "level": if stamp.is_some() { "CAdES-B-T" } else { "CAdES-B-B" },
+            "level": level(dialect, stamp.is_some()),
             "signer": signer.certificate.subject_text(), "certificate": signer.certificate.id().to_string(),
             "time": stamp.map(|stamp| rfc3339(stamp.time())),
         }))

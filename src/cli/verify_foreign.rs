@@ -12,7 +12,7 @@ use crate::{
         foreign::{Asked, Demand, Files, without_path},
         validate,
     },
-    x509::Certificate,
+    x509::{Certificate, crl::CertificateList},
 };
 
 #[derive(Debug, Args)]
@@ -60,8 +60,12 @@ impl ForeignTrust {
     }
 
     fn judge_by(&self, trust: &TrustStore, files: &Files, evidence: &Evidence) -> Report {
-        let (bag, at) = (&evidence.candidates, evidence.at);
-        match validate(&evidence.certificate, bag, trust, &Inputs::new(at, evidence.purpose)) {
+        let (bag, at) = (&evidence.candidates, evidence.time());
+        let inputs = Inputs::new(at, evidence.purpose);
+        if let Some(report) = trust.judge_itself(&evidence.certificate, &inputs) {
+            return report;
+        }
+        match validate(&evidence.certificate, bag, trust, &inputs) {
             Ok(path) => {
                 let demand = match self.revocation {
                     Revocation::Required => Demand::Status,
@@ -80,9 +84,10 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn list(path: &Path) -> anyhow::Result<Vec<u8>> {
     let file = read(path)?;
-    if file.first() == Some(&0x30) {
-        return Ok(file);
-    }
-    let (_, der) = der::pem::decode_vec(&file).map_err(|error| anyhow::anyhow!("reading {}: {error}", path.display()))?;
+    let der = match file.first() {
+        Some(0x30) => file,
+        _ => der::pem::decode_vec(&file).map_err(|error| anyhow::anyhow!("{} is no list in PEM or DER: {error}", path.display()))?.1,
+    };
+    CertificateList::parse(&der).map_err(|error| anyhow::anyhow!("{} is no list: {error}", path.display()))?;
     Ok(der)
 }

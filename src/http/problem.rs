@@ -193,6 +193,14 @@ impl Problem {
         Self::new(TOO_LARGE, "the limit is in the service's configuration (limits.body)")
     }
 
+    /// Of the address whose bodies have a limit of their own.
+    pub fn by_signature_limit(self) -> Self {
+        let is_about_it = self.code.name == TOO_LARGE.name;
+        let detail = "the limit is in the service's configuration (limits.signature_body); of a detached signature the digest of the \
+                      content will do, and hufu verify signature --trust bundle.json asks no service";
+        if is_about_it { Self { detail: detail.to_owned(), ..self } } else { self }
+    }
+
     pub fn timeout() -> Self {
         Self::new(TIMEOUT, "try again; a POST with an Idempotency-Key or a signed statement is never done twice")
     }

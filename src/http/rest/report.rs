@@ -50,10 +50,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Form {
 /// Whether the page weighs more (RFC 9110 §12.5.1), or as much and is named first: browsers put it first, programs do not name it.
 fn prefers_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (mut page, mut json): (Option<(f32, usize)>, Option<(f32, usize)>) = (None, None);
+    let (mut page, mut json) = (None, None);
     for (place, range) in accept.split(',').enumerate() {
         let mut parts = range.split(';').map(str::trim);
-        let named = match parts.next() {
+        let named: &mut Option<(f32, usize)> = match parts.next() {
             Some(name) if name.eq_ignore_ascii_case("text/html") => &mut page,
             Some(name) if name.eq_ignore_ascii_case("application/json") => &mut json,
             _ => continue,

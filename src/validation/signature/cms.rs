@@ -135,7 +135,8 @@ impl<'a> Verification<'a> {
             Pushed::Content { start, .. } => start.len() <= MAX_ATTRIBUTE_SET && is_attribute_set(start),
             Pushed::Nothing | Pushed::Hash(..) => false,
         };
-        let context = Context { certificates: self.certificates, content_is_attributes, moment, judge, left: Cell::new(MAX_JUDGED) };
+        let (certificates, dialect) = (self.certificates, self.signed.dialect);
+        let context = Context { certificates, content_is_attributes, dialect, moment, judge, left: Cell::new(MAX_JUDGED) };
         let mut reports = Vec::with_capacity(self.signers.len());
         for (signer, need) in &self.signers {
             let content = match (&self.pushed, *need) {
@@ -145,7 +146,7 @@ impl<'a> Verification<'a> {
                 (Pushed::Content { whole, .. }, Need::Whole) => whole.as_deref().map_or(Content::TooMuch, Content::Whole),
                 // Without attributes the content itself was signed, and of what that is a hash says nothing (`may_lack_attributes`).
                 (Pushed::Hash(id, hash), Need::Hash(index)) if ids[index] == *id && signer.info.signed.is_some() => Content::Hash(hash),
-                (Pushed::Hash(..), _) => Content::Missing,
+                (Pushed::Hash(id, _), _) => Content::HashAlone(id.digest()),
             };
             reports.push(context.judge_signer(signer, self.signed, content));
         }
@@ -160,10 +161,22 @@ pub fn format(dialect: Dialect) -> &'static str {
     }
 }
 
+/// Of a signature with signing time and certificate among its signed attributes: ETSI EN 319 122-1 §6.3. One in the words of GM/T 0010 is
+/// no CAdES, whatever its attributes.
+pub fn level(dialect: Dialect, is_stamped: bool) -> &'static str {
+    match (dialect, is_stamped) {
+        (Dialect::Cms, false) => "CAdES-B-B",
+        (Dialect::Cms, true) => "CAdES-B-T",
+        (Dialect::Gm, false) => "GM/T 0010",
+        (Dialect::Gm, true) => "GM/T 0010-T",
+    }
+}
+
 /// What all signers of one file have in common.
 struct Context<'a> {
     certificates: &'a [Certificate],
     content_is_attributes: bool,
+    dialect: Dialect,
     moment: Moment,
     judge: &'a Judge<'a>,
     /// How many certificates may still be judged.
@@ -193,7 +206,7 @@ impl Context<'_> {
         let time_stamps = info.unsigned.values(ID_SIGNATURE_TIME_STAMP).take(MAX_STAMPS);
         let time_stamps: Vec<_> = time_stamps.map(|der| self.time_stamp(der, info.signature)).collect();
         let claimed = info.signed.as_ref().and_then(|signed| signed.signing_time().ok().flatten());
-        let level = level(info, time_stamps.iter().any(|(_, time)| time.is_some()));
+        let level = self.level(info, time_stamps.iter().any(|(_, time)| time.is_some()));
         let unconcluded =
             Unconcluded { certificate: signer.certificate, candidates: self.certificates, checked, checks, time_stamps, claimed };
         let mut report = conclusion::conclude(unconcluded, self.moment, &|asked: &Asked<'_>| self.ask(asked));
@@ -228,6 +241,13 @@ impl Context<'_> {
         self.conclude(&signer, checked, checks, depth)
     }
 
+    /// As far as the signature itself shows it.
+    fn level(&self, info: &SignerInfo<'_>, is_stamped: bool) -> &'static str {
+        let Some(signed) = &info.signed else { return "basic" };
+        let is_baseline = matches!(signed.signing_time(), Ok(Some(_))) && matches!(signed.signing_certificates(), Ok(Some(_)));
+        if is_baseline { level(self.dialect, is_stamped) } else { "basic" }
+    }
+
     /// Over the signature value (RFC 3161 Appendix A).
     fn time_stamp(&self, der: &[u8], signature: &[u8]) -> conclusion::Stamp {
         let token = match Token::parse(der) {
@@ -236,18 +256,7 @@ impl Context<'_> {
         };
         let hash = token.digest().map(|digest| digest.hash(signature));
         let report = token.judge(hash.as_deref(), self.certificates, self.moment.now, &|asked: &Asked<'_>| self.ask(asked));
-        let time = (report.verdict() == Verdict::Passed).then_some(token.time());
+        let time = (report.verdict() == Verdict::Passed).then_some(token.not_later_than());
         (report, time)
-    }
-}
-
-/// ETSI EN 319 122-1 §6.3, as far as the signature itself shows it.
-fn level(info: &SignerInfo<'_>, is_stamped: bool) -> &'static str {
-    let Some(signed) = &info.signed else { return "basic" };
-    let is_baseline = matches!(signed.signing_time(), Ok(Some(_))) && matches!(signed.signing_certificates(), Ok(Some(_)));
-    match (is_baseline, is_stamped) {
-        (false, _) => "basic",
-        (true, false) => "CAdES-B-B",
-        (true, true) => "CAdES-B-T",
     }
 }

@@ -47,7 +47,7 @@ impl Dialect {
         }
     }
 
-    fn find(signed_data: ObjectIdentifier) -> Option<Self> {
+    pub fn find(signed_data: ObjectIdentifier) -> Option<Self> {
         [Self::Cms, Self::Gm].into_iter().find(|dialect| dialect.signed_data() == signed_data)
     }
 }
