@@ -223,6 +223,20 @@ fn an_extension_that_is_not_known_ends_a_path_only_when_it_is_critical() {
 }
 
 #[test]
+fn a_root_is_judged_about_itself_and_another_anchor_is_not() {
+    for family in FAMILIES {
+        let (root, stranger) = (Node::root(family), Node::root(family));
+        let ca = root.authority("CA", same);
+        check("a root", judge(&root, &[], &root), None);
+        check("another of the same name", judge(&root, &[], &stranger), Some("does not verify"));
+        let trust = TrustStore::of_roots(std::slice::from_ref(&ca.certificate));
+        let judged = |leaf: &Node| validate(&leaf.certificate, &[], &trust, &Inputs::new(NOW, Purpose::Any));
+        check("what an anchor issued", judged(&ca.issue("EE", same)), None);
+        check("the anchor itself", judged(&ca), Some("no chain"));
+    }
+}
+
+#[test]
 fn circles_and_crowds_of_certificates_end_the_search() {
     for family in FAMILIES {
         let (root, lost) = (Node::root(family), Node::root(family));
