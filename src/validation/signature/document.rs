@@ -28,7 +28,7 @@ pub enum Given<'a> {
 /// Judges a CMS or JWS. `more`: certificates that may be the signers' or belong to their paths.
 pub fn judge(file: &[u8], given: Given<'_>, more: &[Certificate], moment: Moment, judge: &Judge<'_>) -> SignatureReport {
     match Format::detect(file) {
-        Format::Cms => judge_cms(file, given, more, moment, judge).unwrap_or_else(|error| unreadable("cms", &error.to_string())),
+        Format::Cms => judge_cms(file, given, more, moment, judge).unwrap_or_else(|error| unreadable_cms(&error)),
         Format::Jws => judge_jws(file, given, more, moment, judge).unwrap_or_else(|error| unreadable("jws", &error)),
         Format::Unsupported(format) => SignatureReport::unjudged(format, SignatureReason::UnsupportedFormat, Vec::new()),
     }
@@ -84,6 +84,14 @@ impl Given<'_> {
 pub fn of_other_content(report: SignatureReport) -> SignatureReport {
     let check = Check::new(CheckName::Content, "RFC 5652 §5.2", Outcome::Failed, "the signature carries other content than was given");
     report.overruled(SignatureReason::ContentChanged, check)
+}
+
+/// On a CMS that is no SignedData, or none that can be read.
+pub fn unreadable_cms(error: &Error) -> SignatureReport {
+    match error {
+        Error::OtherContent(_) => SignatureReport::unjudged("cms", SignatureReason::UnsupportedFormat, Vec::new()),
+        Error::Malformed { .. } | Error::Crypto(_) => unreadable("cms", &error.to_string()),
+    }
 }
 
 /// On a file that its beginning promised to be of a format that it is not.
