@@ -30,7 +30,10 @@ use crate::{
         trust::{TrustBundle, log_name},
         verify::rfc3339,
     },
-    validation::{Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, report::LedgerReport, validate},
+    validation::{
+        Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, report::LedgerReport, signature::Asked,
+        validate,
+    },
     world::{Clock, SystemClock, from_millis, seconds},
     x509::Certificate,
 };
@@ -125,8 +128,10 @@ impl VerifyCertificate {
             Ok(read) => read,
             Err(error) => return Ok(usage(&error)),
         };
-        let foreign = match self.foreign.judge(&evidence) {
-            Ok(foreign) => foreign,
+        let (certificate, candidates, at) = (&evidence.certificate, &evidence.candidates, Some(evidence.at));
+        let asked = Asked { certificate, candidates, evidence: &Default::default(), at, purpose: self.purpose };
+        let foreign = match self.foreign.read() {
+            Ok(foreign) => foreign.map(|foreign| foreign.judge(&asked, evidence.now)),
             Err(error) => return Ok(usage(&error)),
         };
         match (&foreign, &bundle) {

@@ -1,4 +1,4 @@
-//! `hufu verify signature`: a CMS, a JWS or a bare signature value, offline with a trust bundle, or by asking a server.
+//! `hufu verify signature`: a CMS, a JWS or a bare signature value, offline with a trust bundle or anchors, or by asking a server.
 //!
 //! A CMS is read where it lies: its content, and content beside it, may be larger than memory.
 
@@ -20,6 +20,7 @@ use super::{
     offline::{Offline, ProofFiles},
     report::{ReportForm, usage},
     source::{ReadError, Source},
+    verify_foreign::ForeignTrust,
 };
 use crate::{
     crypto::Digest,
@@ -57,7 +58,7 @@ pub struct VerifySignature {
     #[arg(long, value_name = "FILE")]
     pub content: Option<PathBuf>,
     /// Certificates (PEM or DER) of signers or for their chains; of a bare signature the signer's first
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "chain", value_name = "FILE")]
     pub certificate: Vec<PathBuf>,
     /// The file is a bare signature value
     #[arg(long, requires_all = ["content", "certificate"])]
@@ -74,6 +75,8 @@ pub struct VerifySignature {
     #[command(flatten)]
     pub proofs: ProofFiles,
     #[command(flatten)]
+    pub foreign: ForeignTrust,
+    #[command(flatten)]
     pub form: ReportForm,
 }
 
@@ -88,17 +91,17 @@ pub enum RawForm {
 impl VerifySignature {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let now = SystemClock.now();
-        let bundle = match self.connection.bundle() {
-            Ok(bundle) => bundle,
+        let (bundle, foreign) = match self.connection.bundle().and_then(|bundle| Ok((bundle, self.foreign.read()?))) {
+            Ok(trusted) => trusted,
             Err(error) => return Ok(usage(&error)),
         };
-        let Some(bundle) = bundle else {
+        if bundle.is_none() && foreign.is_none() {
             return Ok(match self.question() {
                 Ok(question) => self.form.ask(&self.connection, "/api/v1/verify/signature", &question, text).await,
                 Err(error) => usage(&error),
             });
-        };
-        match self.proofs.read(bundle, now).and_then(|offline| self.judge(&offline, now)) {
+        }
+        match self.proofs.read(bundle, foreign, now).and_then(|offline| self.judge(&offline, now)) {
             Ok(report) => self.form.print(&self.connection, &report, now, text),
             Err(error) => Ok(usage(&error)),
         }
@@ -126,12 +129,12 @@ impl VerifySignature {
         let length = source.length();
         let layout = match Layout::locate(length, |range| source.read(range)) {
             Ok(layout) => layout,
-            Err(ReadError::Form(error)) => return Ok(document::unreadable("cms", &error.to_string())),
+            Err(ReadError::Form(error)) => return Ok(document::unreadable_cms(&error)),
             Err(error) => return Err(unreadable(&self.file, error)),
         };
         let signed = match SignedData::parse(&layout) {
             Ok(signed) => signed,
-            Err(error) => return Ok(document::unreadable("cms", &error.to_string())),
+            Err(error) => return Ok(document::unreadable_cms(&error)),
         };
         let certificates = cms::certificates(&signed, more);
         let mut verification = Verification::begin(&signed, &certificates);

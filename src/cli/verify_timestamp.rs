@@ -1,4 +1,5 @@
-//! `hufu verify timestamp`: offline with a trust bundle and proofs about the authority's certificate, or by asking a server.
+//! `hufu verify timestamp`: offline with a trust bundle and proofs about the authority's certificate or with anchors, or by asking
+//! a server.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,6 +16,7 @@ use super::{
     Connection,
     offline::ProofFiles,
     report::{ReportForm, usage},
+    verify_foreign::{Foreign, ForeignTrust},
     verify_signature::{beside, push_checks, push_judgement, word},
 };
 use crate::{
@@ -43,13 +45,15 @@ pub struct VerifyTimestamp {
     #[command(flatten)]
     pub connection: Connection,
     /// Certificates (PEM or DER): that of the authority where the token has none, or those above it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "chain", value_name = "FILE")]
     pub certificate: Vec<PathBuf>,
     /// The receipt of the token itself, which shows that the ledger has it
     #[arg(long, value_name = "FILE")]
     pub token_receipt: Option<PathBuf>,
     #[command(flatten)]
     pub proofs: ProofFiles,
+    #[command(flatten)]
+    pub foreign: ForeignTrust,
     #[command(flatten)]
     pub form: ReportForm,
 }
@@ -67,22 +71,25 @@ struct Stamped {
 impl VerifyTimestamp {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let now = SystemClock.now();
-        let (stamped, bundle) = match self.read() {
+        let (stamped, bundle, foreign) = match self.read() {
             Ok(read) => read,
             Err(error) => return Ok(usage(&error)),
         };
-        match (&stamped.token, bundle) {
-            (Err(why), _) => self.form.print(&self.connection, &unreadable(why), now, text),
-            (Ok(_), None) => Ok(self.form.ask(&self.connection, "/api/v1/verify/signature", &stamped.question(), text).await),
-            (Ok(token), Some(bundle)) => match self.judge(token, &stamped, bundle, now) {
-                Ok(report) => self.form.print(&self.connection, &report, now, text),
-                Err(error) => Ok(usage(&error)),
-            },
+        let token = match &stamped.token {
+            Ok(token) => token,
+            Err(why) => return self.form.print(&self.connection, &unreadable(why), now, text),
+        };
+        if bundle.is_none() && foreign.is_none() {
+            return Ok(self.form.ask(&self.connection, "/api/v1/verify/signature", &stamped.question(), text).await);
+        }
+        match self.judge(token, &stamped, bundle, foreign, now) {
+            Ok(report) => self.form.print(&self.connection, &report, now, text),
+            Err(error) => Ok(usage(&error)),
         }
     }
 
-    fn read(&self) -> anyhow::Result<(Stamped, Option<TrustBundle>)> {
-        let bundle = self.connection.bundle()?;
+    fn read(&self) -> anyhow::Result<(Stamped, Option<TrustBundle>, Option<Foreign>)> {
+        let (bundle, foreign) = (self.connection.bundle()?, self.foreign.read()?);
         ensure!(bundle.is_some() || self.token_receipt.is_none(), "a receipt is judged with --trust bundle.json");
         let der = token_of(unarmoured(read(&self.file)?));
         let token = Token::parse(&der).map_err(|error| error.to_string());
@@ -92,13 +99,20 @@ impl VerifyTimestamp {
         for path in &self.certificate {
             more.extend(Certificate::parse_many(&read(path)?).with_context(|| format!("reading {}", path.display()))?);
         }
-        Ok((Stamped { der, token, hash: hasher.map(|hasher| hasher.finish()), more }, bundle))
+        Ok((Stamped { der, token, hash: hasher.map(|hasher| hasher.finish()), more }, bundle, foreign))
     }
 
-    /// By the bundle alone.
-    fn judge(&self, token: &Token, stamped: &Stamped, bundle: TrustBundle, now: OffsetDateTime) -> anyhow::Result<TimeStampReport> {
-        let logs = bundle.trusted_logs();
-        let offline = self.proofs.read(bundle, now)?;
+    /// By the bundle or the anchors alone.
+    fn judge(
+        &self,
+        token: &Token,
+        stamped: &Stamped,
+        bundle: Option<TrustBundle>,
+        foreign: Option<Foreign>,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<TimeStampReport> {
+        let logs = bundle.as_ref().map(TrustBundle::trusted_logs).unwrap_or_default();
+        let offline = self.proofs.read(bundle, foreign, now)?;
         // What could fail was read before.
         let judge = |asked: &Asked<'_>| offline.judge(asked).unwrap_or_else(|_| Report::unknown(asked.at.unwrap_or(now)));
         let mut report = token.judge(stamped.hash.as_deref(), &stamped.more, now, &judge);

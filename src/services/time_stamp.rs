@@ -106,7 +106,7 @@ impl Services {
     async fn sign_token(&self, stamper: &OwnKey, info: &TstInfo, with_certificate: bool) -> Result<Vec<u8>, Error> {
         let content = info.to_der()?;
         let certificates = if with_certificate { stamper.certificates() } else { Vec::new() };
-        stamper.sign_cms(Dialect::Cms, ID_CT_TST_INFO, &content, info.time, &certificates).await
+        stamper.sign_cms(Dialect::Cms, ID_CT_TST_INFO, &content, info.time, &certificates, &[]).await
     }
 
     /// In the log of the authority that certified the key. Many tokens share a transaction there.

@@ -11,8 +11,8 @@ pub use crate::world::rfc3339;
 use crate::{
     ledger::{Change, State, StatusKey},
     validation::{
-        Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, foreign::Files, report::LedgerReport,
-        validate,
+        Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, report::LedgerReport,
+        revocation::Evidence, validate,
     },
     world::{from_millis, seconds},
     x509::Certificate,
@@ -26,8 +26,6 @@ pub struct Question {
     /// Absent: now.
     pub at: Option<OffsetDateTime>,
     pub purpose: Purpose,
-    /// Lists and responses about certificates of other PKIs.
-    pub evidence: Files,
 }
 
 /// The time a question is about.
@@ -39,8 +37,8 @@ struct Moment {
 
 impl Services {
     /// Judges a certificate at a time: by this installation's roots and ledger, or by another anchor and its lists and responses.
-    /// Blocks: up to hundreds of signature checks, and what is fetched.
-    pub fn verify_certificate(&self, question: &Question) -> Result<Report, Error> {
+    /// `evidence` is about certificates of other PKIs. Blocks: up to hundreds of signature checks, and what is fetched.
+    pub fn verify_certificate(&self, question: &Question, evidence: &Evidence<'_>) -> Result<Report, Error> {
         let now = self.clock.now();
         let moment = Moment { at: question.at.unwrap_or(now), is_now: question.at.is_none_or(|at| at >= now) };
         let at = moment.at;
@@ -54,7 +52,7 @@ impl Services {
         let path = match validate(&question.certificate, &candidates, &trust, &inputs) {
             Ok(path) => path,
             Err(error) => {
-                if let Some(report) = self.verify_foreign(question, &candidates, &inputs) {
+                if let Some(report) = self.verify_foreign(question, evidence, &candidates, &inputs) {
                     return Ok(report);
                 }
                 let check = Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string());

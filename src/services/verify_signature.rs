@@ -7,8 +7,9 @@ use super::{Services, error::Error, verify::Question};
 use crate::{
     crypto::Digest,
     validation::{
-        Report, SignatureReport, TimeStampReport,
+        Purpose, Report, SignatureReport, TimeStampReport,
         foreign::Files,
+        revocation::Evidence,
         signature::{
             Asked,
             cms::Moment,
@@ -18,7 +19,11 @@ use crate::{
             time_stamp::{self, Token},
         },
     },
-    x509::{Certificate, cms::Dialect, tsp::TimeStampResponse},
+    x509::{
+        Certificate,
+        cms::{Dialect, ID_LEDGER_PROOFS, text_attribute},
+        tsp::TimeStampResponse,
+    },
 };
 
 /// What is to be verified.
@@ -27,6 +32,8 @@ pub struct SignatureQuestion {
     pub kind: Kind,
     /// Further certificates: signers', or of their paths.
     pub certificates: Vec<Certificate>,
+    /// Lists and responses about certificates of other PKIs, beside those that came in the signature.
+    pub evidence: Files,
     /// Absent: now. A time stamp on the signature counts instead.
     pub at: Option<OffsetDateTime>,
 }
@@ -58,7 +65,8 @@ impl Services {
     /// Errors: `Malformed` when a bare signature comes without a certificate or with an algorithm that is not known.
     pub fn verify_signature(&self, question: SignatureQuestion) -> Result<Verified, Error> {
         let moment = Moment { at: question.at, now: self.clock.now() };
-        let judge = |asked: &Asked<'_>| self.judge_asked(asked);
+        let evidence = question.evidence.read();
+        let judge = |asked: &Asked<'_>| self.judge_asked(asked, &evidence);
         let more = &question.certificates;
         match question.kind {
             Kind::Document { content } => {
@@ -92,26 +100,33 @@ impl Services {
         }
     }
 
-    fn judge_asked(&self, asked: &Asked<'_>) -> Report {
-        let question = Question {
-            certificate: asked.certificate.clone(),
-            chain: asked.candidates.to_vec(),
-            at: asked.at,
-            purpose: asked.purpose,
-            evidence: Files::default(),
-        };
-        self.verify_certificate(&question).unwrap_or_else(|error| {
+    fn judge_asked(&self, asked: &Asked<'_>, more: &Evidence<'_>) -> Report {
+        let question =
+            Question { certificate: asked.certificate.clone(), chain: asked.candidates.to_vec(), at: asked.at, purpose: asked.purpose };
+        self.verify_certificate(&question, &asked.evidence.and(more)).unwrap_or_else(|error| {
             // Only an installation that is being made has an authority without certificate.
             tracing::error!(%error, "a certificate was not judged");
             Report::unknown(asked.at.unwrap_or_else(|| self.clock.now()))
         })
     }
 
-    /// A report as a CMS of the service's own over its JSON, so that it stands on its own; `None` for a family without such a key.
+    /// A report as a CMS of the service's own over its JSON; `None` for a family without such a key. The proofs of its signer come
+    /// with it, so that whoever has the trust bundle needs nothing else.
     pub async fn sign_report(&self, family: &str, json: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let Some(key) = self.own_key("report", family) else { return Ok(None) };
         let dialect = if family == "sm2" { Dialect::Gm } else { Dialect::Cms };
-        key.sign_cms(dialect, dialect.data(), json, self.clock.now(), &key.certificates()).await.map(Some)
+        let proofs = self.ledger_proofs_of(&key.certificate).await?;
+        key.sign_cms(dialect, dialect.data(), json, self.clock.now(), &key.certificates(), &[proofs]).await.map(Some)
+    }
+
+    /// The attribute with the receipt of a certificate of ours and the proof of its status as of now.
+    async fn ledger_proofs_of(&self, certificate: &Certificate) -> Result<Vec<u8>, Error> {
+        let question = Question { certificate: certificate.clone(), chain: Vec::new(), at: None, purpose: Purpose::Any };
+        let mut report = self.verify_certificate(&question, &Evidence::default())?;
+        self.add_evidence(&certificate.id(), &mut report).await?;
+        // Strings and numbers only.
+        let json = serde_json::to_string(&report.ledger).expect("a place in the ledger is JSON");
+        Ok(text_attribute(ID_LEDGER_PROOFS, &json)?)
     }
 }
 

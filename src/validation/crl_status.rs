@@ -23,7 +23,7 @@ pub(super) fn status(
     let mut obstacle = Obstacle::NoEvidence;
     let mut source = None;
     let mut looked_at = 0;
-    for list in newest_first(evidence.lists.iter().filter(|list| !list.is_delta())) {
+    for list in newest_first(evidence.lists().filter(|list| !list.is_delta())) {
         let reasons = match question.reasons(list) {
             Ok(reasons) if covered.contains(reasons) => continue,
             Ok(reasons) => reasons,
@@ -111,7 +111,7 @@ impl Question<'_> {
     /// What a complete list says, brought up to date by the newest delta list if there is one.
     fn by_list(&self, list: &CertificateList<'_>) -> Result<Finding, Obstacle> {
         self.check_form(list)?;
-        let deltas = newest_first(self.evidence.lists.iter().filter(|delta| delta.is_delta()));
+        let deltas = newest_first(self.evidence.lists().filter(|delta| delta.is_delta()));
         let delta = deltas.into_iter().take(MAX_LISTS).find(|delta| self.updates(delta, list));
         let current = |list: &CertificateList<'_>| is_current(list.this_update, list.next_update, self.inputs);
         // A list that is out of date is as good as new with a delta list that is not (§6.3.3 (a) (1)).

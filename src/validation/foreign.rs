@@ -9,11 +9,7 @@ use super::{
 use crate::{
     crypto::Strength,
     world::rfc3339,
-    x509::{
-        Certificate,
-        crl::{CertificateList, CrlReason},
-        ocsp::OcspResponse,
-    },
+    x509::{Certificate, crl::CrlReason},
 };
 
 /// What the one who trusts an anchor wants to know of the certificates below it.
@@ -31,21 +27,14 @@ pub enum Demand {
 pub struct Files {
     /// The DER of CRLs.
     pub lists: Vec<Vec<u8>>,
-    /// The DER of OCSP responses.
+    /// The DER of OCSP responses, or of the BasicOCSPResponse alone.
     pub responses: Vec<Vec<u8>>,
 }
 
 impl Files {
     /// What can be read of them; the rest says nothing.
     pub fn read(&self) -> Evidence<'_> {
-        let basic = |der| match OcspResponse::parse(der) {
-            Ok(OcspResponse::Basic(basic)) => Some(*basic),
-            Ok(OcspResponse::Error(_)) | Err(_) => None,
-        };
-        Evidence {
-            lists: self.lists.iter().filter_map(|der| CertificateList::parse(der).ok()).collect(),
-            responses: self.responses.iter().filter_map(|der| basic(der)).collect(),
-        }
+        Evidence::read(self.lists.iter().map(Vec::as_slice), self.responses.iter().map(Vec::as_slice))
     }
 
     pub fn is_empty(&self) -> bool {

@@ -3,6 +3,8 @@
 //! `crl_status.rs` and `ocsp_status.rs` judge one kind of evidence each; here they are put together, for a certificate and for a path.
 //! Evidence that may not be relied upon says nothing: it neither helps nor harms.
 
+use std::sync::Arc;
+
 use time::{Duration, OffsetDateTime};
 
 use super::{Inputs, Path, PathError, Purpose, TrustStore, crl_status, ocsp_status, validate_if};
@@ -11,15 +13,59 @@ use crate::{
     x509::{
         Certificate,
         crl::{CertificateList, CrlReason},
-        ocsp::BasicResponse,
+        ocsp::{BasicResponse, OcspResponse},
     },
 };
 
 /// What there is to judge by.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Evidence<'a> {
-    pub lists: Vec<CertificateList<'a>>,
-    pub responses: Vec<BasicResponse<'a>>,
+    lists: Vec<Arc<CertificateList<'a>>>,
+    responses: Vec<Arc<BasicResponse<'a>>>,
+    /// For whoever knows a ledger; nothing here looks into them.
+    proofs: Vec<&'a [u8]>,
+}
+
+impl<'a> Evidence<'a> {
+    /// What can be read of the DER of lists and of OCSP responses, or of their BasicOCSPResponse alone; the rest says nothing.
+    pub fn read(lists: impl IntoIterator<Item = &'a [u8]>, responses: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let basic = |der: &'a [u8]| match OcspResponse::parse(der) {
+            Ok(OcspResponse::Basic(basic)) => Some(*basic),
+            Ok(OcspResponse::Error(_)) => None,
+            Err(_) => BasicResponse::parse(der).ok(),
+        };
+        Self {
+            lists: lists.into_iter().filter_map(|der| CertificateList::parse(der).ok()).map(Arc::new).collect(),
+            responses: responses.into_iter().filter_map(basic).map(Arc::new).collect(),
+            proofs: Vec::new(),
+        }
+    }
+
+    /// With receipts and proofs of status, as JSON.
+    pub fn with_proofs(self, proofs: Vec<&'a [u8]>) -> Self {
+        Self { proofs, ..self }
+    }
+
+    /// All that is in either. Copies nothing.
+    pub fn and(&self, other: &Self) -> Self {
+        let mut joined = self.clone();
+        joined.lists.extend(other.lists.iter().cloned());
+        joined.responses.extend(other.responses.iter().cloned());
+        joined.proofs.extend(&other.proofs);
+        joined
+    }
+
+    pub fn lists(&self) -> impl Iterator<Item = &CertificateList<'a>> {
+        self.lists.iter().map(|list| &**list)
+    }
+
+    pub fn responses(&self) -> impl Iterator<Item = &BasicResponse<'a>> {
+        self.responses.iter().map(|response| &**response)
+    }
+
+    pub fn proofs(&self) -> &[&'a [u8]] {
+        &self.proofs
+    }
 }
 
 /// How evidence is judged.
@@ -89,7 +135,7 @@ pub fn status(
     evidence: &Evidence<'_>,
     inputs: &EvidenceInputs,
 ) -> Status {
-    let by_ocsp = ocsp_status::status(certificate, issuer, &evidence.responses, inputs);
+    let by_ocsp = ocsp_status::status(certificate, issuer, evidence, inputs);
     if matches!(by_ocsp, Status::Revoked { .. }) {
         return by_ocsp;
     }

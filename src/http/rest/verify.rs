@@ -84,26 +84,31 @@ async fn certificate(
             .ok_or_else(|| Error::malformed("purpose", format!("one of {}", Purpose::ALL.map(Purpose::name).join(", "))))?,
     };
     let at = request.at.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("at", error))?;
-    let files = |field: &'static str, files: &[String]| {
-        if files.len() > MOST_FILES {
-            return Err(Error::malformed(field, format!("at most {MOST_FILES}")));
-        }
-        files.iter().map(|file| BASE64_STANDARD.decode(file).map_err(|error| Error::malformed(field, error))).collect()
-    };
+    let evidence = evidence(&request.crls, &request.ocsp)?;
     let question = Question {
         certificate: read("certificate", &request.certificate)?,
         chain: request.chain.iter().map(|pem| read("chain", pem)).collect::<Result<_, _>>()?,
         at: at.map(Timestamp::instant),
         purpose,
-        evidence: Files { lists: files("crls", &request.crls)?, responses: files("ocsp", &request.ocsp)? },
     };
     // Up to hundreds of signature checks: not on a thread that serves connections.
     let services = app.services.clone();
     let id = question.certificate.id();
-    let verdict = tokio::task::spawn_blocking(move || services.verify_certificate(&question)).await;
+    let verdict = tokio::task::spawn_blocking(move || services.verify_certificate(&question, &evidence.read())).await;
     let mut report = verdict.map_err(|_| Problem::panicked())??;
     app.services.add_evidence(&id, &mut report).await?;
     form.answer(&app, &report).await
+}
+
+/// Lists and responses that come with a question.
+fn evidence(crls: &[String], ocsp: &[String]) -> Result<Files, Error> {
+    let files = |field: &'static str, files: &[String]| {
+        if files.len() > MOST_FILES {
+            return Err(Error::malformed(field, format!("at most {MOST_FILES}")));
+        }
+        files.iter().map(|file| octets(field, file)).collect()
+    };
+    Ok(Files { lists: files("crls", crls)?, responses: files("ocsp", ocsp)? })
 }
 
 /// What a signature is and what it is over. Octets are in base64.
@@ -127,6 +132,11 @@ struct SignatureRequest {
     #[serde(default)]
     #[schema(inline)]
     encoding: EncodingName,
+    /// Revocation lists and OCSP responses about certificates of other PKIs, DER in base64, beside those in the signature.
+    #[serde(default)]
+    crls: Vec<String>,
+    #[serde(default)]
+    ocsp: Vec<String>,
     at: Option<String>,
 }
 
@@ -203,7 +213,9 @@ impl SignatureRequest {
             (FormatName::TimeStamp, stamped) => Kind::TimeStamp { stamped },
         };
         let at = self.at.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("at", error))?;
-        Ok(SignatureQuestion { signature: signature_octets(&self.signature, &kind)?, kind, certificates, at: at.map(Timestamp::instant) })
+        let signature = signature_octets(&self.signature, &kind)?;
+        let evidence = evidence(&self.crls, &self.ocsp)?;
+        Ok(SignatureQuestion { signature, kind, certificates, evidence, at: at.map(Timestamp::instant) })
     }
 
     fn digest_algorithm(&self) -> Result<Option<Digest>, Error> {

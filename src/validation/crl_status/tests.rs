@@ -40,8 +40,8 @@ impl World {
     }
 
     fn judge_der(&self, lists: &[Vec<u8>]) -> Result<(), PathError> {
-        let lists = lists.iter().map(|der| CertificateList::parse(der).unwrap()).collect();
-        let evidence = Evidence { lists, responses: Vec::new() };
+        let evidence = Evidence::read(lists.iter().map(Vec::as_slice), []);
+        assert_eq!(evidence.lists().count(), lists.len());
         let trust = TrustStore::of_roots(std::slice::from_ref(&self.root.certificate));
         let bag: Vec<Certificate> = self.bag.iter().cloned().chain([self.ca.certificate.clone()]).collect();
         let inputs = Inputs::new(NOW, Purpose::Any);

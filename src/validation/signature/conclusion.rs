@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{Asked, Judge, SignatureReason, SignerReport, TimeStampReport, cms::Moment, report::BestSignatureTime, signer::record};
 use crate::{
-    validation::{Check, CheckName, Purpose, Reason, Report, Verdict},
+    validation::{Check, CheckName, Purpose, Reason, Report, Verdict, revocation::Evidence},
     world::{parse_rfc3339, rfc3339},
     x509::Certificate,
 };
@@ -17,6 +17,7 @@ pub(super) type Stamp = (TimeStampReport, Option<OffsetDateTime>);
 pub(super) struct Unconcluded<'a> {
     pub certificate: Option<&'a Certificate>,
     pub candidates: &'a [Certificate],
+    pub evidence: &'a Evidence<'a>,
     pub checked: Result<(), SignatureReason>,
     pub checks: Vec<Check>,
     pub time_stamps: Vec<Stamp>,
@@ -25,7 +26,7 @@ pub(super) struct Unconcluded<'a> {
 }
 
 pub(super) fn conclude(unconcluded: Unconcluded<'_>, moment: Moment, judge: &Judge<'_>) -> SignerReport {
-    let Unconcluded { certificate, candidates, checked, mut checks, time_stamps, claimed } = unconcluded;
+    let Unconcluded { certificate, candidates, evidence, checked, mut checks, time_stamps, claimed } = unconcluded;
     let stamped = time_stamps.iter().filter_map(|(_, time)| *time).min();
     // The earliest time at which the signature is known to have been there (ETSI EN 319 102-1 §5.5.4 (1)).
     let (best, at) = match (stamped, moment.at) {
@@ -34,7 +35,7 @@ pub(super) fn conclude(unconcluded: Unconcluded<'_>, moment: Moment, judge: &Jud
         (_, None) => (BestSignatureTime::new(moment.now, "now"), None),
     };
     // Also of a signature that does not hold: whose it pretends to be is worth knowing.
-    let report = certificate.map(|certificate| judge(&Asked { certificate, candidates, at, purpose: Purpose::Any }));
+    let report = certificate.map(|certificate| judge(&Asked { certificate, candidates, evidence, at, purpose: Purpose::Any }));
     let accepted = match (&report, certificate) {
         (Some(report), Some(certificate)) if report.verdict() != Verdict::Passed => Err(refusal(report, certificate, claimed)),
         (Some(_), Some(certificate)) => may_sign(certificate),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     crypto::{Error, VerifyingKey, digest::Hasher, jose::JoseAlgorithm},
-    validation::CheckName,
+    validation::{CheckName, revocation::Evidence},
     x509::Certificate,
 };
 
@@ -69,7 +69,9 @@ impl<'a> Verifier<'a> {
         let mut checks = Vec::new();
         record(&mut checks, CheckName::Signature, "RFC 7518 §3.1", &checked, self.algorithm.name);
         let certificate = Some(self.certificate);
-        let unconcluded = Unconcluded { certificate, candidates, checked, checks, time_stamps: Vec::new(), claimed: None };
+        // A bare value has nothing with it.
+        let evidence = &Evidence::default();
+        let unconcluded = Unconcluded { certificate, candidates, evidence, checked, checks, time_stamps: Vec::new(), claimed: None };
         SignatureReport::new("raw", vec![conclusion::conclude(unconcluded, moment, judge)])
     }
 

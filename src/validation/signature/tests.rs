@@ -429,6 +429,9 @@ fn formats_that_are_not_judged_say_so() {
         assert_eq!((report.reason(), report.format), (SignatureReason::UnsupportedFormat, format));
         assert_eq!(report.verdict(), Verdict::Indeterminate);
     }
+    // EnvelopedData: a CMS, but nobody has signed it.
+    let encrypted = hex::decode("301206092a864886f70d010703a0053003020100").unwrap();
+    assert_eq!(reason(&encrypted, Given::Nothing), SignatureReason::UnsupportedFormat);
 }
 
 /// Which verdict goes with which sub-indication (ETSI EN 319 102-1 §5.1.3, table 6).
@@ -451,5 +454,58 @@ fn verdicts_and_sub_indications_go_together() {
         (SignatureReason::Certificate(Reason::NotYetValid), Verdict::Failed, Some(SubIndication::NotYetValid)),
     ] {
         assert_eq!((reason.verdict(), reason.sub_indication()), (verdict, sub_indication), "{reason:?}");
+    }
+}
+
+/// What of a kind came along, as the judge of certificates sees it: lists, responses, proofs.
+fn seen(file: &[u8]) -> Vec<(usize, usize, usize)> {
+    let seen = std::cell::RefCell::new(Vec::new());
+    let judge = |asked: &Asked<'_>| {
+        let evidence = asked.evidence;
+        seen.borrow_mut().push((evidence.lists().count(), evidence.responses().count(), evidence.proofs().len()));
+        good(asked)
+    };
+    document::judge(file, Given::Nothing, &[], MOMENT, &judge);
+    seen.into_inner()
+}
+
+#[test]
+fn lists_responses_and_proofs_that_came_along_are_shown_to_the_judge() {
+    let data = Dialect::Cms.data();
+    for algorithm in families() {
+        let (signer, stamper) = (Signer::new(algorithm, 1), Signer::stamper(algorithm));
+        let mut attributes = signer.attributes(data, CONTENT);
+        attributes.sort();
+        let signature = signer.key.sign(&element(Tag::Set, &attributes.concat())).unwrap();
+        let make = |unsigned: &[Vec<u8>]| {
+            let info = signer.info(Some(&attributes.concat()), &signature, unsigned);
+            file(Dialect::Cms, data, Some(CONTENT), &[&signer, &stamper], &[info])
+        };
+        let (list, basic) = (made::list(&signer, 1), made::basic_response(&signer));
+        assert_eq!(seen(&make(&[])), [(0, 0, 0)], "nothing");
+        let beside = made::with_revocation(&make(&[]), &[list.clone(), made::response_choice(&basic)]);
+        assert_eq!(seen(&beside), [(1, 1, 0)], "beside the certificates");
+        let values =
+            |list: &[u8], response: &[u8]| cms::attribute(cms::ID_REVOCATION_VALUES, &made::revocation_values(list, response)).unwrap();
+        assert_eq!(seen(&make(&[values(&list, &basic)])), [(1, 1, 0)], "in the attribute of the signer");
+        assert_eq!(seen(&make(&[values(b"\x30\x00", b"\x30\x00")])), [(0, 0, 0)], "what cannot be read");
+        let proofs = cms::text_attribute(cms::ID_LEDGER_PROOFS, "{}").unwrap();
+        assert_eq!(seen(&make(&[proofs])), [(0, 0, 1)], "proofs of a ledger");
+
+        // Who stamped is judged as of now and as of then, by what came with the token and what came with the signature.
+        let token = stamper.token(MessageImprint::of(algorithm.digest(), &signature), NOW);
+        let stamped = |token: &[u8]| {
+            let unsigned = cms::attribute(cms::ID_SIGNATURE_TIME_STAMP, token).unwrap();
+            made::with_revocation(&make(&[unsigned]), std::slice::from_ref(&list))
+        };
+        assert_eq!(seen(&stamped(&token)), [(1, 0, 0); 3], "those of the signature");
+        let own = made::with_revocation(&token, std::slice::from_ref(&list));
+        assert_eq!(seen(&stamped(&own)), [(2, 0, 0), (2, 0, 0), (1, 0, 0)], "and those of the token");
+
+        // Beyond a MiB the rest says nothing.
+        let long = made::list(&signer, 20_000);
+        assert!(long.len() > 1 << 19, "{}", long.len());
+        let much = [vec![long; 3], vec![list]].concat();
+        assert_eq!(seen(&made::with_revocation(&make(&[]), &much)), [(2, 0, 0)], "too much");
     }
 }

@@ -72,7 +72,9 @@ impl Token {
         let signer = Signer::resolve(&signed.signers[0], &certificates);
         let checked = self.check_imprint(hash, &mut checks).and_then(|()| self.check_signer(&signer, &mut checks));
         let checked = checked.and_then(|()| self.check_time(now, &mut checks));
-        let report = signer.certificate.map(|certificate| self.judge_authority(certificate, &certificates, judge));
+        let evidence = &cms::enclosed(&signed);
+        let asked = |certificate| Asked { certificate, candidates: &certificates, evidence, at: None, purpose: Purpose::TimeStamping };
+        let report = signer.certificate.map(|certificate| self.judge_authority(&asked(certificate), judge));
         let accepted = match &report {
             Some(report) if report.verdict() != Verdict::Passed => Err(SignatureReason::Certificate(report.reason())),
             Some(_) | None => Ok(()),
@@ -128,16 +130,15 @@ impl Token {
 
     /// The certificate counts at the time of the token, unless what is known of it now says that its key was in other hands: whoever
     /// has the key can make any time (RFC 3161 §4).
-    fn judge_authority(&self, certificate: &Certificate, candidates: &[Certificate], judge: &Judge<'_>) -> Report {
-        let asked = |at| judge(&Asked { certificate, candidates, at, purpose: Purpose::TimeStamping });
-        let now = asked(None);
+    fn judge_authority(&self, asked: &Asked<'_>, judge: &Judge<'_>) -> Report {
+        let now = judge(asked);
         // By the state, for a certificate that has expired since may be revoked as well.
         let is_distrusted = match now.status.state {
             "revoked" => !self.is_older_than_harmless_revocation(&now),
             "suspended" => true,
             _ => now.reason() == Reason::AuthorityRevoked,
         };
-        if is_distrusted { now } else { asked(Some(self.info.time)) }
+        if is_distrusted { now } else { judge(&Asked { at: Some(self.info.time), ..*asked }) }
     }
 
     /// The reasons that a key is retired for. No reason is none of them.
