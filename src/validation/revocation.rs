@@ -11,7 +11,7 @@ use super::{Inputs, Path, PathError, Purpose, TrustStore, crl_status, ocsp_statu
 use crate::{
     crypto::Strength,
     x509::{
-        Certificate,
+        Certificate, DistinguishedName,
         crl::{CertificateList, CrlReason},
         ocsp::{BasicResponse, OcspResponse},
     },
@@ -168,10 +168,9 @@ impl<'a> Signers<'a> {
         Self { bag, trust, anchor, depth: 0 }
     }
 
-    /// Other certificates of this authority, which may have another key for its lists.
-    pub(super) fn named_like(self, authority: &Certificate) -> impl Iterator<Item = &'a Certificate> {
-        let (name, key) = (authority.subject().clone(), authority.spki().to_vec());
-        self.bag.iter().filter(move |other| *other.subject() == name && other.spki() != key)
+    /// Certificates of that name: of an authority with another key for its lists, or of somebody who signs lists for others.
+    pub(super) fn named(self, name: &DistinguishedName) -> impl Iterator<Item = &'a Certificate> + use<'a, '_> {
+        self.bag.iter().chain(Some(self.anchor)).filter(move |other| other.subject() == name)
     }
 
     /// Whether a signer leads to the anchor and is good itself.
