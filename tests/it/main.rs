@@ -24,4 +24,5 @@ mod signatures;
 mod signing;
 mod staff;
 mod time_stamps;
+mod vectors;
 mod world;
