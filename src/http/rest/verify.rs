@@ -6,6 +6,7 @@ use axum::{
 };
 use base64::prelude::*;
 use serde::Deserialize;
+use time::{OffsetDateTime, UtcOffset};
 use utoipa::ToSchema;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
@@ -20,7 +21,6 @@ use crate::{
     config::Limits,
     crypto::Digest,
     http::{App, openapi::Caller, problem::Problem},
-    policy::Timestamp,
     services::{
         Error,
         tokens::Scope,
@@ -28,6 +28,7 @@ use crate::{
         verify_signature::{Content, Kind, SignatureQuestion, Verified},
     },
     validation::{Purpose, Report, foreign::Files, signature::raw::Encoding},
+    world::parse_rfc3339,
     x509::Certificate,
 };
 
@@ -83,12 +84,11 @@ async fn certificate(
         Some(name) => Purpose::find(name)
             .ok_or_else(|| Error::malformed("purpose", format!("one of {}", Purpose::ALL.map(Purpose::name).join(", "))))?,
     };
-    let at = request.at.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("at", error))?;
     let evidence = evidence(&request.crls, &request.ocsp)?;
     let question = Question {
         certificate: read("certificate", &request.certificate)?,
         chain: request.chain.iter().map(|pem| read("chain", pem)).collect::<Result<_, _>>()?,
-        at: at.map(Timestamp::instant),
+        at: time(request.at.as_deref())?,
         purpose,
     };
     // Up to hundreds of signature checks: not on a thread that serves connections.
@@ -98,6 +98,12 @@ async fn certificate(
     let mut report = verdict.map_err(|_| Problem::panicked())??;
     app.services.add_evidence(&id, &mut report).await?;
     form.answer(&app, &report).await
+}
+
+/// Other people's times are in other zones and finer than a second.
+fn time(at: Option<&str>) -> Result<Option<OffsetDateTime>, Error> {
+    let read = |text| parse_rfc3339(text).and_then(|at| at.checked_to_offset(UtcOffset::UTC));
+    at.map(|text| read(text).ok_or_else(|| Error::malformed("at", "a time of RFC 3339, as 2030-01-01T00:00:00Z"))).transpose()
 }
 
 /// Lists and responses that come with a question.
@@ -212,10 +218,9 @@ impl SignatureRequest {
             (FormatName::Raw, None) => return Err(Error::malformed("content", "a bare signature needs the content or its digest")),
             (FormatName::TimeStamp, stamped) => Kind::TimeStamp { stamped },
         };
-        let at = self.at.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("at", error))?;
         let signature = signature_octets(&self.signature, &kind)?;
         let evidence = evidence(&self.crls, &self.ocsp)?;
-        Ok(SignatureQuestion { signature, kind, certificates, evidence, at: at.map(Timestamp::instant) })
+        Ok(SignatureQuestion { signature, kind, certificates, evidence, at: time(self.at.as_deref())? })
     }
 
     fn digest_algorithm(&self) -> Result<Option<Digest>, Error> {
