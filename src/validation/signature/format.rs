@@ -13,17 +13,14 @@ pub enum Format {
 
 impl Format {
     pub fn detect(file: &[u8]) -> Self {
-        let marks: [(&[u8], Format); 6] = [
-            (b"\x30", Format::Cms),
-            (b"%PDF", Format::Unsupported("pdf")),
-            (b"PK\x03\x04", Format::Unsupported(archive(file))),
-            (b"<", Format::Unsupported("xml")),
-            (b"{", Format::Jws),
-            (b"ey", Format::Jws),
-        ];
-        let start = file.trim_ascii_start();
-        let found = marks.into_iter().find(|(mark, _)| if *mark == b"\x30" { file.starts_with(mark) } else { start.starts_with(mark) });
-        found.map_or(Self::Unsupported("unknown"), |(_, format)| format)
+        match file.trim_ascii_start() {
+            _ if file.starts_with(b"\x30") => Self::Cms,
+            start if start.starts_with(b"%PDF") => Self::Unsupported("pdf"),
+            start if start.starts_with(b"PK\x03\x04") => Self::Unsupported(archive(file)),
+            start if start.starts_with(b"<") => Self::Unsupported("xml"),
+            start if start.starts_with(b"{") || start.starts_with(b"ey") => Self::Jws,
+            _ => Self::Unsupported("unknown"),
+        }
     }
 }
 
