@@ -199,7 +199,7 @@ export RUST_TEST_THREADS=$((2 * $(nproc)))
 
 heading 'tests on SQLite'
 export HUFU_TEST_DATABASE=sqlite
-cargo build --locked --example conformance
+cargo build --locked --example conformance --example replay
 cargo test --locked
 if [[ -n $long ]]; then cargo test --locked --lib --bins --tests -- --ignored; fi
 
@@ -217,6 +217,7 @@ cargo build --locked
 demo=$(mktemp -d /tmp/hufu-demo.XXXXXX)
 # As a newcomer runs it: HUFU_* are settings of the program, and ours are not meant for it.
 env -u HUFU_TEST_DATABASE -u HUFU_TEST_POSTGRES -u HUFU_TEST_VENV -u HUFU_TEST_OIDC -u HUFU_VECTORS "$CARGO_TARGET_DIR/debug/hufu" demo --keep "$demo/kept"
+"$CARGO_TARGET_DIR/debug/examples/replay" "$demo/kept/export" "$demo/kept/trust/bundle.json"
 
 if [[ -n $long ]]; then
     heading 'the checker of the peers'

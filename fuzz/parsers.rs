@@ -3,12 +3,18 @@
 
 use hufu::{
     crypto::{PublicKey, VerifyingKey, jose::Jwk},
-    ledger::{Entry, Note, NoteKey, Receipt, StatusProof, checkpoint::Checkpoint},
+    ledger::{
+        Entry, Note, NoteKey, Receipt, StatusProof,
+        checkpoint::Checkpoint,
+        record::{Depth, parse_bucket},
+        tiles::{TileRequest, decode_bundle},
+    },
     policy::Statement,
+    services::{bearer::Bearer, codes::Code, court, staff::lines, trust::TrustBundle},
     validation::{
         Inputs, Purpose, Report, TrustStore,
         foreign::Files,
-        signature::{cms::Moment, document, jws::Jws, time_stamp::Token},
+        signature::{cms::Moment, document, format::unarmoured, jws::Jws, time_stamp::Token},
         validate,
     },
     x509::{
@@ -16,6 +22,7 @@ use hufu::{
         crl::CertificateList,
         ocsp::{OcspRequest, OcspResponse},
         p7c,
+        pkcs12::Opened,
         request::CertificationRequest,
         tsp::{TimeStampRequest, TimeStampResponse},
     },
@@ -53,6 +60,15 @@ pub static PARSERS: &[Parser] = &[
     Parser { name: "note", run: |data| text(data, |text| drop(Note::parse(text).map(|note| Checkpoint::parse(note.text())))) },
     Parser { name: "note_key", run: |data| text(data, |text| drop(NoteKey::parse_vkey(text))) },
     Parser { name: "receipt", run: |data| text(data, |text| drop(Receipt::parse(text))) },
+    Parser { name: "tile_path", run: |data| text(data, |text| drop(TileRequest::parse(text).map(|request| request.to_string()))) },
+    Parser { name: "entry_bundle", run: |data| drop(decode_bundle(data)) },
+    Parser { name: "bucket", run: bucket },
+    Parser { name: "pkcs12", run: |data| drop(Opened::open(data, "passphrase")) },
+    Parser { name: "roster", run: |data| drop(lines::read(data, &["CN".to_owned()].into())) },
+    Parser { name: "code", run: |data| text(data, |text| drop(Code::parse(text))) },
+    Parser { name: "bearer", run: |data| text(data, |text| drop(Bearer::parse(text))) },
+    Parser { name: "trust_bundle", run: bundle },
+    Parser { name: "court_evidence", run: court_evidence },
     Parser { name: "status_proof", run: |data| text(data, |text| drop(StatusProof::parse(text))) },
 ];
 
@@ -86,13 +102,36 @@ fn split(data: &[u8]) -> Option<(&[u8], &[u8])> {
 fn evidence(data: &[u8]) {
     let files = Files { lists: vec![data.to_vec()], responses: vec![data.to_vec()] };
     let evidence = files.read();
-    assert!(evidence.lists.len() + evidence.responses.len() <= 2);
+    assert!(evidence.lists().count() + evidence.responses().count() <= 2);
 }
 
-/// A CMS or JWS, whose certificates nobody knows.
+/// A CMS or JWS, whose certificates nobody knows, also in PEM or base64.
 fn signature(data: &[u8]) {
     let moment = Moment { at: None, now: NOW };
-    drop(document::judge(data, document::Given::Nothing, &[], moment, &|_| Report::unknown(NOW)));
+    drop(document::judge(&unarmoured(data.to_vec()), document::Given::Nothing, &[], moment, &|_| Report::unknown(NOW)));
+}
+
+/// A bucket of the status map, of a map as shallow and as deep as there is.
+fn bucket(data: &[u8]) {
+    for depth in [Depth::new(1), Depth::new(24)].into_iter().flatten() {
+        drop(parse_bucket(data, 0, depth));
+    }
+}
+
+/// What somebody says is to be trusted.
+fn bundle(data: &[u8]) {
+    if let Ok(bundle) = TrustBundle::parse(data) {
+        drop((bundle.roots(), bundle.authorities(), bundle.system_key(), bundle.trusted_logs()));
+    }
+}
+
+/// Evidence for a court, whose logs nobody trusts.
+fn court_evidence(data: &[u8]) {
+    if let Ok(evidence) = serde_json::from_slice(data) {
+        let bundle =
+            TrustBundle { version: 1, roots: Vec::new(), authorities: Vec::new(), logs: Vec::new(), quorum: Vec::new(), system_key: None };
+        drop(court::judge::judge(&bundle, &evidence, NOW.unix_timestamp().unsigned_abs()));
+    }
 }
 
 fn jwk(data: &[u8]) {

@@ -308,11 +308,15 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("the configuration cannot be read: {0}")]
-    Read(#[from] Box<figment::Error>),
-    #[error("api_url must be an https:// address without path, query or user: {0}")]
+    Read(Box<figment::Error>),
+    #[error("api_url (--api-url) must be an address as https://ca.example:8443, without path, query or user, and is {0}")]
     ApiUrl(String),
-    #[error("base_url must be an http:// or https:// address without path, query or user: {0}")]
+    #[error("base_url (--base-url) must be an address as http://ca.example, without path, query or user, and is {0}")]
     BaseUrl(String),
+    #[error(
+        "{listener} listens on every address of this machine ({address}): say under which name others reach it, with {url} (--{option})"
+    )]
+    Unnamed { listener: &'static str, address: SocketAddr, url: &'static str, option: &'static str },
     #[error("the passphrase file {path}: {error}")]
     Passphrase { path: PathBuf, error: std::io::Error },
     #[error("authority.crl_shards must be between 1 and 4096")]
@@ -334,7 +338,11 @@ impl Config {
                     && !key.as_str().to_ascii_uppercase().starts_with("TEST_")
             })
             .split("__");
-        let config: Self = figment.merge(environment).merge(Serialized::defaults(overrides)).extract().map_err(Box::new)?;
+        let config: Self = figment
+            .merge(environment)
+            .merge(Serialized::defaults(overrides))
+            .extract()
+            .map_err(|error| ConfigError::Read(Box::new(error)))?;
         config.checked()
     }
 
@@ -349,6 +357,13 @@ impl Config {
             && !(url.scheme() == "https" && url.path() == "/" && url.query().is_none() && url.username().is_empty())
         {
             return Err(ConfigError::ApiUrl(url.to_string()));
+        }
+        // Others would be sent to 0.0.0.0 for years: the addresses stand in certificates and in the origins of the logs.
+        if self.http.ip().is_unspecified() && self.base_url.is_none() {
+            return Err(ConfigError::Unnamed { listener: "http", address: self.http, url: "base_url", option: "base-url" });
+        }
+        if self.https.ip().is_unspecified() && self.api_url.is_none() {
+            return Err(ConfigError::Unnamed { listener: "https", address: self.https, url: "api_url", option: "api-url" });
         }
         if !(1..=4096).contains(&self.authority.crl_shards) {
             return Err(ConfigError::Shards);
@@ -434,6 +449,15 @@ mod tests {
         for url in ["http://ca.example", "https://ca.example/api", "https://user@ca.example"] {
             assert!(origin(serde_json::json!({"api_url": url})).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn whoever_listens_on_every_address_says_under_which_name() {
+        let loaded = |settings| Config::load(None, settings).map(drop).map_err(|error| error.to_string());
+        assert!(loaded(serde_json::json!({"http": "0.0.0.0:80"})).unwrap_err().contains("base_url"));
+        assert!(loaded(serde_json::json!({"https": "[::]:443"})).unwrap_err().contains("--api-url"));
+        let named = serde_json::json!({"http": "0.0.0.0:80", "base_url": "http://ca.example", "https": "[::]:443", "api_url": "https://ca.example"});
+        loaded(named).unwrap();
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hufu::cli::{
-    bench::Bench, citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, enrol::Enrol, evidence, ledger::Ledger,
-    policy::Policy, register, renew::Renew, revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend, token::Token,
-    verify::Verify,
+    bench::Bench, citizen::Citizen, claim::Claim, client::Problem, decide, demo::Demo, department, enrol::Enrol, evidence, ledger::Ledger,
+    policy::Policy, register, renew::Renew, rereview::Rereview, revoke::Revoke, roster, serve::Serve, show, sign::Sign, suspend::Suspend,
+    token::Token, verify::Verify,
 };
 
 /// Hufu (虎符): a certificate authority for a government and its citizens.
@@ -25,9 +25,9 @@ enum Command {
     Serve(Serve),
     /// Make a key here and fetch the certificate that a claim code stands for
     Claim(Claim),
-    /// Make departments
+    /// Make, change and merge departments
     #[command(subcommand)]
-    Department(register::Department),
+    Department(department::Department),
     /// Appoint officers
     #[command(subcommand)]
     Officer(register::Officer),
@@ -49,6 +49,8 @@ enum Command {
     Renew(Renew),
     /// Revoke certificates with a signed statement
     Revoke(Revoke),
+    /// After the theft of an officer's key: stop whatever rests on what it signed, until others have looked at it again
+    Rereview(Rereview),
     /// Suspend a certificate with a signed statement, or with the code that was printed at its issue
     Suspend(Suspend),
     /// End a suspension with a signed statement
@@ -128,6 +130,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Withdraw(command) => command.run("withdraw", None, None).await?,
         Command::Renew(command) => command.run().await?,
         Command::Revoke(command) => command.run().await?,
+        Command::Rereview(command) => command.run().await?,
         Command::Suspend(command) => command.run().await?,
         Command::Resume(command) => command.run("resume", None, None).await?,
         Command::Citizen(command) => command.run().await?,

@@ -66,6 +66,11 @@ pub fn rfc3339(instant: OffsetDateTime) -> String {
     whole.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
 }
 
+/// The same of seconds since 1970.
+pub fn rfc3339_seconds(seconds: u64) -> String {
+    rfc3339(from_millis(i64::try_from(seconds).unwrap_or_default().saturating_mul(1000)))
+}
+
 /// The instant that a text of RFC 3339 stands for.
 pub fn parse_rfc3339(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()

@@ -37,7 +37,7 @@ pub fn run(files: &[String]) -> anyhow::Result<()> {
         let (name, seed) = &seeds[round % seeds.len()];
         worst.try_all(&format!("{name} mutated in round {round}"), &random.mutate(seed))?;
     }
-    for (name, object) in seeds::absurd() {
+    for (name, object) in seeds::absurd()? {
         worst.try_all(name, &object)?;
     }
     let memory = peak_memory()?;

@@ -25,16 +25,16 @@ use crate::{Answer, octets, text};
 pub fn ocsp(case: &Value) -> Answer {
     answer((|| {
         let der = octets(case, "response")?;
-        let OcspResponse::Basic(response) = OcspResponse::parse(&der)? else { bail!("an error, not a response") };
-        Question::read(case)?.judge(&Evidence { responses: vec![*response], lists: Vec::new() })
+        let OcspResponse::Basic(_) = OcspResponse::parse(&der)? else { bail!("an error, not a response") };
+        Question::read(case)?.judge(&Evidence::read([], [&der[..]]))
     })())
 }
 
 pub fn crl(case: &Value) -> Answer {
     answer((|| {
         let der = octets(case, "crl")?;
-        let list = CertificateList::parse(&der)?;
-        Question::read(case)?.judge(&Evidence { lists: vec![list], responses: Vec::new() })
+        CertificateList::parse(&der)?;
+        Question::read(case)?.judge(&Evidence::read([&der[..]], []))
     })())
 }
 

@@ -66,6 +66,13 @@ pub fn good() -> anyhow::Result<Vec<Object>> {
             "note",
             "example.org/log\n3\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} example.org/log AAAAAAAA\n".as_bytes().to_vec(),
         ),
+        ("roster", "工号,姓名,邮箱\nA-1,王芳,wang@example.gov.cn\nA-2,\"李,明\",\n".as_bytes().to_vec()),
+        (
+            "trust bundle",
+            br#"{"version":1,"roots":[],"authorities":[],"logs":[{"name":"a","origin":"b","keys":["b+00+AA"]}],"quorum":["log"]}"#.to_vec(),
+        ),
+        ("tile path", b"tile/entries/x001/x234/067.p/8".to_vec()),
+        ("entry bundle", [0, 3, 1, 2, 3, 0, 1, 9].to_vec()),
         (
             "proof",
             b"c2sp.org/tlog-proof@v1\nextra AAAA\nindex 1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\nexample.org/log\n2\n".to_vec(),
@@ -132,8 +139,41 @@ fn time_stamp_request() -> anyhow::Result<Vec<u8>> {
         .to_der()?)
 }
 
+/// A SignedData with a list of so many certificates in it that it is as large as what is read of it.
+fn enclosed_list() -> anyhow::Result<Vec<u8>> {
+    let algorithm = algorithms::P256.signature_algorithm();
+    let entry = |number: u32| RevokedEntry {
+        serial: [&[1][..], &number.to_be_bytes()].concat(),
+        revoked_at: NOW,
+        reason: Some(CrlReason::KeyCompromise),
+        invalidity_date: None,
+    };
+    let draft = CrlDraft {
+        issuer: vec![0x30, 0],
+        this_update: NOW,
+        next_update: NOW + time::Duration::days(1),
+        number: 7,
+        authority_key_identifier: vec![1; 20],
+        distribution_point: None,
+        entries: (0..27_000).map(entry).collect(),
+        signature_algorithm: algorithm.clone(),
+    };
+    let list = assemble(&draft.tbs_der()?, &algorithm, b"signature", &[])?;
+    let empty = Envelope::new(Dialect::Cms, Dialect::Cms.data(), Some(0), Digest::Sha256, &[], &[])?.around(&[]);
+    // The signers, of whom there are none, come behind the lists; every length grows.
+    let inside = empty.strip_suffix(&[0x31, 0]).context("no signers")?;
+    let fields = inside.windows(3).position(|octets| octets == [2, 1, 1]).context("no version")?;
+    let wrapped = |tag: u8, content: &[u8]| {
+        let length = u32::try_from(content.len()).unwrap_or(u32::MAX).to_be_bytes();
+        [&[tag, 0x84], &length[..], content].concat()
+    };
+    let signed = wrapped(0x30, &[&inside[fields..], &wrapped(0xa1, &list), &[0x31, 0]].concat());
+    let outer_type = der::Encode::to_der(&Dialect::Cms.signed_data())?;
+    Ok(wrapped(0x30, &[outer_type, wrapped(0xa0, &signed)].concat()))
+}
+
 /// A million extensions, lengths beyond memory, nesting without end, lists without end, each a few MiB.
-pub fn absurd() -> Vec<Object> {
+pub fn absurd() -> anyhow::Result<Vec<Object>> {
     const MIB: usize = 1 << 20;
     let wrapped = |content: Vec<u8>| {
         let length = u32::try_from(content.len()).unwrap_or(u32::MAX).to_be_bytes();
@@ -141,7 +181,8 @@ pub fn absurd() -> Vec<Object> {
     };
     let extension = [0x30, 7, 6, 2, 0x2a, 3, 4, 1, 0];
     let entry = [0x30, 0x12, 2, 1, 5, 0x17, 0x0d, b'3', b'0', b'0', b'1', b'0', b'1', b'0', b'0', b'0', b'0', b'0', b'0', b'Z'];
-    vec![
+    Ok(vec![
+        ("a list as long as is read, in a signature", enclosed_list()?),
         ("a million extensions", wrapped(wrapped(wrapped(extension.repeat(MIB))))),
         ("a million extensions of a version", wrapped(wrapped([vec![0xa0, 3, 2, 1, 2], extension.repeat(MIB)].concat()))),
         ("entries of a list without list", wrapped(wrapped(entry.repeat(MIB / 4)))),
@@ -158,5 +199,5 @@ pub fn absurd() -> Vec<Object> {
         ("begins of PEM", b"-----BEGIN CERTIFICATE-----\n".repeat(MIB / 16)),
         ("points", b".".repeat(2 * MIB)),
         ("base64 without end", b"A".repeat(4 * MIB)),
-    ]
+    ])
 }

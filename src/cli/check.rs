@@ -1,7 +1,10 @@
 //! `hufu check`: reads the configuration and the policies and says what is wrong with them; with `--production`, what a
 //! trial installation must change before it serves in earnest. `hufu check policies` looks at a folder of policies alone.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -40,7 +43,7 @@ pub struct Check {
 
 #[derive(Debug, Subcommand)]
 pub enum Only {
-    /// Check profiles, rules and quorums, and print every fault with file and line
+    /// Check profiles, rules, quorums and caps, and print every fault with file and line
     Policies {
         /// A folder as policies/ is; default: that of the data directory, or what this program ships
         #[arg(value_name = "DIR")]
@@ -66,7 +69,7 @@ impl Check {
             println!("data: {} does not exist yet; the policies are those that this program ships", config.data.display());
         }
         println!("trust anchors: good, {} beside the installation's own", Anchors::open(config.anchors())?.all().len());
-        print_policies(&read_or_shipped_policies(&config.data)?);
+        print_policies(&read_or_shipped_policies(&config.data)?, &place_of_policies(&config.data));
         match failed_notices(&config).await {
             Ok(0) => {}
             Ok(failed) => println!("notices: {failed} of the last 30 days reached nobody; see `hufu list notices --where state=failed`"),
@@ -92,18 +95,18 @@ fn configuration(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result
 }
 
 fn check_policies(directory: Option<PathBuf>, data: Option<PathBuf>, config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let (read, folder) = match directory {
-        Some(directory) => (read_policies(&directory).and_then(|files| Ok(PolicySet::parse(&files)?)), directory),
+    let (read, place) = match directory {
+        Some(directory) => (read_policies(&directory).and_then(|files| Ok(PolicySet::parse(&files)?)), directory.display().to_string()),
         None => {
             let data = configuration(config, data)?.data;
-            (read_or_shipped_policies(&data), data.join("policies"))
+            (read_or_shipped_policies(&data), place_of_policies(&data))
         }
     };
     match read {
-        Ok(policies) => print_policies(&policies),
+        Ok(policies) => print_policies(&policies, &place),
         Err(error) => {
             for fault in &error.downcast::<PolicyErrors>()?.0 {
-                println!("{}/{fault}", folder.display());
+                println!("{place}/{fault}");
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -111,9 +114,15 @@ fn check_policies(directory: Option<PathBuf>, data: Option<PathBuf>, config: Opt
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_policies(policies: &PolicySet) {
+/// Which policies `read_or_shipped_policies` reads.
+fn place_of_policies(data: &Path) -> String {
+    let directory = data.join("policies");
+    if directory.exists() { directory.display().to_string() } else { "those that this program ships".to_owned() }
+}
+
+fn print_policies(policies: &PolicySet, place: &str) {
     let names: Vec<&str> = policies.profiles().map(|profile| profile.name().as_str()).collect();
-    println!("policies: good, digest {}, profiles {}", policies.digest(), names.join(", "));
+    println!("policies: good ({place}), digest {}, profiles {}", policies.digest(), names.join(", "));
 }
 
 /// Notices that were given up; none in an installation that is still to be made.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Family, citizen,
-    client::{Client, Trust},
+    client::{Client, Problem, Trust},
 };
 use crate::{
     config::read_passphrase,
@@ -59,7 +59,7 @@ pub struct Claimed {
 
 impl Claim {
     pub async fn run(self) -> anyhow::Result<()> {
-        if Code::parse(&self.code).is_ok() {
+        if Code::is_meant(&self.code) {
             return citizen::Enrol::of(self).run().await;
         }
         self.print(&self.execute().await?);
@@ -92,9 +92,21 @@ impl Claim {
         // The key is on disk before the code is used, under the code's digest: when the answer is lost, the same command
         // finds the same key again, and the service answers it once more.
         let unnamed = self.unnamed("key");
+        let made_now = !unnamed.exists();
         let secret = self.secret(&unnamed)?;
         let key = algorithms::load_any(&secret)?;
-        let answer = client.post("/api/v1/claims", &json!({"code": self.code, "csr": request(&*key)?})).await?;
+        let answer = match client.post("/api/v1/claims", &json!({"code": self.code, "csr": request(&*key)?})).await {
+            Ok(answer) => answer,
+            // A key that no answer can be for is not left lying about.
+            Err(error) if made_now && is_refusal(&error) => {
+                std::fs::remove_file(&unnamed).with_context(|| format!("removing {}", unnamed.display()))?;
+                return Err(error);
+            }
+            Err(error) => {
+                eprintln!("hufu: the key is kept in {}; the same command uses it again", unnamed.display());
+                return Err(error);
+            }
+        };
         let claimed = self.keep(&answer, &secret, &*key)?;
         std::fs::remove_file(&unnamed).with_context(|| format!("removing {}", unnamed.display()))?;
         Ok(claimed)
@@ -157,6 +169,11 @@ impl Claim {
     }
 }
 
+/// Whether the service has said no, so that nothing was done: not that it did not answer, or could not say.
+fn is_refusal(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Problem>().is_some_and(|problem| problem.status < 500)
+}
+
 pub(super) fn key_pem(secret: &Secret) -> anyhow::Result<zeroize::Zeroizing<String>> {
     let pem = der::pem::encode_string("PRIVATE KEY", LineEnding::LF, secret).map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok(zeroize::Zeroizing::new(pem))
@@ -173,7 +190,10 @@ pub fn request(key: &dyn PrivateKey) -> anyhow::Result<String> {
 
 /// A claim code is `{secret}-{pin}`: the second half is the start of the fingerprint of the root to trust.
 fn pin(code: &str) -> anyhow::Result<Vec<u8>> {
-    let (_, pin) = code.rsplit_once('-').context("a claim code has two halves with a hyphen between them")?;
-    let pin = hex::decode(pin).context("the second half of a claim code is hexadecimal")?;
-    if pin.len() < 16 { bail!("the claim code is incomplete") } else { Ok(pin) }
+    let wrong = "this is no claim code: two halves of 32 digits and letters a to f, with a hyphen between them";
+    let (secret, pin) = code.rsplit_once('-').context(wrong)?;
+    match (hex::decode(secret), hex::decode(pin)) {
+        (Ok(secret), Ok(pin)) if secret.len() == 16 && pin.len() == 16 => Ok(pin),
+        _ => bail!("{wrong}"),
+    }
 }

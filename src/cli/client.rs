@@ -135,6 +135,11 @@ impl Client {
         Self::json(answer).await
     }
 
+    pub async fn patch(&self, path: &str, body: &impl Serialize) -> anyhow::Result<Value> {
+        let answer = self.http.request(Method::PATCH, format!("{}{path}", self.server)).json(body).send().await?;
+        Self::json(answer).await
+    }
+
     pub async fn post_bytes(&self, path: &str, content_type: &str, body: Vec<u8>) -> anyhow::Result<Vec<u8>> {
         let request = self.http.post(format!("{}{path}", self.server)).header(reqwest::header::CONTENT_TYPE, content_type).body(body);
         let answer = request.send().await?;

@@ -46,7 +46,7 @@ pub struct Approve {
 pub struct Reject {
     #[command(flatten)]
     pub decide: Decide,
-    /// Why, as a code
+    /// Why, as a word of your own, as identity-not-proven, left-before-the-first-day or wrong-data: letters and hyphens
     #[arg(long)]
     pub reason: String,
 }
@@ -60,9 +60,11 @@ fn path(act: &str, id: &str) -> anyhow::Result<String> {
         "revoke" => format!("/api/v1/certificates/{id}/revocation"),
         "suspend" => format!("/api/v1/certificates/{id}/suspension"),
         "resume" => format!("/api/v1/certificates/{id}/resumption"),
+        "re-review" => format!("/api/v1/certificates/{id}/re-review"),
         "grant" => format!("/api/v1/officers/{id}/grant"),
         "dismiss" => format!("/api/v1/officers/{id}/dismissal"),
         "activate-policy" => format!("/api/v1/policies/{id}/activation"),
+        "define-department" | "change-department" | "merge-department" => format!("/api/v1/department-changes/{id}/decision"),
         "check-identity" => format!("/api/v1/citizens/checks/{id}/statement"),
         "confirm-identity" => format!("/api/v1/citizens/checks/{id}/confirmation"),
         "withdraw-identity" => format!("/api/v1/citizens/checks/{id}/withdrawal"),
@@ -157,7 +159,7 @@ impl Decide {
 
     /// The id that a statement is about; a certificate may also be named by its serial number or fingerprint.
     async fn resolve(&self, client: &Client, act: &str) -> anyhow::Result<String> {
-        if !matches!(act, "revoke" | "suspend" | "resume") {
+        if !matches!(act, "revoke" | "suspend" | "resume" | "re-review") {
             return Ok(self.id.clone());
         }
         let found = client.get(&format!("/api/v1/certificates/{}", self.id.to_ascii_lowercase())).await?;
@@ -277,10 +279,13 @@ pub(super) fn confirmed() -> anyhow::Result<bool> {
 }
 
 fn summary(act: &str, answer: &Value) -> String {
-    let one_more = (answer["state"] == "one-more").then_some(1);
-    let waits = answer["missing"]["people"].as_u64().or(one_more);
-    let mut lines = vec![match waits {
-        Some(people) => format!("{act}: recorded; waits for {people} more"),
+    let waits = match (answer["missing"].is_object(), answer["state"] == "one-more") {
+        (true, _) => Some(missing(&answer["missing"])),
+        (false, true) => Some("one more person".to_owned()),
+        (false, false) => None,
+    };
+    let mut lines = vec![match &waits {
+        Some(who) => format!("{act}: recorded; waits for {who}"),
         None => format!("{act}: done"),
     }];
     for pem in answer["certificates"].as_array().into_iter().flatten().filter_map(|certificate| certificate["pem"].as_str()) {
@@ -295,15 +300,50 @@ fn summary(act: &str, answer: &Value) -> String {
         lines.push(format!("code, for the person alone (one use, from {from} to {end}): {code}"));
         lines.push(format!("next: on the person's own machine  hufu claim {code}"));
     }
+    if act == "resume" && waits.is_none() {
+        let id = answer["id"].as_str().unwrap_or_default();
+        lines
+            .push(format!("next: a suspension code that was used is gone; the holder makes a new one:  hufu citizen suspension-code {id}"));
+    }
     if act == "export" && waits.is_none() {
         lines.push(format!("{answer:#}"));
     }
     lines.join("\n")
 }
 
+/// Who must sign still: so many people, and what some of them must be.
+pub(super) fn missing(missing: &Value) -> String {
+    let count = |kind: &str| missing[kind].as_u64().unwrap_or_default();
+    let kinds = [
+        ("administrators", "an administrator", "administrators"),
+        ("audit", "an auditor", "auditors"),
+        ("outside", "from outside the department", "from outside the department"),
+        ("departments", "from another department", "from other departments"),
+    ];
+    let people = kinds.iter().map(|(kind, ..)| count(kind)).chain([count("people")]).max().unwrap_or_default();
+    let said = kinds.iter().filter(|(kind, ..)| count(kind) > 0).map(|(kind, one, more)| match count(kind) {
+        _ if people == 1 => (*one).to_owned(),
+        1 => format!("one of them {one}"),
+        number => format!("{number} of them {more}"),
+    });
+    let who = if people == 1 { "one more person".to_owned() } else { format!("{people} more people") };
+    std::iter::once(who).chain(said).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_must_sign_still_is_said_in_words() {
+        let words = |people: u64, administrators: u64, outside: u64| {
+            missing(&json!({"people": people, "administrators": administrators, "outside": outside}))
+        };
+        assert_eq!(words(1, 0, 0), "one more person");
+        assert_eq!(words(0, 1, 0), "one more person, an administrator");
+        assert_eq!(words(1, 1, 1), "one more person, an administrator, from outside the department");
+        assert_eq!(words(3, 2, 1), "3 more people, 2 of them administrators, one of them from outside the department");
+    }
 
     #[test]
     fn a_list_of_enrolments_is_read_as_it_is_printed() {

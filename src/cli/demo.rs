@@ -18,12 +18,16 @@ use super::{
     claim::{Claim, request},
     client::{Client, Identity, Trust},
     decide::decide,
+    department,
     serve::Running,
 };
 use crate::{
     config::Config,
     crypto::{PrivateKey, Secret},
-    services::start::World,
+    services::{
+        replay::{Policies, export::Export, replay},
+        start::World,
+    },
     world::{SystemClock, SystemEntropy},
     x509::Certificate,
 };
@@ -113,13 +117,8 @@ impl Play<'_> {
         let admin = self.client(&administrator)?;
 
         self.story.begin("A department with two officers, one who enrols and one who decides; administrator and auditor grant their roles");
-        let department = admin
-            .post(
-                "/api/v1/departments",
-                &json!({"name": "民政局", "organizations": ["民政局"], "dns": ["mzj.example.cn"], "mail": ["mzj.example.cn"]}),
-            )
-            .await?;
-        let department = text(&department, "id")?;
+        let names = json!({"name": "民政局", "organizations": ["民政局"], "dns": ["mzj.example.cn"], "mail": ["mzj.example.cn"]});
+        let department = text(&department::make(&admin, &administrator, &names).await?, "id")?;
         let registration = self
             .appoint([&administrator, &auditor], &department, "李登记", "registration-officer", Family::P256, "officer-registration")
             .await?;
@@ -200,11 +199,25 @@ impl Play<'_> {
         checks.ledgers().await?;
         self.story.done(&checks.summary());
 
+        self.story.begin("Every decision is taken anew, from the ledger, the statements and the text of the policy");
+        let replayed = self.replay().await?;
+        self.story.done(&replayed);
+
         let kept = Kept::gather(self.server, self.public, self.temporary, self.running, &subjects, &identities).await?;
         self.story.begin("The openssl of this machine judges every object");
         let told = openssl::judge(&kept, &self.temporary.join("openssl")).await?;
         self.story.done(&told);
         Ok(kept)
+    }
+
+    async fn replay(&self) -> anyhow::Result<String> {
+        let services = &self.running.services;
+        let export = Export::gather(&services.db).await?;
+        let violations = replay(&export, &services.trust_bundle()?, &mut Policies::new());
+        if let Some(first) = violations.first() {
+            bail!("{} decisions do not follow, among them: {first}", violations.len());
+        }
+        Ok(format!("{} decisions on {} statements follow", export.decisions.len(), export.statements.len()))
     }
 
     async fn claim(&self, code: String, family: Family, label: &str) -> anyhow::Result<Identity> {

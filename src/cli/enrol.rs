@@ -34,7 +34,8 @@ pub struct Enrol {
     /// Say what is wrong with the list and what would be done, and do nothing
     #[arg(long, requires = "csv")]
     pub dry_run: bool,
-    /// Enrol anew also those of the list whose enrolment was rejected, withdrawn or expired
+    /// Enrol anew, with the data of the list, also those whose enrolment was rejected, withdrawn or expired, or whose certificates
+    /// are all revoked or over; person and employee number stay
     #[arg(long, requires = "csv")]
     pub again: bool,
     #[command(flatten)]

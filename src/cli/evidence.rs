@@ -24,7 +24,7 @@ const USAGE: u8 = 64;
 pub struct Fetch {
     /// The certificate (its id, fingerprint or serial number)
     pub id: String,
-    /// Where to write the file; default: ID.evidence.json
+    /// Where to write the file, in the place of what is there; default: ID.evidence.json, if nothing is there
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -47,7 +47,11 @@ impl Fetch {
     pub async fn run(self) -> anyhow::Result<()> {
         let file = self.connection.client()?.get_bytes(&format!("/api/v1/certificates/{}/evidence", self.id.to_ascii_lowercase())).await?;
         let evidence: Evidence = serde_json::from_slice(&file).context("the server's answer is no evidence")?;
-        let out = self.out.unwrap_or_else(|| PathBuf::from(format!("{}.evidence.json", evidence.about)));
+        let usual = PathBuf::from(format!("{}.evidence.json", evidence.about));
+        if self.out.is_none() && usual.exists() {
+            bail!("{} is there already; name a file with --out", usual.display());
+        }
+        let out = self.out.unwrap_or(usual);
         files::write(&out, &file)?;
         let answer = json!({"certificate": evidence.about, "file": out, "statements": evidence.statements.len()});
         self.connection.print(&answer, |_| {

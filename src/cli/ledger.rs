@@ -1,6 +1,7 @@
-//! `hufu ledger audit | tail | prove`: the ledger for people who would rather check than believe.
+//! `hufu ledger audit | export | tail | prove`: the ledger for people who would rather check than believe.
 
 use std::{
+    fmt::Display,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -8,6 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Connection, client::over_http, read_bundle, report::exit_code, verify};
@@ -19,7 +21,7 @@ use crate::{
         proof::{Receipt, StatusProof},
         tiles::{TILE_WIDTH, TileTarget, decode_bundle},
     },
-    services::{audit, revoke::reason_name, trust::log_name, verify::rfc3339},
+    services::{audit, replay, revoke::reason_name, trust::log_name, verify::rfc3339},
     store::{Db, Options},
     validation::Purpose,
     world::{Clock, SystemClock, from_millis},
@@ -34,14 +36,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Ledger {
     /// Recompute tree and map from the entries and compare them with every row of the database
     Audit(Audit),
+    /// Write all that decisions rest on into a directory, for a replay by whoever has the trust bundle
+    Export(Export),
     /// Print the entries of a log and check that it only ever grows
     Tail(Tail),
     /// Fetch a certificate's receipt and status proof, verify them and keep them as files
     Prove(Prove),
 }
 
+/// Which installation is looked at, by its database alone.
 #[derive(Debug, Args)]
-pub struct Audit {
+pub struct Place {
     /// A configuration file (TOML)
     #[arg(long, env = "HUFU_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -51,6 +56,24 @@ pub struct Audit {
     /// The database: sqlite://PATH or postgres://…; default: DIR/hufu.db
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The directory; it is made
+    #[arg(value_name = "OUT")]
+    pub directory: PathBuf,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Replay the decisions instead: who was allowed what, when, under which text of the policy
+    #[arg(long)]
+    pub decisions: bool,
+    #[command(flatten)]
+    pub place: Place,
     /// The trust bundle, best from another machine; default: DIR/trust/bundle.json
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
@@ -98,31 +121,64 @@ impl Ledger {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Audit(audit) => audit.run().await,
+            Self::Export(export) => export.run().await.map(|()| ExitCode::SUCCESS),
             Self::Tail(tail) => tail.run().await.map(|()| ExitCode::SUCCESS),
             Self::Prove(prove) => prove.run().await,
         }
     }
 }
 
-impl Audit {
-    /// Exits with 1 when there are findings.
-    async fn run(self) -> anyhow::Result<ExitCode> {
+impl Place {
+    fn config(&self) -> anyhow::Result<Config> {
         let mut overrides = serde_json::Map::new();
         overrides.extend(self.data.as_ref().map(|data| ("data".to_owned(), json!(data))));
         overrides.extend(self.database.as_ref().map(|database| ("database".to_owned(), json!(database))));
-        let config = Config::load(self.config.as_deref(), overrides)?;
-        let bundle = read_bundle(&self.trust.unwrap_or_else(|| config.data.join("trust").join("bundle.json")))?;
-        let findings = audit::audit(&open(&config).await?, &bundle).await?;
+        Ok(Config::load(self.config.as_deref(), overrides)?)
+    }
+}
+
+impl Audit {
+    /// Exits with 1 when there are findings.
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let config = self.place.config()?;
+        let path = self.trust.clone().unwrap_or_else(|| config.data.join("trust").join("bundle.json"));
+        if !path.exists() {
+            bail!("there is no {}: name the data directory with --data, or the trust bundle with --trust", path.display());
+        }
+        let bundle = read_bundle(&path)?;
+        let db = open(&config).await?;
+        if self.decisions {
+            let violations = replay::replay_database(&db, &bundle).await?;
+            return Ok(self.report("violation", &violations, "every decision follows"));
+        }
+        let findings = audit::audit(&db, &bundle).await?;
+        Ok(self.report("finding", &findings, "every row agrees with the ledger"))
+    }
+
+    fn report<T: Serialize + Display>(&self, name: &str, found: &[T], nothing: &str) -> ExitCode {
         if self.json {
-            println!("{:#}", json!({"findings": findings}));
+            println!("{:#}", json!({format!("{name}s"): found}));
         } else {
-            findings.iter().for_each(|finding| println!("{finding}"));
+            found.iter().for_each(|one| println!("{one}"));
             eprintln!(
                 "{}",
-                if findings.is_empty() { "every row agrees with the ledger".to_owned() } else { format!("{} findings", findings.len()) }
+                match found.len() {
+                    0 => nothing.to_owned(),
+                    1 => format!("1 {name}"),
+                    count => format!("{count} {name}s"),
+                }
             );
         }
-        Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+impl Export {
+    async fn run(self) -> anyhow::Result<()> {
+        let export = replay::export::Export::gather(&open(&self.place.config()?).await?).await?;
+        export.write(&self.directory)?;
+        eprintln!("{} decisions and {} leaves in {}", export.decisions.len(), export.entries.len(), self.directory.display());
+        Ok(())
     }
 }
 
@@ -292,7 +348,7 @@ impl Prove {
             receipt: Some(receipt),
             status_proof: Some(proof),
             revocation: None,
-            at: now,
+            at: None,
             now,
             purpose: Purpose::Any,
             max_age: verify::MAX_AGE,

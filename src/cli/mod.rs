@@ -2,6 +2,12 @@
 //!
 //! Results go to standard output (as JSON with `--json`), everything else to standard error.
 
+/// The files of this folder print with this one: whoever reads may have read enough, as `head` has, and then there is nothing left
+/// to do.
+macro_rules! println {
+    ($($arguments:tt)*) => { $crate::cli::print_line(format_args!($($arguments)*)) };
+}
+
 pub mod acknowledgement;
 pub mod bench;
 pub mod check;
@@ -10,6 +16,7 @@ pub mod claim;
 pub mod client;
 pub mod decide;
 pub mod demo;
+pub mod department;
 pub mod enrol;
 pub mod evidence;
 pub mod ledger;
@@ -18,6 +25,7 @@ pub mod policy;
 pub mod register;
 pub mod renew;
 pub mod report;
+pub mod rereview;
 pub mod revoke;
 pub mod roster;
 pub mod serve;
@@ -33,7 +41,7 @@ pub mod verify_signature;
 pub mod verify_timestamp;
 
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
@@ -86,6 +94,23 @@ impl Connection {
         Identity::load(self.identity.as_deref().context("this command needs --identity NAME, the name of NAME.crt and NAME.key")?)
     }
 
+    /// The same for what anybody may ask. An identity that only the environment names and that cannot be read is then not needed; one
+    /// that the command line names is.
+    pub fn client_for_anybody(&self) -> anyhow::Result<Client> {
+        let of_environment = std::env::var_os("HUFU_IDENTITY").map(PathBuf::from);
+        match self.client() {
+            Err(_) if self.identity.is_some() && self.identity == of_environment => {
+                let without = Self { identity: None, trust: self.trust.clone().or_else(|| self.trust_beside()), ..self.clone() };
+                without.client()
+            }
+            other => other,
+        }
+    }
+
+    fn trust_beside(&self) -> Option<PathBuf> {
+        self.identity.as_deref().map(|identity| identity.parent().unwrap_or(Path::new("")).join("trust.pem"))
+    }
+
     /// A client that shows the identity's certificate, if one is named.
     pub fn client(&self) -> anyhow::Result<Client> {
         // A verdict over plain HTTP would be whoever's is on the way.
@@ -97,9 +122,11 @@ impl Connection {
     }
 
     fn roots(&self) -> anyhow::Result<Vec<Certificate>> {
-        let beside = || self.identity.as_deref().map(|identity| identity.parent().unwrap_or(Path::new("")).join("trust.pem"));
-        let path =
-            self.trust.clone().or_else(beside).context("which roots to trust? Name them with --trust FILE, or act with --identity")?;
+        let path = self
+            .trust
+            .clone()
+            .or_else(|| self.trust_beside())
+            .context("which roots to trust? Name them with --trust FILE, or act with --identity")?;
         let file = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         if is_bundle(&file) {
             return Ok(TrustBundle::parse(&file).with_context(|| format!("reading {}", path.display()))?.roots()?);
@@ -120,6 +147,21 @@ impl Connection {
     }
 }
 
+/// What a shell says of a program that a closed pipe has ended: 128 and SIGPIPE.
+const PIPE_CLOSED: i32 = 128 + 13;
+
+fn print_line(line: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    match out.write_fmt(line).and_then(|()| out.write_all(b"\n")) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(PIPE_CLOSED),
+        Err(error) => {
+            eprintln!("hufu: writing the result: {error}");
+            std::process::exit(1);
+        }
+    }
+}
+
 /// A bundle is JSON, certificates are PEM or DER.
 fn is_bundle(file: &[u8]) -> bool {
     file.trim_ascii_start().first() == Some(&b'{')
@@ -128,6 +170,9 @@ fn is_bundle(file: &[u8]) -> bool {
 /// A trust bundle from its file.
 pub fn read_bundle(path: &Path) -> anyhow::Result<TrustBundle> {
     let file = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    if !is_bundle(&file) {
+        anyhow::bail!("{} is not a trust bundle (bundle.json); certificates alone say nothing about logs", path.display());
+    }
     TrustBundle::parse(&file).with_context(|| format!("{} is not a trust bundle", path.display()))
 }
 

@@ -18,7 +18,7 @@ pub enum Policy {
 
 #[derive(Debug, Args)]
 pub struct Propose {
-    /// The folder: profiles/*.toml, rules/*.cedar with their schema, quorums.toml
+    /// The folder: profiles/*.toml, rules/*.cedar with their schema, quorums.toml, caps.toml
     pub folder: PathBuf,
     #[command(flatten)]
     pub connection: Connection,

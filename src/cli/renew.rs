@@ -91,7 +91,7 @@ impl Renew {
     /// Looks, renews, waits. Ends only when the certificate has ended: then there is nothing left to sign with.
     async fn watch(self) -> anyhow::Result<()> {
         let files = self.files()?;
-        let (mut failures, mut hook_is_due) = (0, false);
+        let (mut failures, mut hook_is_due, mut told) = (0, false, None);
         loop {
             let looked = match self.look(&files).await {
                 Ok(Look::Renewed) => {
@@ -99,7 +99,12 @@ impl Renew {
                     hook_is_due = self.hook.is_some();
                     Ok(Wait::ZERO)
                 }
-                Ok(Look::Until(due)) => Ok(until(due).min(Wait::from_secs(self.every))),
+                Ok(Look::Until(due)) => {
+                    if told.replace(due) != Some(due) {
+                        eprintln!("hufu: {} is watched and will be renewed at {}", files.name.display(), crate::world::rfc3339(due));
+                    }
+                    Ok(until(due).min(Wait::from_secs(self.every)))
+                }
                 Err(error) => Err(error),
             };
             // A service that was not told goes on with the old certificate until it ends.
@@ -146,14 +151,23 @@ impl Renew {
     async fn renew(&self, files: &Files) -> anyhow::Result<(Certificate, String)> {
         let identity = Identity::load(&files.name)?;
         let client = self.connection.client()?;
+        let is_new = !self.same_key && !files.path("key.next").exists();
         let secret = if self.same_key { files.secret("key")? } else { files.next_secret(&identity)? };
         let key = algorithms::load_any(&secret)?;
         let id = identity.certificate().id().to_string();
         let csr = request(&*key)?;
         // An earlier run may have been answered and not have lived to keep it: then there is nothing left to sign.
-        let statement = match ask(&client, &identity, &id, &csr, &*key).await? {
-            Some(draft) => draft.sign(&identity)?,
-            None => String::new(),
+        let statement = match ask(&client, &identity, &id, &csr, &*key).await {
+            Ok(Some(draft)) => draft.sign(&identity)?,
+            Ok(None) => String::new(),
+            Err(error) => {
+                // Nothing was issued for a key that was made a moment ago.
+                if is_new && error.is::<Problem>() {
+                    let next = files.path("key.next");
+                    std::fs::remove_file(&next).with_context(|| format!("removing {}", next.display()))?;
+                }
+                return Err(error);
+            }
         };
         let body = json!({"statement": statement, "csr": csr});
         let answer = client.post(&format!("/api/v1/certificates/{id}/renewal"), &body).await?;

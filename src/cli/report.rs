@@ -7,13 +7,16 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::Connection;
+use super::{Connection, client::Problem};
 use crate::validation::page::{Section, page};
 
 const FAILED: u8 = 1;
 const INDETERMINATE: u8 = 2;
-/// BSD sysexits.h EX_USAGE.
+/// BSD sysexits.h EX_USAGE and EX_UNAVAILABLE.
 const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
+/// Servers usually take no more: a connection that breaks while so much is sent was often ended for it.
+const MUCH: usize = 512 * 1024;
 
 /// How a report is printed, beside `--json`.
 #[derive(Debug, Args)]
@@ -42,9 +45,9 @@ impl ReportForm {
         Ok(exit_code(value["verdict"].as_str()))
     }
 
-    /// Prints what a server answers. One that does not answer has not said that anything failed.
+    /// Prints what a server answers. One that gives no report has not said that anything failed, nor that it cannot be known.
     pub async fn ask(&self, connection: &Connection, path: &str, question: &Value, words: Words) -> ExitCode {
-        let client = match connection.client() {
+        let client = match connection.client_for_anybody() {
             Ok(client) => client,
             Err(error) => return usage(&error),
         };
@@ -61,8 +64,22 @@ impl ReportForm {
         };
         answered.unwrap_or_else(|error| {
             eprintln!("hufu: {error:#}");
-            ExitCode::from(INDETERMINATE)
+            if was_too_large(&error, question) {
+                eprintln!(
+                    "hufu: a server takes so much and no more (limits.signature_body); a bundle asks none (--trust bundle.json), \
+                     and of a detached signature with --content only the digest is sent"
+                );
+            }
+            ExitCode::from(UNAVAILABLE)
         })
+    }
+}
+
+/// A server says so, or hangs up while it is sent.
+fn was_too_large(error: &anyhow::Error, question: &Value) -> bool {
+    match error.downcast_ref::<Problem>() {
+        Some(problem) => problem.code == "body-too-large",
+        None => question["signature"].as_str().is_some_and(|signature| signature.len() > MUCH),
     }
 }
 

@@ -7,16 +7,17 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 use serde_json::{Value, json};
 
 use super::{
     Connection, acknowledgement,
     client::Client,
-    decide::{Decide, Draft, confirmed, first_words, heading},
+    decide::{Decide, Draft, confirmed, first_words, heading, missing},
     roster::refuse_findings,
     show,
 };
+use crate::services::revoke::REASONS;
 
 #[derive(Debug, Args)]
 pub struct Revoke {
@@ -36,8 +37,8 @@ pub struct Revoke {
     /// several times
     #[arg(long = "where", value_name = "NAME=VALUE", conflicts_with_all = ["ids", "from"])]
     pub filters: Vec<String>,
-    /// An RFC 5280 reason: keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn …
-    #[arg(long, default_value = "unspecified")]
+    /// An RFC 5280 reason
+    #[arg(long, default_value = "unspecified", value_parser = PossibleValuesParser::new(REASONS.iter().map(|(name, _)| *name)))]
     pub reason: String,
     /// Since when the key is not trusted, as 2030-01-01T00:00:00Z
     #[arg(long)]
@@ -81,7 +82,7 @@ impl Revoke {
             return Ok(first_words(&text));
         }
         if self.ids.is_empty() {
-            let mut items = show::all(client, "/api/v1/certificates", &self.filters).await?;
+            let mut items = show::all(client, show::Kind::Certificates, &self.filters).await?;
             items.retain(|item| matches!(item["status"].as_str(), Some("valid" | "suspended" | "promised")));
             return Ok(items.iter().filter_map(|item| item["id"].as_str()).map(str::to_owned).collect());
         }
@@ -116,14 +117,14 @@ async fn holdings(client: &Client, csv: &Path, department: &str) -> anyhow::Resu
     refuse_findings(&answer)?;
     let (lines, without) = (&answer["lines"], &answer["without"]);
     let items: Vec<String> = answer["items"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    eprintln!("{lines} people hold {}; {without} of them nothing", items.len());
+    let nothing = if *without == 0 { String::new() } else { format!("; {without} of them hold nothing") };
+    eprintln!("{lines} people hold {} certificates and open requests{nothing}", items.len());
     Ok(items)
 }
 
 fn summary(answer: &Value) -> String {
-    if let Some(people) = answer["missing"]["people"].as_u64() {
-        let administrators = answer["missing"]["administrators"].as_u64().unwrap_or_default();
-        return format!("recorded; waits for {people} more people, {administrators} of them administrators, who run the same command");
+    if answer["missing"].is_object() {
+        return format!("recorded; waits for {}, who runs the same command", missing(&answer["missing"]));
     }
     let count = |name: &str| answer[name].as_u64().unwrap_or_default();
     format!("{} revoked, {} requests closed", count("revoked"), count("withdrawn"))

@@ -4,8 +4,6 @@
 
 use std::{
     collections::BTreeSet,
-    io::Write,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{Connection, client::Client, show};
+use crate::{files, services::register::ClaimCode};
 
 /// How many people are sent at once: few enough that progress is seen, and that little is sent again.
 const AT_ONCE: usize = 500;
@@ -32,6 +31,7 @@ impl Roster<'_> {
     pub async fn check(&self, connection: &Connection) -> anyhow::Result<()> {
         let report = self.dry_run(&connection.client()?, &self.read()?).await?;
         connection.print(&report, |report| format!("{}; nothing was recorded", summary(report)));
+        tell(&report["differences"]);
         refuse_findings(&report)
     }
 
@@ -39,7 +39,9 @@ impl Roster<'_> {
     pub async fn enrol(&self, connection: &Connection) -> anyhow::Result<()> {
         let client = connection.client()?;
         let file = self.read()?;
-        refuse_findings(&self.dry_run(&client, &file).await?)?;
+        let report = self.dry_run(&client, &file).await?;
+        tell(&report["differences"]);
+        refuse_findings(&report)?;
         let parts = split(&file)?;
         let progress = progress(parts.iter().map(|part| part.people as u64).sum());
         let mut total = json!({"lines": 0, "enrolled": 0, "unchanged": 0, "different": 0, "ended": 0});
@@ -50,10 +52,8 @@ impl Roster<'_> {
         }
         progress.finish_and_clear();
         connection.print(&total, |total| {
-            format!(
-                "{}\nnext: another officer runs  hufu list enrolments --where state=submitted | hufu approve --from - --yes",
-                summary(total)
-            )
+            let next = "\nnext: another officer runs  hufu list enrolments --where state=submitted | hufu approve --from - --yes";
+            format!("{}{}", summary(total), if number(total, "enrolled") > 0 { next } else { "" })
         });
         Ok(())
     }
@@ -122,22 +122,35 @@ fn summary(report: &Value) -> String {
         number(report, "lines"),
         number(report, "enrolled"),
         number(report, "unchanged"),
-        told("different", "enrolled before with other data, which stay"),
-        told("ended", "whose enrolment has ended (--again enrols them anew)"),
+        told("different", "enrolled before with other data, which stay (revoke, then --again)"),
+        told("ended", "whose enrolment has ended or who hold nothing that is good (--again enrols them anew)"),
     )
 }
 
 /// Every wrong line goes to standard error.
 pub(super) fn refuse_findings(report: &Value) -> anyhow::Result<()> {
-    let (findings, total) = (report["findings"].as_array().map(Vec::as_slice).unwrap_or_default(), number(report, "findings_total"));
+    let (told, total) = (tell(&report["findings"]), number(report, "findings_total"));
+    if told < total {
+        eprintln!("and {} more", total - told);
+    }
+    match total {
+        0 => Ok(()),
+        1 => bail!("one line is wrong; nothing was recorded"),
+        _ => bail!("{total} lines are wrong; nothing was recorded"),
+    }
+}
+
+/// Findings go to standard error. Answers how many there are.
+fn tell(findings: &Value) -> u64 {
+    let findings = findings.as_array().map(Vec::as_slice).unwrap_or_default();
     for finding in findings {
-        let text = |name: &str| finding[name].as_str().unwrap_or_default();
-        eprintln!("line {}  {}  {}", number(finding, "line"), text("column"), text("code"));
+        let text = |name: &str| finding[name].as_str();
+        let in_brackets = |text: Option<&str>| text.map(|text| format!(" ({text})")).unwrap_or_default();
+        let (column, code) = (text("column").unwrap_or_default(), text("code").unwrap_or_default());
+        let (heading, hint) = (in_brackets(text("heading")), in_brackets(text("hint")));
+        eprintln!("line {}  {column}{heading}  {code}{hint}", number(finding, "line"));
     }
-    if (findings.len() as u64) < total {
-        eprintln!("and {} more", total - findings.len() as u64);
-    }
-    if total > 0 { bail!("{total} lines are wrong; nothing was recorded") } else { Ok(()) }
+    findings.len() as u64
 }
 
 fn progress(people: u64) -> ProgressBar {
@@ -154,7 +167,7 @@ pub struct Codes {
     /// Only for this profile
     #[arg(long)]
     pub profile: Option<String>,
-    /// The file that the codes are added to (CSV, readable by its owner alone): employee number, name, enrolment, code, end
+    /// The file that the codes are kept in (CSV, readable by its owner alone): employee number, name, enrolment, code, end
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Make new codes also for those who have one that works and is not in the file; theirs then ends
@@ -167,73 +180,154 @@ pub struct Codes {
 impl Codes {
     pub async fn run(self) -> anyhow::Result<()> {
         let client = self.connection.client()?;
-        let there = enrolments_in(&self.out)?;
-        let mut waiting = self.approved(&client).await?;
-        waiting.retain(|id| !there.contains(id));
+        // It can be written before anything is asked for: a code that cannot be kept has ended the one that its person had.
+        let mut file = CodesFile::open(&self.out)?;
+        let waiting = self.in_state(&client, Some("approved")).await?;
         let progress = progress(waiting.len() as u64);
-        let (mut made, mut skipped) = (0, 0);
+        let (mut made, mut working, mut elsewhere) = (0, 0, Vec::new());
         for ids in waiting.chunks(AT_ONCE) {
-            let answer = client.post("/api/v1/enrolments/codes", &json!({"enrolments": ids, "replace": self.replace})).await?;
-            append(&self.out, &answer)?;
-            made += answer["codes"].as_array().map_or(0, Vec::len);
-            skipped += answer["skipped"].as_array().map_or(0, Vec::len);
+            let answer = ask(&client, ids, false).await?;
+            made += file.add(&answer)?;
+            for (enrolment, digest) in answer["working"].as_object().into_iter().flatten() {
+                if file.holds(enrolment, digest) { working += 1 } else { elsewhere.push(enrolment.clone()) }
+            }
             progress.inc(ids.len() as u64);
         }
+        if self.replace {
+            for ids in elsewhere.chunks(AT_ONCE) {
+                made += file.add(&ask(&client, ids, true).await?)?;
+            }
+            elsewhere.clear();
+        }
         progress.finish_and_clear();
-        let result = json!({"made": made, "skipped": skipped, "file": self.out.display().to_string()});
-        self.connection.print(&result, |_| {
-            let kept = if skipped > 0 { format!("; {skipped} have one that works (--replace makes new ones)") } else { String::new() };
-            format!("{made} codes in {}{kept}\nnext: each person, on their own machine, runs  hufu claim CODE", self.out.display())
+        let removed = self.remove_dead(&client, &mut file, &waiting, &elsewhere).await?;
+        let result = json!({
+            "made": made, "skipped": working + elsewhere.len(), "elsewhere": elsewhere.len(), "removed": removed,
+            "file": self.out.display().to_string(),
         });
+        self.connection.print(&result, |_| told(&self.out, made, working, elsewhere.len(), removed));
         Ok(())
     }
 
-    /// The approved enrolments that wait for their code.
-    async fn approved(&self, client: &Client) -> anyhow::Result<Vec<String>> {
-        let filters = ["state=approved".to_owned(), format!("department={}", self.department), "limit=1000".to_owned()];
-        let mut items = show::all(client, "/api/v1/enrolments", &filters).await?;
+    /// Takes out of the file the codes that no longer work: those that were used, taken back, or replaced elsewhere.
+    async fn remove_dead(&self, client: &Client, file: &mut CodesFile, waiting: &[String], elsewhere: &[String]) -> anyhow::Result<usize> {
+        let waiting: BTreeSet<&String> = waiting.iter().collect();
+        let mut dead: BTreeSet<String> = elsewhere.iter().cloned().collect();
+        // What is not of this department is left alone.
+        if file.enrolments().any(|enrolment| !waiting.contains(enrolment)) {
+            let closed = self.in_state(client, None).await?;
+            dead.extend(closed.into_iter().filter(|enrolment| !waiting.contains(enrolment)));
+        }
+        file.remove(&dead)
+    }
+
+    /// The department's enrolments in a state, or in any.
+    async fn in_state(&self, client: &Client, state: Option<&str>) -> anyhow::Result<Vec<String>> {
+        let mut filters = vec![format!("department={}", self.department), "limit=1000".to_owned()];
+        filters.extend(state.map(|state| format!("state={state}")));
+        let mut items = show::all(client, show::Kind::Enrolments, &filters).await?;
         items.retain(|item| self.profile.as_deref().is_none_or(|profile| item["profile"] == profile));
         Ok(items.iter().filter_map(|item| item["id"].as_str()).map(str::to_owned).collect())
     }
 }
 
-/// The enrolments whose codes are in a file already.
-fn enrolments_in(path: &Path) -> anyhow::Result<BTreeSet<String>> {
-    if !path.exists() {
-        return Ok(BTreeSet::new());
-    }
-    let mut reader = csv::Reader::from_path(path).with_context(|| format!("reading {}", path.display()))?;
-    let column = reader.headers()?.iter().position(|name| name == "enrolment");
-    let column = column.with_context(|| format!("{} is no file of codes; choose another with --out", path.display()))?;
-    let mut there = BTreeSet::new();
-    for record in reader.records() {
-        there.extend(record.with_context(|| format!("reading {}", path.display()))?.get(column).map(str::to_owned));
-    }
-    Ok(there)
+async fn ask(client: &Client, enrolments: &[String], replace: bool) -> anyhow::Result<Value> {
+    client.post("/api/v1/enrolments/codes", &json!({"enrolments": enrolments, "replace": replace})).await
 }
 
-/// Adds codes to the file and sees them on disk: they are shown once.
-fn append(path: &Path, answer: &Value) -> anyhow::Result<()> {
-    let mut text = csv::Writer::from_writer(Vec::new());
-    if !path.exists() {
-        text.write_record(["number", "name", "enrolment", "code", "expires_at"])?;
+fn told(file: &Path, made: usize, working: usize, elsewhere: usize, removed: usize) -> String {
+    let mut told = format!("{made} codes made, {working} of before work still, in {}", file.display());
+    if removed > 0 {
+        told.push_str(&format!("\n{removed} that no longer work were taken out of it"));
     }
-    let expires_at = answer["expires_at"].as_str().unwrap_or_default();
-    for one in answer["codes"].as_array().into_iter().flatten() {
-        let field = |name: &str| one[name].as_str().unwrap_or_default();
-        text.write_record([field("number"), field("name"), field("enrolment"), field("code"), expires_at])?;
+    if elsewhere > 0 {
+        told.push_str(&format!(
+            "\n{elsewhere} people have a code that works and is not in it; with --replace they get new ones, and theirs end"
+        ));
     }
-    let add = || -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        file.write_all(text.into_inner().map_err(|error| error.into_error())?.as_slice())?;
-        file.sync_all()
-    };
-    add().with_context(|| format!("writing {}", path.display()))
+    if made > 0 {
+        told.push_str("\nnext: each person, on their own machine, runs  hufu claim CODE --server https://…");
+    }
+    told
+}
+
+/// The file that codes are kept in: they are shown once. It is written whole each time, and on disk when the call returns.
+struct CodesFile {
+    path: PathBuf,
+    rows: Vec<[String; COLUMNS.len()]>,
+}
+
+const COLUMNS: [&str; 5] = ["number", "name", "enrolment", "code", "expires_at"];
+const ENROLMENT: usize = 2;
+const CODE: usize = 3;
+/// Spreadsheets take a file for UTF-8 by the mark before it.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+impl CodesFile {
+    /// What is there, or an empty one; it can be written.
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut file = Self { path: path.to_owned(), rows: Vec::new() };
+        if path.exists() {
+            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let mut reader = csv::Reader::from_reader(text.trim_start_matches(BYTE_ORDER_MARK).as_bytes());
+            if reader.headers()?.iter().ne(COLUMNS) {
+                bail!("{} is no file of codes; choose another with --out", path.display());
+            }
+            for record in reader.records() {
+                let record = record.with_context(|| format!("reading {}", path.display()))?;
+                file.rows.push(std::array::from_fn(|column| record[column].to_owned()));
+            }
+        }
+        file.save()?;
+        Ok(file)
+    }
+
+    /// Adds the codes of an answer, in the place of those that their enrolments had. Answers how many.
+    fn add(&mut self, answer: &Value) -> anyhow::Result<usize> {
+        let end = answer["expires_at"].as_str().unwrap_or_default();
+        let field = |code: &Value, name: &str| code[name].as_str().unwrap_or_default().to_owned();
+        let new: Vec<[String; COLUMNS.len()]> = (answer["codes"].as_array().into_iter().flatten())
+            .map(|code| COLUMNS.map(|name| if name == "expires_at" { end.to_owned() } else { field(code, name) }))
+            .collect();
+        let replaced: BTreeSet<&String> = new.iter().map(|row| &row[ENROLMENT]).collect();
+        self.rows.retain(|row| !replaced.contains(&row[ENROLMENT]));
+        let count = new.len();
+        self.rows.extend(new);
+        self.save()?;
+        Ok(count)
+    }
+
+    fn remove(&mut self, enrolments: &BTreeSet<String>) -> anyhow::Result<usize> {
+        let before = self.rows.len();
+        self.rows.retain(|row| !enrolments.contains(&row[ENROLMENT]));
+        self.save()?;
+        Ok(before - self.rows.len())
+    }
+
+    fn enrolments(&self) -> impl Iterator<Item = &String> {
+        self.rows.iter().map(|row| &row[ENROLMENT])
+    }
+
+    /// Whether the code that works for an enrolment, of which the service tells the digest, is the one in the file.
+    fn holds(&self, enrolment: &str, digest: &Value) -> bool {
+        let same = |code: &str| ClaimCode::from_text(code).is_some_and(|code| *digest == hex::encode(code.hash()));
+        self.rows.iter().any(|row| row[ENROLMENT] == enrolment && same(&row[CODE]))
+    }
+
+    fn save(&self) -> anyhow::Result<()> {
+        let mut text = csv::Writer::from_writer(BYTE_ORDER_MARK.as_bytes().to_vec());
+        text.write_record(COLUMNS)?;
+        for row in &self.rows {
+            text.write_record(row)?;
+        }
+        files::write_private(&self.path, &text.into_inner().map_err(|error| error.into_error())?)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -248,16 +342,35 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_added_to_a_file_of_ones_own_and_found_in_it_again() {
+    fn codes_are_kept_in_a_file_of_ones_own_and_found_in_it_again() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("codes.csv");
-        for enrolment in ["e1", "e2"] {
-            let code = json!({"number": "1", "name": "王, 芳", "enrolment": enrolment, "code": "c"});
-            append(&path, &json!({"expires_at": "2030-01-01T00:00:00Z", "codes": [code]})).unwrap();
+        let code = |digit: char| format!("{}-{}", digit.to_string().repeat(32), "0".repeat(32));
+        let digest = |digit: char| Value::from(hex::encode(ClaimCode::from_text(&code(digit)).unwrap().hash()));
+        let answer = |enrolment: &str, digit: char| {
+            let code = json!({"number": "1", "name": "王, 芳", "enrolment": enrolment, "code": code(digit)});
+            json!({"expires_at": "2030-01-01T00:00:00Z", "codes": [code]})
+        };
+        for (enrolment, digit) in [("e1", '1'), ("e2", '2'), ("e1", '3')] {
+            assert_eq!(CodesFile::open(&path).unwrap().add(&answer(enrolment, digit)).unwrap(), 1);
         }
-        assert_eq!(enrolments_in(&path).unwrap(), BTreeSet::from(["e1".to_owned(), "e2".to_owned()]));
+        let mut file = CodesFile::open(&path).unwrap();
+        assert_eq!(file.enrolments().collect::<Vec<_>>(), ["e2", "e1"], "a newer code takes the place of the older");
+        assert!(file.holds("e1", &digest('3')) && !file.holds("e1", &digest('1')) && !file.holds("e2", &digest('3')));
+        assert_eq!(file.remove(&BTreeSet::from(["e2".to_owned(), "e9".to_owned()])).unwrap(), 1);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("\u{feff}number,name,enrolment,code,expires_at\n1,\"王, 芳\",e1,"), "{text}");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_cannot_hold_codes_is_refused_before_any_is_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("codes.csv");
         std::fs::write(&path, "another,file\n1,2\n").unwrap();
-        assert!(enrolments_in(&path).is_err());
+        assert!(CodesFile::open(&path).is_err());
+        assert!(CodesFile::open(&path.join("below a file")).is_err());
+        CodesFile::open(&directory.path().join("new.csv")).unwrap();
+        assert!(directory.path().join("new.csv").exists());
     }
 }

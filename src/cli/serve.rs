@@ -1,6 +1,10 @@
 //! `hufu serve`: runs the service until Ctrl-C or SIGTERM, then finishes what is in flight.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -24,6 +28,7 @@ use crate::{
     },
     services::{
         Services, crash,
+        install::Claims,
         notices::deliver,
         own_certificates::ListenerIdentity,
         start::{Started, World},
@@ -58,6 +63,10 @@ pub struct Serve {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<Url>,
+    /// The address of the API as others reach it, https://…: the listener's certificate names its host
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<Url>,
 }
 
 impl Serve {
@@ -70,11 +79,8 @@ impl Serve {
         let data = config.data.clone();
         let world = World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) };
         let running = Running::start(config, world).await?;
+        announce_claims(&running.services, &data.join("claims.json")).await?;
         eprintln!("hufu: API on https://{}  public on http://{}  data in {}", running.https, running.http, data.display());
-        let claims = data.join("claims.json");
-        if claims.exists() {
-            eprintln!("hufu: one-time codes of the first administrator and auditor: {}", claims.display());
-        }
         tokio::select! {
             stopped = stop_signal() => stopped?,
             () = running.writer_ended() => anyhow::bail!("the journal has ended; start the service again"),
@@ -82,6 +88,22 @@ impl Serve {
         eprintln!("hufu: finishing what is in flight");
         running.stop().await
     }
+}
+
+/// Says where the codes of the first officers are, as long as one of them works.
+async fn announce_claims(services: &Services, path: &Path) -> anyhow::Result<()> {
+    let file = match std::fs::read(path) {
+        Ok(file) => file,
+        // Whoever has used both deletes it.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+    };
+    let claims: Claims = serde_json::from_slice(&file).with_context(|| format!("reading {}", path.display()))?;
+    match services.open_claims(&claims).await?.as_slice() {
+        [] => {}
+        open => eprintln!("hufu: one-time codes of the first {}: {}", open.join(" and "), path.display()),
+    }
+    Ok(())
 }
 
 /// Ctrl-C, or what a service manager sends.
@@ -107,19 +129,21 @@ pub struct Running {
     upkeep: JoinHandle<()>,
     notices: JoinHandle<()>,
     journal: JoinHandle<()>,
+    /// On the data directory.
+    _lock: std::fs::File,
 }
 
 impl Running {
     /// Binds both listeners, then starts the services behind them. Port 0 takes a free one.
     pub async fn start(config: Config, world: World) -> anyhow::Result<Self> {
-        let https = TcpListener::bind(config.https).await.with_context(|| format!("listening on {}", config.https))?;
-        let http = TcpListener::bind(config.http).await.with_context(|| format!("listening on {}", config.http))?;
+        let https = bind(config.https, "https").await?;
+        let http = bind(config.http, "http").await?;
         let (https_address, http_address) = (https.local_addr()?, http.local_addr()?);
         let base_url = if config.base_url.is_some() { config.base_url() } else { format!("http://{http_address}") };
 
         let api_origin = Config { https: https_address, ..config.clone() }.api_origin();
 
-        let Started { services, journal } = Services::start(&config, base_url, api_origin, world).await?;
+        let Started { services, journal, lock } = Services::start(&config, base_url, api_origin, world).await?;
         let certificate = Arc::new(ListenerCertificate::new(certified(services.listener_identity().await?)?));
         let roots: Vec<Vec<u8>> = services.authorities().roots()?.iter().map(|root| root.der().to_vec()).collect();
         let tls = server_config(certificate.clone(), &roots).map_err(|error| anyhow::anyhow!("TLS: {error}"))?;
@@ -133,7 +157,7 @@ impl Running {
         let servers = [api, public].map(|listener| tokio::spawn(listener.serve(stopped.clone()))).into();
         let upkeep = tokio::spawn(keep_up(services.clone(), certificate, hangup));
         let notices = tokio::spawn(deliver_notices(services.clone()));
-        Ok(Self { https: https_address, http: http_address, services, stop, servers, upkeep, notices, journal })
+        Ok(Self { https: https_address, http: http_address, services, stop, servers, upkeep, notices, journal, _lock: lock })
     }
 
     /// Resolves when the journal cannot go on: another writer has its ledger.
@@ -165,6 +189,12 @@ impl Running {
             Err(_) => Ok(()),
         }
     }
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener
+        .with_context(|| format!("listening on {address} (another address is named with --{setting}, or {setting} in the configuration)"))
 }
 
 /// Upkeep for as long as the service runs, and SIGHUP; a new listener certificate is shown from the next connection on.

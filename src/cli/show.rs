@@ -1,5 +1,6 @@
 //! `hufu list | show`: reads records.
 
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
@@ -10,11 +11,16 @@ pub enum Kind {
     Certificates,
     Enrolments,
     Departments,
+    DepartmentChanges,
     Officers,
     Authorities,
     Policies,
     Notices,
     Tokens,
+    Statements,
+    ReReviews,
+    /// Identity checks at a counter
+    Checks,
 }
 
 #[derive(Debug, Args)]
@@ -24,6 +30,9 @@ pub struct List {
     /// A filter, as status=revoked or department=…; may be given several times
     #[arg(long = "where", value_name = "NAME=VALUE")]
     pub filters: Vec<String>,
+    /// Whose signature: a person's, or that of one certificate; of statements, or of the decisions on certificates
+    #[arg(long, value_name = "PERSON|CERTIFICATE")]
+    pub signer: Option<String>,
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -38,43 +47,64 @@ pub struct Show {
     pub connection: Connection,
 }
 
+/// A kind of record: where it is listed, by what, and which of its members make a line. The first is the one that other commands take.
+pub struct Listing {
+    pub path: &'static str,
+    pub filters: &'static [&'static str],
+    columns: &'static [&'static str],
+}
+
 impl Kind {
-    fn path(self) -> &'static str {
-        match self {
-            Self::Certificates => "/api/v1/certificates",
-            Self::Enrolments => "/api/v1/enrolments",
-            Self::Departments => "/api/v1/departments",
-            Self::Officers => "/api/v1/officers",
-            Self::Authorities => "/api/v1/authorities",
-            Self::Policies => "/api/v1/policies",
-            Self::Notices => "/api/v1/notices",
-            Self::Tokens => "/api/v1/tokens",
-        }
+    pub fn listing(self) -> Listing {
+        let (path, filters, columns): (_, &[_], &[_]) = match self {
+            Self::Certificates => (
+                "certificates",
+                &["serial", "fingerprint", "authority", "profile", "department", "person", "subject", "status", "expires_before", "signer"],
+                &["id", "status", "profile", "not_after", "subject"],
+            ),
+            Self::Enrolments => ("enrolments", &["state", "department"], &["id", "state", "profile", "person"]),
+            Self::Departments => ("departments", &[], &["id", "name", "organizations"]),
+            Self::DepartmentChanges => ("department-changes", &[], &["id", "state", "act", "department"]),
+            Self::Officers => ("officers", &[], &["id", "state", "roles", "department", "name"]),
+            Self::Authorities => ("authorities", &[], &["name", "purpose", "not_after", "subject"]),
+            Self::Policies => ("policies", &[], &["digest", "state", "recorded_at"]),
+            Self::Notices => ("notices", &["state"], &["id", "state", "certificate", "days", "channel"]),
+            Self::Tokens => ("tokens", &["department"], &["id", "state", "scopes", "name"]),
+            Self::Statements => (
+                "statements",
+                &["signer", "act", "since"],
+                &["digest", "act", "about", "items", "recorded_at", "log", "policy", "decision", "certificate"],
+            ),
+            Self::Checks => ("citizens/checks", &["department", "state"], &["id", "state", "profile", "name"]),
+            Self::ReReviews => ("re-reviews", &["certificate"], &["item", "state", "kind", "certificate", "since"]),
+        };
+        Listing { path, filters, columns }
     }
 }
 
 impl List {
-    pub async fn run(self) -> anyhow::Result<()> {
-        let items = all(&self.connection.client()?, self.kind.path(), &self.filters).await?;
-        self.connection.print(&Value::from(items), |items| items.as_array().into_iter().flatten().map(line).collect::<Vec<_>>().join("\n"));
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        self.filters.extend(self.signer.iter().map(|signer| format!("signer={signer}")));
+        let items = all(&self.connection.client()?, self.kind, &self.filters).await?;
+        let text = lines(self.kind, &items);
+        self.connection.print(&Value::from(items), |_| text);
         Ok(())
     }
 }
 
-/// Every record of a list, page by page.
-pub(super) async fn all(client: &Client, path: &str, filters: &[String]) -> anyhow::Result<Vec<Value>> {
+/// Every record of a kind, page by page.
+pub(super) async fn all(client: &Client, kind: Kind, filters: &[String]) -> anyhow::Result<Vec<Value>> {
+    let listing = kind.listing();
+    let filters: Vec<(&str, &str)> = filters.iter().map(|filter| listing.filter(filter)).collect::<anyhow::Result<_>>()?;
     let mut items = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        for filter in filters {
-            let (name, value) = filter.split_once('=').ok_or_else(|| anyhow::anyhow!("write a filter as NAME=VALUE"))?;
-            query.append_pair(name, value);
-        }
+        query.extend_pairs(&filters);
         if let Some(cursor) = &cursor {
             query.append_pair("cursor", cursor);
         }
-        let mut page = client.get(&format!("{path}?{}", query.finish())).await?;
+        let mut page = client.get(&format!("/api/v1/{}?{}", listing.path, query.finish())).await?;
         items.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
         cursor = page["next"].as_str().map(str::to_owned);
         if cursor.is_none() {
@@ -83,17 +113,74 @@ pub(super) async fn all(client: &Client, path: &str, filters: &[String]) -> anyh
     }
 }
 
+impl Listing {
+    fn filter<'a>(&self, filter: &'a str) -> anyhow::Result<(&'a str, &'a str)> {
+        let (name, value) = filter.split_once('=').context("write a filter as NAME=VALUE")?;
+        // Not a filter, but how much comes at once.
+        if self.filters.contains(&name) || name == "limit" {
+            return Ok((name, value));
+        }
+        let known = if self.filters.is_empty() { "none".to_owned() } else { self.filters.join(", ") };
+        bail!("{} have no filter {name:?}; those that there are: {known}", self.path)
+    }
+}
+
 impl Show {
     pub async fn run(self) -> anyhow::Result<()> {
-        let answer = self.connection.client()?.get(&format!("{}/{}", self.kind.path(), self.id)).await?;
+        let path = self.kind.listing().path;
+        if matches!(self.kind, Kind::Statements | Kind::ReReviews) {
+            bail!("{path} have no address of their own: list them");
+        }
+        let answer = self.connection.client()?.get(&format!("/api/v1/{path}/{}", self.id)).await?;
         self.connection.print(&answer, |answer| format!("{answer:#}"));
         Ok(())
     }
 }
 
-fn line(item: &Value) -> String {
-    let text = |field: &str| item[field].as_str();
-    let name = text("subject").or(text("name")).or(text("profile")).or(text("certificate")).unwrap_or_default();
-    let state = text("status").or(text("state")).unwrap_or_default();
-    format!("{}  {:<10} {}", text("id").or(text("name")).unwrap_or_default(), state, name)
+/// Records of a kind as they are printed.
+pub(super) fn lines(kind: Kind, items: &[Value]) -> String {
+    table(kind.listing().columns, items)
+}
+
+/// One line a record, its columns below each other.
+fn table(columns: &[&str], items: &[Value]) -> String {
+    let rows: Vec<Vec<String>> = items.iter().map(|item| columns.iter().map(|column| cell(&item[column])).collect()).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A member in a line: what is absent is a hyphen, a list has commas in it, a state of a log its size.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(cell).collect::<Vec<_>>().join(","),
+        Value::Object(log) => log.get("size").map(|size| format!("@{size}")).unwrap_or_default(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_filter_is_told_which_there_are() {
+        let error = Kind::Enrolments.listing().filter("status=open").unwrap_err().to_string();
+        assert_eq!(error, "enrolments have no filter \"status\"; those that there are: state, department");
+        assert_eq!(Kind::Enrolments.listing().filter("state=a=b").unwrap(), ("state", "a=b"));
+    }
+
+    #[test]
+    fn a_line_has_its_columns_below_those_of_the_others() {
+        let items = [json!({"id": "a", "roles": ["approver", "auditor"], "name": "王芳"}), json!({"id": "bbb", "name": "李雷"})];
+        assert_eq!(table(&["id", "roles", "name"], &items), "a    approver,auditor  王芳\nbbb  -                 李雷");
+    }
 }

@@ -22,7 +22,7 @@ use crate::{
         keys::{SigningKey, SoftwareKey, software::decrypt_pem},
     },
     files,
-    validation::signature::cms::format,
+    validation::signature::cms::{format, level},
     world::{Clock, SystemClock, rfc3339},
     x509::{
         Certificate,
@@ -56,7 +56,7 @@ pub struct Sign {
     /// The form; default: gmt0010 with an SM2 key, else cades
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Where to put the signature; default: FILE.p7s, attached FILE.p7m. What is there is replaced
+    /// Where to put the signature, in the place of what is there; default: FILE.p7s, attached FILE.p7m, if nothing is there
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print the result as JSON
@@ -95,6 +95,8 @@ impl Sign {
         let dialect = signer.dialect(self.format)?;
         let (content, out) = (Content(&self.file), self.out());
         ensure!(out != self.file, "the signature would replace what it is of");
+        // It may be somebody else's signature.
+        ensure!(self.out.is_some() || !out.exists(), "{} is there already; name a file with --out", out.display());
         let (length, content_digest) = content.hash(signer.digest())?;
         let draft = Draft {
             content_type: dialect.data(),
@@ -124,7 +126,7 @@ impl Sign {
         })?;
         Ok(json!({
             "signature": out, "format": format(dialect), "attached": self.attached,
-            "level": if stamp.is_some() { "CAdES-B-T" } else { "CAdES-B-B" },
+            "level": level(dialect, stamp.is_some()),
             "signer": signer.certificate.subject_text(), "certificate": signer.certificate.id().to_string(),
             "time": stamp.map(|stamp| rfc3339(stamp.time())),
         }))

@@ -1,6 +1,6 @@
 //! `hufu suspend`: by a signed statement as holder or officer, or by the code that was printed at issue, from any machine.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
@@ -36,7 +36,7 @@ impl Suspend {
 
     /// The code itself says which root the server must show, so that it is given to nobody else.
     async fn by_code(&self, code: &str) -> anyhow::Result<()> {
-        let Ok(parsed) = Code::parse(code) else { bail!("this is no suspension code: seven groups of six letters and digits") };
+        let parsed = Code::parse(code).context("this is no suspension code")?;
         let client = Client::new(&self.connection.server, Trust::Pin(parsed.pin().to_vec()), None)?;
         let answer = client.post("/api/v1/suspensions", &json!({"code": parsed.reveal()})).await?;
         self.connection.print(&answer, |answer| answer["message"]["en"].as_str().unwrap_or_default().to_owned());

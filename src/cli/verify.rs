@@ -1,7 +1,8 @@
 //! `hufu verify certificate`: offline with a trust bundle and the proofs that came with the certificate, or by asking a server.
 //! What else can be verified has a file of its own.
 //!
-//! Exit codes: 0 passed, 1 failed, 2 indeterminate, 64 for a command that makes no sense or names what cannot be read.
+//! Exit codes: 0 passed, 1 failed, 2 indeterminate, 64 for a command that makes no sense or names what cannot be read, 69 for a server that
+//! gives no report.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -16,7 +17,7 @@ use super::{
     evidence::VerifyEvidence,
     report::{ReportForm, usage},
     verify_foreign::ForeignTrust,
-    verify_signature::VerifySignature,
+    verify_signature::{VerifySignature, push_judged, push_judgement},
     verify_timestamp::VerifyTimestamp,
 };
 use crate::{
@@ -30,8 +31,13 @@ use crate::{
         trust::{TrustBundle, log_name},
         verify::rfc3339,
     },
-    validation::{Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, report::LedgerReport, validate},
-    world::{Clock, SystemClock, from_millis, seconds},
+    validation::{
+        Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore,
+        report::{Judged, LedgerReport, Remark},
+        signature::{Asked, format::no_certificate},
+        validate,
+    },
+    world::{Clock, SystemClock, rfc3339_seconds as time, seconds},
     x509::Certificate,
 };
 
@@ -57,7 +63,12 @@ pub enum Verify {
     Evidence(VerifyEvidence),
 }
 
+/// The same for every kind of verification, in its `--help`.
+pub const EXIT_CODES: &str = "Exit codes: 0 PASSED, 1 FAILED, 2 INDETERMINATE, 64 the command makes no sense or names what cannot be read, \
+69 the server was not reached or gave no report. Without a report nothing is on standard output.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct VerifyCertificate {
     /// The certificate (PEM or DER); certificates behind it may be used for the chain
     pub file: PathBuf,
@@ -75,10 +86,11 @@ pub struct VerifyCertificate {
     /// The time that the verdict is about, as 2030-01-01T00:00:00Z; default: now
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
-    /// What it is to be used for: any, server-auth, client-auth, email-protection, time-stamping or ocsp-signing
+    /// What it is to be used for: any, server-auth, client-auth, email-protection, document-signing, code-signing, time-stamping or
+    /// ocsp-signing
     #[arg(long, default_value = "any", value_parser = purpose)]
     pub purpose: Purpose,
-    /// How old a proof of status may be, in seconds
+    /// How old a proof of status may be, in seconds; of a time that has passed (--at) it must be younger than that time
     #[arg(long, default_value_t = MAX_AGE.whole_seconds().unsigned_abs(), value_name = "SECONDS")]
     pub max_age: u64,
     #[command(flatten)]
@@ -112,11 +124,17 @@ pub struct Evidence {
     pub status_proof: Option<StatusProof>,
     /// The receipt of its revocation: of what was before it, a proof of status alone says nothing.
     pub revocation: Option<Receipt>,
-    /// The time that the verdict is about.
-    pub at: OffsetDateTime,
+    /// The time that the verdict is about; `None`: now.
+    pub at: Option<OffsetDateTime>,
     pub now: OffsetDateTime,
     pub purpose: Purpose,
     pub max_age: Duration,
+}
+
+impl Evidence {
+    pub fn time(&self) -> OffsetDateTime {
+        self.at.unwrap_or(self.now)
+    }
 }
 
 impl VerifyCertificate {
@@ -125,16 +143,22 @@ impl VerifyCertificate {
             Ok(read) => read,
             Err(error) => return Ok(usage(&error)),
         };
-        let foreign = match self.foreign.judge(&evidence) {
-            Ok(foreign) => foreign,
+        let (certificate, candidates, at) = (&evidence.certificate, &evidence.candidates, evidence.at);
+        let asked = Asked { certificate, candidates, evidence: &Default::default(), at, purpose: self.purpose };
+        let foreign = match self.foreign.read() {
+            Ok(foreign) => foreign.map(|foreign| foreign.judge(&asked, evidence.now)),
             Err(error) => return Ok(usage(&error)),
+        };
+        let about = |report: Report| Report {
+            judged: Some(Judged::new(self.at.map(Timestamp::instant), evidence.now).file(evidence.certificate.der())),
+            ..report.noted(evidence.time())
         };
         match (&foreign, &bundle) {
             // The bundle's own certificates lead to none of these anchors.
             (Some(report), bundle) if bundle.is_none() || report.reason() != Reason::NoTrustedPath => {
-                self.form.print(&self.connection, report, evidence.now, text)
+                self.form.print(&self.connection, &about(report.clone()), evidence.now, text)
             }
-            (_, Some(bundle)) => self.form.print(&self.connection, &judge(bundle, &evidence)?, evidence.now, text),
+            (_, Some(bundle)) => self.form.print(&self.connection, &about(judge(bundle, &evidence)?), evidence.now, text),
             (_, None) => Ok(self.form.ask(&self.connection, "/api/v1/verify/certificate", &self.question(&evidence), text).await),
         }
     }
@@ -142,7 +166,9 @@ impl VerifyCertificate {
     fn read(&self) -> anyhow::Result<(Option<TrustBundle>, Evidence)> {
         let file = |path: &PathBuf| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
         let read_text = |path: &PathBuf| String::from_utf8(file(path)?).with_context(|| format!("reading {}", path.display()));
-        let mut candidates = Certificate::parse_many(&file(&self.file)?)?;
+        let contents = file(&self.file)?;
+        let wrong = |_| anyhow::anyhow!("{}: {}", self.file.display(), no_certificate(&contents));
+        let mut candidates = Certificate::parse_many(&contents).map_err(wrong)?;
         let certificate = candidates.remove(0);
         if let Some(path) = &self.chain {
             candidates.extend(Certificate::parse_many(&file(path)?)?);
@@ -156,7 +182,7 @@ impl VerifyCertificate {
             receipt,
             status_proof,
             revocation: None,
-            at: self.at.map_or(now, Timestamp::instant),
+            at: self.at.map(Timestamp::instant),
             now,
             purpose: self.purpose,
             max_age: Duration::seconds(i64::try_from(self.max_age).unwrap_or(i64::MAX)),
@@ -179,25 +205,30 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence) -> anyhow::Result<Report
     let certificate = &evidence.certificate;
     let mut candidates = evidence.candidates.clone();
     candidates.extend(bundle.authorities()?);
-    let path =
-        match validate(certificate, &candidates, &TrustStore::of_roots(&bundle.roots()?), &Inputs::new(evidence.at, evidence.purpose)) {
-            Ok(path) => path,
-            Err(error) => {
-                let checks = vec![check(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string())];
-                // Also of a certificate that has expired it counts that it was revoked.
-                let known = judge_ledger(bundle, evidence, &mut Vec::new(), &mut None);
-                let status = known.map_or_else(|_| unknown(evidence), |judged| judged.status);
-                return Ok(Report::new(Reason::from(&error), status, vec![certificate.subject_text()], checks, None));
-            }
-        };
+    let (trust, inputs) = (TrustStore::of_roots(&bundle.roots()?), Inputs::new(evidence.time(), evidence.purpose));
+    if let Some(report) = trust.judge_itself(certificate, &inputs) {
+        return Ok(report);
+    }
+    let path = match validate(certificate, &candidates, &trust, &inputs) {
+        Ok(path) => path,
+        Err(error) => {
+            let checks = vec![check(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string())];
+            // Also of a certificate that has expired it counts that it was revoked.
+            let known = judge_ledger(bundle, evidence, &mut Vec::new(), &mut None);
+            let status = known.map_or_else(|_| unknown(evidence), |judged| judged.status);
+            return Ok(Report::new(Reason::from(&error), status, vec![certificate.subject_text()], checks, None));
+        }
+    };
     let chain: Vec<String> = path.certificates().iter().map(Certificate::subject_text).collect();
     let mut checks = vec![check(CheckName::Path, "RFC 5280 §6.1", Outcome::Passed, format!("{} certificates", chain.len()))];
     let mut ledger = None;
-    let reason = match judge_ledger(bundle, evidence, &mut checks, &mut ledger) {
-        Ok(reason) => reason,
+    let known = match judge_ledger(bundle, evidence, &mut checks, &mut ledger) {
+        Ok(known) => known,
         Err(error) => {
-            checks.push(check(CheckName::Ledger, "C2SP tlog-proof", Outcome::Failed, error.to_string()));
-            Judged { reason: error_reason(&error), status: unknown(evidence) }
+            let reason = error_reason(&error);
+            let outcome = if reason == Reason::StatusUnknown { Outcome::Unknown } else { Outcome::Failed };
+            checks.push(check(CheckName::Ledger, "C2SP tlog-proof", outcome, error.to_string()));
+            Known::now(reason, unknown(evidence))
         }
     };
     if chain.len() > 2 {
@@ -208,12 +239,44 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence) -> anyhow::Result<Report
             "that of the authorities was not looked at".to_owned(),
         ));
     }
-    Ok(Report::new(reason.reason, reason.status, chain, checks, ledger))
+    let remarks = missing(evidence, known.reason).into_iter().collect();
+    Ok(Report { remarks, later: known.later, ..Report::new(known.reason, known.status, chain, checks, ledger) })
 }
 
-struct Judged {
+/// What proofs show.
+struct Known {
     reason: Reason,
     status: StatusReport,
+    /// What became of it after the time in question.
+    later: Option<StatusReport>,
+}
+
+impl Known {
+    fn now(reason: Reason, status: StatusReport) -> Self {
+        Self { reason, status, later: None }
+    }
+}
+
+/// Which proof would have said more, of which certificate, and where to get it.
+fn missing(evidence: &Evidence, reason: Reason) -> Option<Remark> {
+    let (zh, en) = match (reason, &evidence.receipt, &evidence.status_proof) {
+        (Reason::StatusUnknown, None, None) => ("签发收据和状态证明", "the receipt of its issue and a proof of its status"),
+        (Reason::StatusUnknown | Reason::ValidStatusNotProven, _, None) => ("状态证明", "a proof of its status"),
+        (Reason::StatusProofTooOld, ..) => ("晚于所判断时间的状态证明", "a proof of its status that is younger than the time in question"),
+        (Reason::StatusUnknown, _, Some(_)) => ("新的状态证明", "a new proof of its status"),
+        (Reason::Revoked, ..) if evidence.at.is_some() && evidence.revocation.is_none() => {
+            ("吊销收据", "the receipt of its revocation, without which nothing shows what was before")
+        }
+        _ => return None,
+    };
+    let (subject, id) = (evidence.certificate.subject_text(), evidence.certificate.id());
+    Some(Remark::new(
+        "proof-missing",
+        format!("缺少证书 {subject}({id})的{zh};向服务器验证所得的报告(--json)可用 --evidence 给出,其中包含所需证明。"),
+        format!(
+            "Of the certificate {subject} ({id}) there is missing: {en}. The report of a server (--json) has it and is given with --evidence."
+        ),
+    ))
 }
 
 /// What receipt and status proof show. A receipt shows the issue; what became of it only a status proof can show.
@@ -222,9 +285,9 @@ fn judge_ledger(
     evidence: &Evidence,
     checks: &mut Vec<Check>,
     ledger: &mut Option<LedgerReport>,
-) -> Result<Judged, VerifyError> {
+) -> Result<Known, VerifyError> {
     if evidence.receipt.is_none() && evidence.status_proof.is_none() {
-        return Ok(Judged { reason: Reason::StatusUnknown, status: unknown(evidence) });
+        return Ok(Known::now(Reason::StatusUnknown, unknown(evidence)));
     }
     let name = log_name(&evidence.certificate).unwrap_or_default();
     // A certificate belongs into the log of the authority that issued it and into no other.
@@ -238,27 +301,35 @@ fn judge_ledger(
         *ledger = Some(LedgerReport { receipt: Some(receipt.to_string()), ..place });
         if evidence.status_proof.is_none() {
             let status = StatusReport { since: Some(time(entry.time)), ..unknown(evidence) };
-            return Ok(Judged { reason: Reason::ValidStatusNotProven, status });
+            return Ok(Known::now(Reason::ValidStatusNotProven, status));
         }
     }
     let Some(proof) = &evidence.status_proof else {
-        return Ok(Judged { reason: Reason::StatusUnknown, status: unknown(evidence) });
+        return Ok(Known::now(Reason::StatusUnknown, unknown(evidence)));
     };
     let (now, max_age) = (seconds(evidence.now), evidence.max_age.whole_seconds().unsigned_abs());
     let proven = verify_status_proof(proof, &digest, &log, now + CLOCK_SKEW, max_age.saturating_add(CLOCK_SKEW))?;
     let place = ledger.get_or_insert_with(|| LedgerReport::at(log.origin.clone(), proof.head.index, proof.head.index + 1));
     place.status_proof = Some(proof.to_string());
-    if let Some(since) = proven_revocation(evidence, &proven, &digest, &log)?.filter(|since| seconds(evidence.at) < *since) {
+    if let Some(since) = proven_revocation(evidence, &proven, &digest, &log)?.filter(|since| seconds(evidence.time()) < *since) {
         let status = StatusReport { state: "good", ..unknown(evidence) };
         let detail = format!("good as of {}, revoked since {}", status.as_of, time(since));
         checks.push(check(CheckName::Status, "hufu/status-proof@v1, RFC 5280 §5.3.2", Outcome::Passed, detail));
-        return Ok(Judged { reason: Reason::Valid, status });
+        return Ok(Known { reason: Reason::Valid, status, later: Some(status_of(&proven)) });
     }
-    let reason = reason(&proven, seconds(evidence.at), max_age);
-    let outcome = if reason == Reason::Valid { Outcome::Passed } else { Outcome::Failed };
-    let status = status(&proven);
-    checks.push(check(CheckName::Status, "hufu/status-proof@v1", outcome, format!("{} as of {}", status.state, status.as_of)));
-    Ok(Judged { reason, status })
+    let reason = reason(&proven, evidence);
+    let status = status_of(&proven);
+    let (outcome, detail) = match reason {
+        Reason::StatusProofTooOld => {
+            let at = rfc3339(evidence.time());
+            (Outcome::Unknown, format!("the proof speaks as of {}, which is not after {at}, the time in question", status.as_of))
+        }
+        Reason::StatusUnknown => (Outcome::Unknown, format!("{} as of {}", status.state, status.as_of)),
+        Reason::Valid => (Outcome::Passed, format!("{} as of {}", status.state, status.as_of)),
+        _ => (Outcome::Failed, format!("{} as of {}", status.state, status.as_of)),
+    };
+    checks.push(check(CheckName::Status, "hufu/status-proof@v1", outcome, detail));
+    Ok(Known::now(reason, status))
 }
 
 /// Since when a revoked certificate is not trusted, by the receipt of its revocation. One that was suspended before that was so since
@@ -270,15 +341,22 @@ fn proven_revocation(evidence: &Evidence, proven: &ProvenStatus, digest: &[u8; 3
     Ok((entry.prev_state == State::Good).then_some(since))
 }
 
-/// What a proven status means for a time. One that is good since before covers every time up to `max_age` after the proof.
-/// Of a revoked certificate the proof alone does not say since when its key is not trusted, so it speaks against every time.
-fn reason(proven: &ProvenStatus, at: u64, max_age: u64) -> Reason {
-    match proven.state {
-        State::Good if proven.since <= at.saturating_add(CLOCK_SKEW) && at <= proven.as_of.saturating_add(max_age) => Reason::Valid,
-        State::Good => Reason::StatusUnknown,
-        State::Hold => Reason::Suspended,
-        State::Revoked => Reason::Revoked,
-        State::Absent => Reason::NotIssued,
+/// What a proven status means for the time in question. Where one is asked for or proven, the proof must be younger, whatever this
+/// machine's clock says: times in the ledger are whole seconds, and only of a second that is over it says everything. For now it may be
+/// `max_age` old. Of a revoked certificate the proof alone does not say since when its key is not trusted, so it speaks against every time.
+fn reason(proven: &ProvenStatus, evidence: &Evidence) -> Reason {
+    let max_age = evidence.max_age.whole_seconds().unsigned_abs();
+    let now = seconds(evidence.now);
+    match (proven.state, evidence.at.map(seconds)) {
+        (State::Good, Some(at)) if proven.as_of <= at => Reason::StatusProofTooOld,
+        (State::Good, Some(at)) if proven.since <= at => Reason::Valid,
+        (State::Good, None) if proven.since <= now.saturating_add(CLOCK_SKEW) && now <= proven.as_of.saturating_add(max_age) => {
+            Reason::Valid
+        }
+        (State::Good, _) => Reason::StatusUnknown,
+        (State::Hold, _) => Reason::Suspended,
+        (State::Revoked, _) => Reason::Revoked,
+        (State::Absent, _) => Reason::NotIssued,
     }
 }
 
@@ -290,7 +368,7 @@ fn error_reason(error: &VerifyError) -> Reason {
     }
 }
 
-fn status(proven: &ProvenStatus) -> StatusReport {
+fn status_of(proven: &ProvenStatus) -> StatusReport {
     let state = match proven.state {
         State::Good => "good",
         State::Absent => "not-issued",
@@ -306,26 +384,21 @@ fn status(proven: &ProvenStatus) -> StatusReport {
 }
 
 fn unknown(evidence: &Evidence) -> StatusReport {
-    StatusReport { state: "unknown", reason: None, since: None, invalid_since: None, as_of: rfc3339(evidence.at) }
+    StatusReport { state: "unknown", reason: None, since: None, invalid_since: None, as_of: rfc3339(evidence.time()) }
 }
 
 fn check(name: CheckName, clause: &'static str, outcome: Outcome, detail: String) -> Check {
     Check::new(name, clause, outcome, detail)
 }
 
-fn time(seconds: u64) -> String {
-    rfc3339(from_millis(i64::try_from(seconds).unwrap_or_default().saturating_mul(1000)))
-}
-
 /// A report for people, from the JSON that a server answers or that was made here.
 pub fn text(report: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut lines = vec![format!("{}  {}", text(&report["verdict"]), text(&report["reason"]))];
-    lines.extend([format!("  {}", text(&report["message"]["zh"])), format!("  {}", text(&report["message"]["en"]))]);
-    let status = &report["status"];
-    let since = status["since"].as_str().map(|since| format!(" since {since}")).unwrap_or_default();
-    let reason = status["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    lines.push(format!("  status  {}{since}{reason}, as of {}", text(&status["state"]), text(&status["as_of"])));
+    let mut lines = Vec::new();
+    push_judgement(&mut lines, report, 0);
+    push_judged(&mut lines, report);
+    lines.extend(status_line(&report["status"]).map(|line| format!("  status  {line}")));
+    lines.extend(status_line(&report["later"]).map(|line| format!("  later   {line}")));
     for (index, subject) in report["chain"].as_array().into_iter().flatten().enumerate() {
         lines.push(format!("  {}{}{}", if index == 0 { "chain   " } else { "        " }, "  ".repeat(index), text(subject)));
     }
@@ -340,6 +413,15 @@ pub fn text(report: &Value) -> String {
     lines.join("\n")
 }
 
+/// A status in a line.
+pub fn status_line(status: &Value) -> Option<String> {
+    let state = status["state"].as_str()?;
+    let part =
+        |name: &str, before: &str, after: &str| status[name].as_str().map(|value| format!("{before}{value}{after}")).unwrap_or_default();
+    let invalid = part("invalid_since", ", not trusted since ", "");
+    Some(format!("{state}{}{}{invalid}{}", part("since", " since ", ""), part("reason", " (", ")"), part("as_of", ", as of ", "")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,6 +430,7 @@ mod tests {
         policy::Act,
         services::fixture::{Department, Installation},
         validation::Verdict,
+        world::{from_millis, parse_rfc3339},
         x509::{Signed, signed::assemble},
     };
 
@@ -380,7 +463,7 @@ mod tests {
                 receipt: Some(Receipt::parse(&receipt.to_string()).unwrap()),
                 status_proof: Some(StatusProof::parse(&proof.to_string()).unwrap()),
                 revocation: None,
-                at: now,
+                at: None,
                 now,
                 purpose: Purpose::Any,
                 max_age: MAX_AGE,
@@ -404,14 +487,58 @@ mod tests {
             case.check("neither", &Evidence { receipt: None, status_proof: None, ..whole().await }, Reason::StatusUnknown);
             case.check("for servers", &Evidence { purpose: Purpose::ServerAuth, ..whole().await }, Reason::PurposeNotAllowed);
             let past = SystemClock.now() - Duration::days(1);
-            case.check("before its time", &Evidence { at: past, ..whole().await }, Reason::NotYetValid);
+            case.check("before its time", &Evidence { at: Some(past), ..whole().await }, Reason::NotYetValid);
             let future = SystemClock.now() + Duration::days(3);
             case.check("an old proof", &Evidence { now: future, ..whole().await }, Reason::StatusUnknown);
-            case.check("a time long after the proof", &Evidence { at: future, ..whole().await }, Reason::StatusUnknown);
+            case.check("a time long after the proof", &Evidence { at: Some(future), ..whole().await }, Reason::StatusProofTooOld);
         }
         let stranger = TrustBundle { roots: Vec::new(), ..case.bundle.clone() };
         let report = judge(&stranger, &case.evidence(&case.certificates[0]).await).unwrap();
         assert_eq!((report.reason(), report.verdict()), (Reason::NoTrustedPath, Verdict::Indeterminate));
+    }
+
+    #[tokio::test]
+    async fn a_proof_that_is_not_younger_than_the_time_in_question_shows_nothing_of_it() {
+        let case = Case::new().await;
+        tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+        for certificate in &case.certificates {
+            let services = case.installation.services();
+            let row = services.find_certificate(&certificate.id().to_string()).await.unwrap();
+            let proof = services.status_proof_now(&row.authority, &StatusKey::of_tbs(&row.tbs)).await.unwrap();
+            let whole = async |at| Evidence { status_proof: Some(proof.clone()), at, ..case.evidence(certificate).await };
+            let report = judge(&case.bundle, &whole(None).await).unwrap();
+            assert_eq!(report.reason(), Reason::Valid);
+            let as_of = parse_rfc3339(&report.status.as_of).unwrap();
+            // The log has spoken again, though nothing happened in it.
+            assert!(seconds(as_of) > proof.head.entry().unwrap().time, "{report:?}");
+            for (name, at, expected) in [
+                ("the second before", as_of - Duration::SECOND, Reason::Valid),
+                ("that very second, before it was over", as_of, Reason::StatusProofTooOld),
+                ("a moment later", as_of + Duration::milliseconds(1), Reason::StatusProofTooOld),
+                ("a time that is still to come", as_of + Duration::minutes(1), Reason::StatusProofTooOld),
+            ] {
+                case.check(name, &whole(Some(at)).await, expected);
+            }
+            let report = judge(&case.bundle, &whole(Some(as_of)).await).unwrap();
+            assert_eq!((report.verdict(), report.remarks[0].code), (Verdict::Indeterminate, "proof-missing"));
+            let early = Evidence { now: as_of + Duration::hours(1), ..whole(None).await };
+            let noted = judge(&case.bundle, &early).unwrap().noted(early.time());
+            assert_eq!((noted.reason(), noted.remarks[0].code), (Reason::Valid, "status-as-of"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_root_is_trusted_for_it_is_an_anchor_itself() {
+        let case = Case::new().await;
+        for root in case.bundle.roots().unwrap() {
+            let of_root = async |at, purpose| {
+                let whole = case.evidence(&case.certificates[0]).await;
+                Evidence { certificate: root.clone(), receipt: None, status_proof: None, at, purpose, ..whole }
+            };
+            case.check("now", &of_root(None, Purpose::Any).await, Reason::TrustedRoot);
+            case.check("before it was", &of_root(Some(root.not_before() - Duration::DAY), Purpose::Any).await, Reason::NotYetValid);
+            assert_ne!(judge(&case.bundle, &of_root(None, Purpose::ServerAuth).await).unwrap().verdict(), Verdict::Passed);
+        }
     }
 
     #[tokio::test]
@@ -448,11 +575,11 @@ mod tests {
             let before = from_millis(i64::try_from(last.time).unwrap() * 1000) - Duration::seconds(1);
             let whole = async || case.evidence(certificate).await;
             let shown = Some(revocation);
-            case.check("before it", &Evidence { at: before, revocation: shown.clone(), ..whole().await }, expected);
-            case.check("before it, not shown", &Evidence { at: before, ..whole().await }, Reason::Revoked);
+            case.check("before it", &Evidence { at: Some(before), revocation: shown.clone(), ..whole().await }, expected);
+            case.check("before it, not shown", &Evidence { at: Some(before), ..whole().await }, Reason::Revoked);
             case.check("after it", &Evidence { revocation: shown, ..whole().await }, Reason::Revoked);
             let issue = whole().await.receipt;
-            case.check("another leaf", &Evidence { at: before, revocation: issue, ..whole().await }, Reason::LedgerProofInvalid);
+            case.check("another leaf", &Evidence { at: Some(before), revocation: issue, ..whole().await }, Reason::LedgerProofInvalid);
         }
     }
 

@@ -1,18 +1,19 @@
-//! `hufu verify certificate --anchor`: by anchors of other PKIs, with lists and responses from files. Nobody is asked.
+//! `hufu verify … --anchor`: by anchors of other PKIs, with lists and responses from files. Nobody is asked.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use time::OffsetDateTime;
 
-use super::verify::Evidence;
 use crate::{
     validation::{
         Inputs, Report, TrustStore,
-        foreign::{Asked, Demand, Files, without_path},
+        foreign::{self, Demand, Files, without_path},
+        signature::Asked,
         validate,
     },
-    x509::Certificate,
+    x509::{Certificate, crl::CertificateList},
 };
 
 #[derive(Debug, Args)]
@@ -40,11 +41,16 @@ pub enum Revocation {
     WhenKnown,
 }
 
+/// The anchors with what is known of the status of certificates below them, read.
+pub struct Foreign {
+    trust: TrustStore,
+    files: Files,
+    demand: Demand,
+}
+
 impl ForeignTrust {
-    /// The verdict by these anchors; `None` when there are none.
-    ///
-    /// Errors: a file cannot be read.
-    pub fn judge(&self, evidence: &Evidence) -> anyhow::Result<Option<Report>> {
+    /// `None` when there are no anchors.
+    pub fn read(&self) -> anyhow::Result<Option<Foreign>> {
         if self.anchors.is_empty() {
             return Ok(None);
         }
@@ -56,20 +62,28 @@ impl ForeignTrust {
             lists: self.lists.iter().map(|path| list(path)).collect::<Result<_, _>>()?,
             responses: self.responses.iter().map(|path| read(path)).collect::<Result<_, _>>()?,
         };
-        Ok(Some(self.judge_by(&TrustStore::of_roots(&anchors), &files, evidence)))
+        let demand = match self.revocation {
+            Revocation::Required => Demand::Status,
+            Revocation::WhenKnown => Demand::StatusWhereKnown,
+        };
+        Ok(Some(Foreign { trust: TrustStore::of_roots(&anchors), files, demand }))
     }
+}
 
-    fn judge_by(&self, trust: &TrustStore, files: &Files, evidence: &Evidence) -> Report {
-        let (bag, at) = (&evidence.candidates, evidence.at);
-        match validate(&evidence.certificate, bag, trust, &Inputs::new(at, evidence.purpose)) {
+impl Foreign {
+    /// By what is in the files and what came along.
+    pub fn judge(&self, asked: &Asked<'_>, now: OffsetDateTime) -> Report {
+        let (bag, trust, at) = (asked.candidates, &self.trust, asked.at.unwrap_or(now));
+        let inputs = Inputs::new(at, asked.purpose);
+        if let Some(report) = trust.judge_itself(asked.certificate, &inputs) {
+            return report;
+        }
+        match validate(asked.certificate, bag, trust, &inputs) {
             Ok(path) => {
-                let demand = match self.revocation {
-                    Revocation::Required => Demand::Status,
-                    Revocation::WhenKnown => Demand::StatusWhereKnown,
-                };
-                Asked { path: &path, bag, trust, demand, at, now: evidence.now }.judge(&files.read())
+                let question = foreign::Asked { path: &path, bag, trust, demand: self.demand, at, now };
+                question.judge(&self.files.read().and(asked.evidence))
             }
-            Err(error) => without_path(&evidence.certificate, &error, at),
+            Err(error) => without_path(asked.certificate, &error, at),
         }
     }
 }
@@ -80,9 +94,10 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn list(path: &Path) -> anyhow::Result<Vec<u8>> {
     let file = read(path)?;
-    if file.first() == Some(&0x30) {
-        return Ok(file);
-    }
-    let (_, der) = der::pem::decode_vec(&file).map_err(|error| anyhow::anyhow!("reading {}: {error}", path.display()))?;
+    let der = match file.first() {
+        Some(0x30) => file,
+        _ => der::pem::decode_vec(&file).map_err(|error| anyhow::anyhow!("{} is no list in PEM or DER: {error}", path.display()))?.1,
+    };
+    CertificateList::parse(&der).map_err(|error| anyhow::anyhow!("{} is no list: {error}", path.display()))?;
     Ok(der)
 }

@@ -1,4 +1,4 @@
-//! `hufu verify signature`: a CMS, a JWS or a bare signature value, offline with a trust bundle, or by asking a server.
+//! `hufu verify signature`: a CMS, a JWS or a bare signature value, offline with a trust bundle or anchors, or by asking a server.
 //!
 //! A CMS is read where it lies: its content, and content beside it, may be larger than memory.
 
@@ -20,12 +20,15 @@ use super::{
     offline::{Offline, ProofFiles},
     report::{ReportForm, usage},
     source::{ReadError, Source},
+    verify::{EXIT_CODES, status_line},
+    verify_foreign::ForeignTrust,
 };
 use crate::{
-    crypto::Digest,
+    crypto::{Digest, digest::Hasher},
     policy::Timestamp,
     validation::{
         Report, SignatureReport,
+        report::{Hashed, Judged},
         signature::{
             Asked, Judge,
             cms::{self, Moment, Verification},
@@ -39,6 +42,7 @@ use crate::{
     x509::{
         Certificate,
         cms::{Layout, SignedData},
+        tsp::ID_CT_TST_INFO,
     },
 };
 
@@ -48,6 +52,7 @@ const MAX_TEXT: u64 = 128 << 20;
 const MAX_WHOLE: u64 = 16 << 20;
 
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct VerifySignature {
     /// The signature: CMS (DER, BER or PEM) or JWS; with --raw a bare value
     pub file: PathBuf,
@@ -57,7 +62,7 @@ pub struct VerifySignature {
     #[arg(long, value_name = "FILE")]
     pub content: Option<PathBuf>,
     /// Certificates (PEM or DER) of signers or for their chains; of a bare signature the signer's first
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "chain", value_name = "FILE")]
     pub certificate: Vec<PathBuf>,
     /// The file is a bare signature value
     #[arg(long, requires_all = ["content", "certificate"])]
@@ -74,6 +79,8 @@ pub struct VerifySignature {
     #[command(flatten)]
     pub proofs: ProofFiles,
     #[command(flatten)]
+    pub foreign: ForeignTrust,
+    #[command(flatten)]
     pub form: ReportForm,
 }
 
@@ -88,17 +95,17 @@ pub enum RawForm {
 impl VerifySignature {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let now = SystemClock.now();
-        let bundle = match self.connection.bundle() {
-            Ok(bundle) => bundle,
+        let (bundle, foreign) = match self.connection.bundle().and_then(|bundle| Ok((bundle, self.foreign.read()?))) {
+            Ok(trusted) => trusted,
             Err(error) => return Ok(usage(&error)),
         };
-        let Some(bundle) = bundle else {
+        if bundle.is_none() && foreign.is_none() {
             return Ok(match self.question() {
                 Ok(question) => self.form.ask(&self.connection, "/api/v1/verify/signature", &question, text).await,
                 Err(error) => usage(&error),
             });
-        };
-        match self.proofs.read(bundle, now).and_then(|offline| self.judge(&offline, now)) {
+        }
+        match self.proofs.read(bundle, foreign, now).and_then(|offline| self.judge(&offline, now)) {
             Ok(report) => self.form.print(&self.connection, &report, now, text),
             Err(error) => Ok(usage(&error)),
         }
@@ -116,8 +123,10 @@ impl VerifySignature {
         if source.starts_with(&[0x30]).map_err(|error| unreadable(&self.file, error))? {
             return self.judge_cms(&mut source, &certificates, moment, &judge);
         }
-        let file = unarmoured(source.whole(MAX_TEXT).map_err(|error| unreadable(&self.file, error))?);
-        let content = self.content.as_ref().map(|path| self.small_content(path, jws::MAX_LENGTH as u64)).transpose()?;
+        let file = source.whole(MAX_TEXT).map_err(|error| unreadable(&self.file, error))?;
+        // In PEM or base64 a CMS may be over content of any length, a JWS may not.
+        let most = if content_digest(&unarmoured(file.clone())).is_some() { MAX_TEXT } else { jws::MAX_LENGTH as u64 };
+        let content = self.content.as_ref().map(|path| self.small_content(path, most)).transpose()?;
         let given = content.as_deref().map_or(Given::Nothing, Given::Content);
         Ok(document::judge(&file, given, &certificates, moment, &judge))
     }
@@ -126,26 +135,53 @@ impl VerifySignature {
         let length = source.length();
         let layout = match Layout::locate(length, |range| source.read(range)) {
             Ok(layout) => layout,
-            Err(ReadError::Form(error)) => return Ok(document::unreadable("cms", &error.to_string())),
+            Err(ReadError::Form(error)) => return self.not_a_signature(source, moment, &error.to_string()),
             Err(error) => return Err(unreadable(&self.file, error)),
         };
         let signed = match SignedData::parse(&layout) {
+            Ok(signed) if signed.content_type == ID_CT_TST_INFO => return self.not_a_signature(source, moment, "a time stamp"),
             Ok(signed) => signed,
-            Err(error) => return Ok(document::unreadable("cms", &error.to_string())),
+            Err(error) => return self.not_a_signature(source, moment, &error.to_string()),
         };
+        let (mut file, mut content) = (Digest::Sha256.hasher(), Digest::Sha256.hasher());
+        source.parts(0..length, &mut |part| file.update(part)).map_err(|error| unreadable(&self.file, error))?;
         let certificates = cms::certificates(&signed, more);
         let mut verification = Verification::begin(&signed, &certificates);
         match (&layout.content, &self.content) {
-            (Some(ranges), _) => self.carried(source, ranges, &mut |part| verification.update(part))?,
-            (None, Some(path)) => beside(path, &mut |part| verification.update(part))?,
+            (Some(ranges), _) => self.carried(source, ranges, &mut |part| {
+                verification.update(part);
+                content.update(part);
+            })?,
+            (None, Some(path)) => beside(path, &mut |part| {
+                verification.update(part);
+                content.update(part);
+            })?,
             (None, None) => {}
         }
         let report = verification.finish(moment, judge);
+        let hashed = |hasher: Hasher| Hashed::new(Digest::Sha256, &hasher.finish());
+        let has_content = layout.content.is_some() || self.content.is_some();
+        let mut judged = Judged { file: Some(hashed(file)), ..Judged::new(moment.at, moment.now) };
+        judged.content = has_content.then(|| hashed(content));
+        let report = SignatureReport { judged: Some(judged), ..report };
         let (Some(ranges), Some(path)) = (&layout.content, &self.content) else { return Ok(report) };
         let (mut one, mut other) = (Digest::Sha256.hasher(), Digest::Sha256.hasher());
         self.carried(source, ranges, &mut |part| one.update(part))?;
         beside(path, &mut |part| other.update(part))?;
         Ok(if one.finish() == other.finish() { report } else { document::of_other_content(report) })
+    }
+
+    fn not_a_signature(&self, source: &mut Source, moment: Moment, why: &str) -> anyhow::Result<SignatureReport> {
+        let report = match source.whole(MAX_TEXT) {
+            Ok(file) => {
+                let report =
+                    if why == "a time stamp" { SignatureReport::unsupported("time-stamp") } else { document::not_a_signature(&file, why) };
+                SignatureReport { judged: Some(Judged::new(moment.at, moment.now).file(&file)), ..report }
+            }
+            Err(ReadError::TooLarge(_)) => document::unreadable("cms", why),
+            Err(error) => return Err(unreadable(&self.file, error)),
+        };
+        Ok(report)
     }
 
     /// The content that a CMS carries, part by part; content of no octets is one empty part.
@@ -167,18 +203,27 @@ impl VerifySignature {
         let (Some(signer), Some(path)) = (certificates.first(), &self.content) else { bail!("--raw needs --certificate and --content") };
         let verifier = Verifier::new(signer, self.algorithm.as_deref())?;
         let (hash, whole);
+        let mut content = Digest::Sha256.hasher();
         let signed = match verifier.hasher() {
             Some(mut hasher) => {
-                beside(path, &mut |part| hasher.update(part))?;
+                beside(path, &mut |part| {
+                    hasher.update(part);
+                    content.update(part);
+                })?;
                 hash = hasher.finish();
                 raw::Signed::Digest(&hash)
             }
             None => {
                 whole = self.small_content(path, MAX_WHOLE)?;
+                content.update(&whole);
                 raw::Signed::Content(&whole)
             }
         };
-        Ok(verifier.judge(&signed, &signature, self.encoding.into(), certificates, moment, judge))
+        let mut report = verifier.judge(&signed, &signature, self.encoding.into(), certificates, moment, judge);
+        if let Some(judged) = &mut report.judged {
+            judged.content = Some(Hashed::new(Digest::Sha256, &content.finish()));
+        }
+        Ok(report)
     }
 
     /// What a server is asked.
@@ -262,6 +307,7 @@ fn unreadable(path: &Path, error: ReadError) -> anyhow::Error {
 pub fn text(report: &Value) -> String {
     let mut lines = Vec::new();
     push_judgement(&mut lines, report, 0);
+    push_judged(&mut lines, report);
     lines.push(format!("  format  {}", word(&report["format"])));
     push_checks(&mut lines, report, 1);
     for signer in report["signatures"].as_array().into_iter().flatten() {
@@ -274,7 +320,13 @@ fn push_signer(lines: &mut Vec<String>, signer: &Value, what: &str, depth: usize
     lines.push(format!("{}{what}  {}", indent(depth), signer["signer"]["subject"].as_str().unwrap_or("not known")));
     push_judgement(lines, signer, depth + 1);
     let time = &signer["best_signature_time"];
-    lines.push(format!("{}time    {} ({})", indent(depth + 1), word(&time["time"]), word(&time["source"])));
+    let at = word(&time["time"]);
+    let time = match time["source"].as_str() {
+        Some("time-stamp") => format!("{at} (proven by a time stamp)"),
+        Some("asked") => format!("not proven; judged as of the time asked about, {at}"),
+        _ => format!("not proven; judged as of {at}"),
+    };
+    lines.push(format!("{}time    {time}", indent(depth + 1)));
     if let Some(claimed) = signer["claimed_time"].as_str() {
         lines.push(format!("{}claimed {claimed}", indent(depth + 1)));
     }
@@ -285,6 +337,8 @@ fn push_signer(lines: &mut Vec<String>, signer: &Value, what: &str, depth: usize
     if signer["certificate"].is_object() {
         lines.push(format!("{}certificate", indent(depth + 1)));
         push_judgement(lines, &signer["certificate"], depth + 2);
+        lines.extend(status_line(&signer["certificate"]["status"]).map(|line| format!("{}status  {line}", indent(depth + 2))));
+        lines.extend(status_line(&signer["certificate"]["later"]).map(|line| format!("{}later   {line}", indent(depth + 2))));
         push_checks(lines, &signer["certificate"], depth + 2);
     }
     for stamp in signer["time_stamps"].as_array().into_iter().flatten() {
@@ -302,6 +356,22 @@ pub(super) fn push_judgement(lines: &mut Vec<String>, judged: &Value, depth: usi
     lines.push(format!("{indent}{}  {}", word(&judged["verdict"]), word(&judged["reason"])));
     lines.push(format!("{indent}  {}", word(&judged["message"]["zh"])));
     lines.push(format!("{indent}  {}", word(&judged["message"]["en"])));
+    for remark in judged["remarks"].as_array().into_iter().flatten() {
+        lines.push(format!("{indent}  ! {}", word(&remark["zh"])));
+        lines.push(format!("{indent}    {}", word(&remark["en"])));
+    }
+}
+
+/// What was judged, as people compare it.
+pub(super) fn push_judged(lines: &mut Vec<String>, report: &Value) {
+    let judged = &report["judged"];
+    for (name, value) in [("at", &judged["at"]), ("verified", &judged["verified_at"])] {
+        lines.extend(value.as_str().map(|_| format!("  {name:<7} {}", word(value))));
+    }
+    for name in ["file", "content"] {
+        let hash = &judged[name];
+        lines.extend(hash["digest"].as_str().map(|_| format!("  {name:<7} {} {}", word(&hash["algorithm"]), word(&hash["digest"]))));
+    }
 }
 
 pub(super) fn push_checks(lines: &mut Vec<String>, judged: &Value, depth: usize) {

@@ -1,4 +1,5 @@
-//! `hufu verify timestamp`: offline with a trust bundle and proofs about the authority's certificate, or by asking a server.
+//! `hufu verify timestamp`: offline with a trust bundle and proofs about the authority's certificate or with anchors, or by asking
+//! a server.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,18 +16,21 @@ use super::{
     Connection,
     offline::ProofFiles,
     report::{ReportForm, usage},
-    verify_signature::{beside, push_checks, push_judgement, word},
+    verify::{EXIT_CODES, status_line},
+    verify_foreign::{Foreign, ForeignTrust},
+    verify_signature::{beside, push_checks, push_judged, push_judgement, word},
 };
 use crate::{
-    crypto::digest::sha256,
+    crypto::{Digest, digest::sha256},
     ledger::{Receipt, VerifyError, proof::verify_token_receipt},
     services::{trust::TrustBundle, verify_signature::token_of},
     validation::{
         Check, CheckName, Outcome, Reason, Report, TimeStampReport, Verdict,
+        report::{Hashed, Judged},
         signature::{
             Asked, SignatureReason,
             format::unarmoured,
-            time_stamp::{Token, unreadable},
+            time_stamp::{Token, not_a_token},
         },
     },
     world::{Clock, SystemClock},
@@ -34,6 +38,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct VerifyTimestamp {
     /// The token, or the response that it came in (DER or PEM)
     pub file: PathBuf,
@@ -43,7 +48,7 @@ pub struct VerifyTimestamp {
     #[command(flatten)]
     pub connection: Connection,
     /// Certificates (PEM or DER): that of the authority where the token has none, or those above it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "chain", value_name = "FILE")]
     pub certificate: Vec<PathBuf>,
     /// The receipt of the token itself, which shows that the ledger has it
     #[arg(long, value_name = "FILE")]
@@ -51,11 +56,14 @@ pub struct VerifyTimestamp {
     #[command(flatten)]
     pub proofs: ProofFiles,
     #[command(flatten)]
+    pub foreign: ForeignTrust,
+    #[command(flatten)]
     pub form: ReportForm,
 }
 
 /// A token with what is said to be stamped.
 struct Stamped {
+    judged: Judged,
     der: Vec<u8>,
     /// Or why it cannot be read.
     token: Result<Token, String>,
@@ -67,41 +75,62 @@ struct Stamped {
 impl VerifyTimestamp {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let now = SystemClock.now();
-        let (stamped, bundle) = match self.read() {
+        let (stamped, bundle, foreign) = match self.read(now) {
             Ok(read) => read,
             Err(error) => return Ok(usage(&error)),
         };
-        match (&stamped.token, bundle) {
-            (Err(why), _) => self.form.print(&self.connection, &unreadable(why), now, text),
-            (Ok(_), None) => Ok(self.form.ask(&self.connection, "/api/v1/verify/signature", &stamped.question(), text).await),
-            (Ok(token), Some(bundle)) => match self.judge(token, &stamped, bundle, now) {
-                Ok(report) => self.form.print(&self.connection, &report, now, text),
-                Err(error) => Ok(usage(&error)),
-            },
+        let token = match &stamped.token {
+            Ok(token) => token,
+            Err(why) => {
+                let report = not_a_token(&stamped.der, why);
+                return self.form.print(&self.connection, &TimeStampReport { judged: Some(stamped.judged), ..report }, now, text);
+            }
+        };
+        if bundle.is_none() && foreign.is_none() {
+            return Ok(self.form.ask(&self.connection, "/api/v1/verify/signature", &stamped.question(), text).await);
+        }
+        match self.judge(token, &stamped, bundle, foreign, now) {
+            Ok(report) => self.form.print(&self.connection, &report, now, text),
+            Err(error) => Ok(usage(&error)),
         }
     }
 
-    fn read(&self) -> anyhow::Result<(Stamped, Option<TrustBundle>)> {
-        let bundle = self.connection.bundle()?;
+    fn read(&self, now: OffsetDateTime) -> anyhow::Result<(Stamped, Option<TrustBundle>, Option<Foreign>)> {
+        let (bundle, foreign) = (self.connection.bundle()?, self.foreign.read()?);
         ensure!(bundle.is_some() || self.token_receipt.is_none(), "a receipt is judged with --trust bundle.json");
-        let der = token_of(unarmoured(read(&self.file)?));
+        let file = read(&self.file)?;
+        let mut judged = Judged::new(None, now).file(&file);
+        let der = token_of(unarmoured(file));
         let token = Token::parse(&der).map_err(|error| error.to_string());
         let mut hasher = token.as_ref().ok().and_then(Token::digest).map(|digest| digest.hasher());
-        beside(&self.content, &mut |part| hasher.iter_mut().for_each(|hasher| hasher.update(part)))?;
+        let mut content = Digest::Sha256.hasher();
+        beside(&self.content, &mut |part| {
+            content.update(part);
+            hasher.iter_mut().for_each(|hasher| hasher.update(part));
+        })?;
+        judged.content = Some(Hashed::new(Digest::Sha256, &content.finish()));
         let mut more = Vec::new();
         for path in &self.certificate {
             more.extend(Certificate::parse_many(&read(path)?).with_context(|| format!("reading {}", path.display()))?);
         }
-        Ok((Stamped { der, token, hash: hasher.map(|hasher| hasher.finish()), more }, bundle))
+        Ok((Stamped { judged, der, token, hash: hasher.map(|hasher| hasher.finish()), more }, bundle, foreign))
     }
 
-    /// By the bundle alone.
-    fn judge(&self, token: &Token, stamped: &Stamped, bundle: TrustBundle, now: OffsetDateTime) -> anyhow::Result<TimeStampReport> {
-        let logs = bundle.trusted_logs();
-        let offline = self.proofs.read(bundle, now)?;
+    /// By the bundle or the anchors alone.
+    fn judge(
+        &self,
+        token: &Token,
+        stamped: &Stamped,
+        bundle: Option<TrustBundle>,
+        foreign: Option<Foreign>,
+        now: OffsetDateTime,
+    ) -> anyhow::Result<TimeStampReport> {
+        let logs = bundle.as_ref().map(TrustBundle::trusted_logs).unwrap_or_default();
+        let offline = self.proofs.read(bundle, foreign, now)?;
         // What could fail was read before.
         let judge = |asked: &Asked<'_>| offline.judge(asked).unwrap_or_else(|_| Report::unknown(asked.at.unwrap_or(now)));
         let mut report = token.judge(stamped.hash.as_deref(), &stamped.more, now, &judge);
+        report.judged = Some(stamped.judged.clone());
         if let Some(path) = &self.token_receipt {
             let receipt = String::from_utf8(read(path)?).map_err(anyhow::Error::from);
             let receipt = receipt.and_then(|text| Ok(Receipt::parse(&text)?)).with_context(|| format!("reading {}", path.display()))?;
@@ -145,6 +174,7 @@ fn check_recorded(report: &mut TimeStampReport, recorded: Result<String, VerifyE
 fn text(report: &Value) -> String {
     let mut lines = Vec::new();
     push_judgement(&mut lines, report, 0);
+    push_judged(&mut lines, report);
     let token = &report["token"];
     if token.is_object() {
         let accuracy = token["accuracy_millis"].as_i64().map(|millis| format!(" ± {millis} ms")).unwrap_or_default();
@@ -158,6 +188,7 @@ fn text(report: &Value) -> String {
     if report["certificate"].is_object() {
         lines.push("  certificate".to_owned());
         push_judgement(&mut lines, &report["certificate"], 2);
+        lines.extend(status_line(&report["certificate"]["status"]).map(|line| format!("    status  {line}")));
         push_checks(&mut lines, &report["certificate"], 2);
     }
     lines.join("\n")

@@ -38,14 +38,27 @@ impl Digest {
         }
     }
 
-    /// The function of that name.
+    /// The function of that name, of those that a signature may be by.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|digest| digest.name() == name)
+        Self::SIGNED.into_iter().find(|digest| digest.name() == name)
     }
 
-    /// The names of all, for whoever asks for another.
+    /// Those that a signature may be by: SHA-1 is too weak.
+    pub const SIGNED: [Self; 4] = [Self::Sha256, Self::Sha384, Self::Sha512, Self::Sm3];
+
+    /// The names of those, for whoever asks for another.
     pub fn names() -> String {
-        Self::ALL.map(Self::name).join(", ")
+        Self::SIGNED.map(Self::name).join(", ")
+    }
+
+    /// In octets.
+    pub const fn length(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 | Self::Sm3 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
     }
 
     pub fn find(oid: ObjectIdentifier) -> Option<Self> {

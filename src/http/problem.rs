@@ -63,6 +63,8 @@ codes! {
     PROFILE "unknown-profile" UNPROCESSABLE_ENTITY "证书模板不存在" "There is no such profile";
     FIELD "field-refused" UNPROCESSABLE_ENTITY "字段不符合模板要求" "A field is not what the profile allows";
     STATE "wrong-state" CONFLICT "当前状态不允许该操作" "The record's state does not allow this";
+    MERGED "department-merged" CONFLICT "该部门已并入其他部门" "The department was merged into another";
+    DEPARTMENTS "departments-refused" CONFLICT "部门的层级或名称有冲突" "The departments cannot be so";
     ERASED "erased" GONE "个人信息已删除" "The personal data were erased";
     IDEMPOTENCY "idempotency-key-reused" CONFLICT "幂等键已用于其他请求" "The Idempotency-Key was used for another request";
     STATEMENT "statement-malformed" BAD_REQUEST "声明格式有误" "The statement cannot be read";
@@ -75,7 +77,9 @@ codes! {
     POLICY "policy-stale" CONFLICT "策略已更新" "Another policy is in force now";
     POLICY_REFUSED "policy-refused" UNPROCESSABLE_ENTITY "策略文件有误" "A file of the policy is refused";
     LOG_POSITION "log-position-unknown" CONFLICT "账本位置无效" "The log position is not one of this ledger";
+    LOG_POSITION_STALE "log-position-stale" CONFLICT "账本位置已过时" "The log position is older than the draft";
     STATEMENT_TIME "statement-time-refused" CONFLICT "声明时间无效" "The statement's time is not acceptable";
+    DAILY_CAP "daily-cap" TOO_MANY_REQUESTS "超过每日限额" "One person signs no more of this in a day";
     LINT "certificate-refused-by-lint" UNPROCESSABLE_ENTITY "证书内容不符合规范" "The certificate would break a rule";
     BUSY "busy" SERVICE_UNAVAILABLE "服务繁忙" "Too many requests are waiting";
     STOPPING "stopping" SERVICE_UNAVAILABLE "服务正在停止" "The service is stopping";
@@ -177,6 +181,10 @@ impl Problem {
         Self::new(REQUEST_MALFORMED, detail)
     }
 
+    pub fn bad_cursor() -> Self {
+        Self::malformed("cursor is the `next` of the page before")
+    }
+
     pub fn not_found() -> Self {
         Self::new(NOT_FOUND, "see the list of interfaces in the documentation")
     }
@@ -191,6 +199,14 @@ impl Problem {
 
     pub fn too_large() -> Self {
         Self::new(TOO_LARGE, "the limit is in the service's configuration (limits.body)")
+    }
+
+    /// Of the address whose bodies have a limit of their own.
+    pub fn by_signature_limit(self) -> Self {
+        let is_about_it = self.code.name == TOO_LARGE.name;
+        let detail = "the limit is in the service's configuration (limits.signature_body); of a detached signature the digest of the \
+                      content will do, and hufu verify signature --trust bundle.json asks no service";
+        if is_about_it { Self { detail: detail.to_owned(), ..self } } else { self }
     }
 
     pub fn timeout() -> Self {
@@ -234,6 +250,8 @@ impl From<services::Error> for Problem {
             E::Unknown { .. } => Self::new(UNKNOWN_RECORD, error),
             E::ProfileUnknown(_) => Self::new(PROFILE, error),
             E::FieldRefused { .. } => Self::new(FIELD, error),
+            E::DepartmentMerged { .. } => Self::new(MERGED, error),
+            E::DepartmentsRefused(_) => Self::new(DEPARTMENTS, error),
             E::WrongState { .. } => Self::new(STATE, error),
             E::OfItem { item, .. } => {
                 let item = item.clone();
@@ -252,7 +270,12 @@ impl From<services::Error> for Problem {
             E::PolicyRefused(_) => Self::new(POLICY_REFUSED, error),
             E::PolicyStale => Self::new(POLICY, error),
             E::LogPosition => Self::new(LOG_POSITION, error),
+            E::LogPositionStale => Self::new(LOG_POSITION_STALE, error),
             E::StatementTime => Self::new(STATEMENT_TIME, error),
+            E::DailyCap { act, wait, .. } => {
+                let problem = Self::new(DAILY_CAP, &error).of_rule(DAILY_CAP.name, Some(*act));
+                Self { retry_after: *wait, ..problem }
+            }
             E::Lint(findings) => Self::new(
                 LINT,
                 findings
@@ -334,6 +357,20 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_request_brings_about_has_its_code_all_the_same() {
+        let finding = crate::x509::lints::Finding { lint: "version-is-v3", clause: "RFC 5280 §4.1.2.1", detail: "it is 1".to_owned() };
+        let key = crate::crypto::Error::KeyUnavailable("slot 3 does not answer".to_owned());
+        for (error, status, code, detail) in [
+            (services::Error::Lint(vec![finding]), 422, "certificate-refused-by-lint", "version-is-v3 (RFC 5280 §4.1.2.1): it is 1"),
+            (services::Error::Key(key), 503, "key-unavailable", "nothing was changed; try again later"),
+            (services::Error::Stopping, 503, "stopping", "the service is stopping"),
+        ] {
+            let problem = Problem::from(error);
+            assert_eq!((problem.code.status.as_u16(), problem.code(), problem.detail.as_str()), (status, code, detail));
+        }
+    }
 
     #[test]
     fn codes_are_unique_and_every_one_is_documented() {

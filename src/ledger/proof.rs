@@ -14,6 +14,7 @@ use super::{
     status_map::StatusMap,
     text,
 };
+use crate::world::rfc3339_seconds;
 
 const RECEIPT_HEADER: &str = "c2sp.org/tlog-proof@v1";
 const STATUS_HEADER: &str = "hufu/status-proof@v1";
@@ -45,9 +46,9 @@ pub enum VerifyError {
     Map(ProofError),
     #[error("the map head is not the last leaf of the checkpoint")]
     NotLast,
-    #[error("the proof speaks as of {as_of}, which is too long ago")]
+    #[error("the proof speaks as of {}, which is too long ago", rfc3339_seconds(*as_of))]
     Stale { as_of: u64 },
-    #[error("the proof speaks as of {as_of}, which is still to come")]
+    #[error("the proof speaks as of {}, which is still to come", rfc3339_seconds(*as_of))]
     Future { as_of: u64 },
 }
 

@@ -139,9 +139,12 @@ pub fn decode_bundle(bundle: &[u8]) -> Result<Vec<&[u8]>, TileError> {
     let mut reader = super::wire::Reader::new(bundle);
     let mut entries = Vec::new();
     while !reader.is_empty() {
+        if entries.len() == TILE_WIDTH {
+            return Err(TileError::Bundle);
+        }
         entries.push(reader.vector().ok_or(TileError::Bundle)?);
     }
-    if entries.len() <= TILE_WIDTH { Ok(entries) } else { Err(TileError::Bundle) }
+    Ok(entries)
 }
 
 /// Full tiles of a level: also the number of its partial tile.

@@ -46,8 +46,8 @@ impl Content for AcknowledgementPayload {
     const TYPE: &'static str = "hufu-acknowledgement";
 
     fn check(&self) -> Result<(), &'static str> {
-        if !matches!(self.act, Act::Revoke | Act::Suspend | Act::Resume) {
-            return Err("a revocation, a suspension or its end is acknowledged");
+        if !matches!(self.act, Act::Revoke | Act::Suspend | Act::Resume | Act::ReReview) {
+            return Err("a revocation, a suspension, its end or a re-review is acknowledged");
         }
         let plain = |leaves: &Leaves| {
             let last = leaves.first.checked_add(leaves.count);

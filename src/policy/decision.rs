@@ -59,6 +59,24 @@ pub fn hashed_text(statements: &[[u8; 32]], decision: &Value) -> String {
     String::from_utf8(canonical(&json!({"decision": decision, "statements": statements}))).expect("JSON is UTF-8")
 }
 
+/// That text, read back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HashedText {
+    pub decision: Decision,
+    /// Digests in hexadecimal, sorted.
+    pub statements: Vec<String>,
+}
+
+impl HashedText {
+    /// `None` for text that is not the canonical form of a decision.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parsed: Self = serde_json::from_str(text).ok()?;
+        let again = canonical(&json!({"decision": parsed.decision, "statements": parsed.statements}));
+        (again == text.as_bytes()).then_some(parsed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

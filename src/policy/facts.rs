@@ -1,7 +1,7 @@
 //! What the rules are told about a decision: the actor, the object and whatever it names, as entities of
 //! `policies/rules/schema.cedarschema`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 
@@ -25,6 +25,7 @@ pub(super) struct Vocabulary {
     enrolment: EntityTypeName,
     certificate: EntityTypeName,
     appointment: EntityTypeName,
+    department_change: EntityTypeName,
     record: EntityTypeName,
     identity_check: EntityTypeName,
     citizen_case: EntityTypeName,
@@ -45,6 +46,7 @@ impl Vocabulary {
             enrolment: name("Enrolment"),
             certificate: name("Certificate"),
             appointment: name("Appointment"),
+            department_change: name("DepartmentChange"),
             record: name("Record"),
             identity_check: name("IdentityCheck"),
             citizen_case: name("CitizenCase"),
@@ -60,6 +62,7 @@ impl Vocabulary {
             Object::Enrolment(_) => &self.enrolment,
             Object::Certificate(_) => &self.certificate,
             Object::Role { .. } => &self.appointment,
+            Object::DepartmentChange { .. } => &self.department_change,
             Object::Record { .. } => &self.record,
             Object::IdentityCheck(_) => &self.identity_check,
             Object::Citizen(_) => &self.citizen_case,
@@ -79,19 +82,20 @@ impl Vocabulary {
         match object {
             Object::Enrolment(enrolment) => {
                 entities.push(self.profile(enrolment.profile)?);
-                self.push_path(&mut entities, &enrolment.department);
+                self.push_paths(&mut entities, &[&enrolment.department]);
             }
-            Object::Certificate(certificate) => self.push_path(&mut entities, &certificate.department),
+            Object::Certificate(certificate) => self.push_paths(&mut entities, &[&certificate.department]),
             Object::Role { of, department, .. } => {
                 if of.person != actor.person {
                     entities.push(self.person(of)?);
                 }
-                self.push_path(&mut entities, department);
+                self.push_paths(&mut entities, &[department]);
             }
-            Object::Record { department, .. } => self.push_path(&mut entities, department),
-            Object::IdentityCheck(check) => self.push_path(&mut entities, &check.department),
-            Object::Citizen(case) => self.push_path(&mut entities, &case.department),
-            Object::Installation => self.push_path(&mut entities, &DepartmentPath::INSTALLATION),
+            Object::DepartmentChange { from, to } => self.push_paths(&mut entities, &[from, to]),
+            Object::Record { department, .. } => self.push_paths(&mut entities, &[department]),
+            Object::IdentityCheck(check) => self.push_paths(&mut entities, &[&check.department]),
+            Object::Citizen(case) => self.push_paths(&mut entities, &[&case.department]),
+            Object::Installation => self.push_paths(&mut entities, &[]),
         }
         if let Some(attributes) = self.attributes(object) {
             entities.push(Entity::new(self.resource(object), attributes, HashSet::new())?);
@@ -117,6 +121,7 @@ impl Vocabulary {
             Object::Role { of, role, department: path } => {
                 attributes([("of", person(&of.person)), ("role", self.role(*role)), ("department", department(path))])
             }
+            Object::DepartmentChange { from, to } => attributes([("from", department(from)), ("to", department(to))]),
             Object::Record { department: path, subject } => {
                 let mut found = attributes([("department", department(path))]);
                 found.extend(subject.as_ref().map(|subject| ("subject".to_owned(), person(subject))));
@@ -160,14 +165,19 @@ impl Vocabulary {
         Ok(Entity::new(uid(&self.profile, profile.name().as_str()), found, HashSet::new())?)
     }
 
-    /// The departments of a path, each in the next one, the last in the installation.
-    fn push_path(&self, entities: &mut Vec<Entity>, path: &DepartmentPath) {
-        let mut above = uid(&self.department, INSTALLATION);
-        entities.push(Entity::with_uid(above.clone()));
-        for department in path.top_down() {
-            let uid = self.department(Some(department));
-            entities.push(Entity::new_no_attrs(uid.clone(), HashSet::from([above])));
-            above = uid;
+    /// The departments of each path, each in the next one, the last in the installation. Paths may meet.
+    fn push_paths(&self, entities: &mut Vec<Entity>, paths: &[&DepartmentPath]) {
+        entities.push(Entity::with_uid(uid(&self.department, INSTALLATION)));
+        let mut steps = BTreeSet::new();
+        for path in paths {
+            let mut above = None;
+            for department in path.top_down() {
+                steps.insert((department, above));
+                above = Some(department);
+            }
+        }
+        for (department, above) in steps {
+            entities.push(Entity::new_no_attrs(self.department(Some(department)), HashSet::from([self.department(above)])));
         }
     }
 

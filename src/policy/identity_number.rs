@@ -9,6 +9,10 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::x509::identity_number::{LENGTH, credit_code_check, date_of_birth, narrow, resident_check};
 
+/// How many characters name the region, and how many follow the date of birth.
+const REGION: usize = 6;
+const LAST: usize = 4;
+
 /// The longest text that is looked at: eighteen characters with as many spaces or hyphens between them.
 const LONGEST: usize = 4 * LENGTH;
 
@@ -86,10 +90,11 @@ impl IdentityNumber {
         &self.characters
     }
 
-    /// The first and the last character: enough to see which of two cards was meant, too little to know whose it is.
+    /// Without the date of birth, as forms of offices print it: the region and the last four characters, which two officers compare
+    /// with a card.
     pub fn redacted(&self) -> String {
-        let (first, last) = (char::from(self.characters[0]), char::from(self.characters[LENGTH - 1]));
-        format!("{first}{}{last}", "*".repeat(LENGTH - 2))
+        let shown = |index: usize| if (REGION..LENGTH - LAST).contains(&index) { '*' } else { char::from(self.characters[index]) };
+        (0..LENGTH).map(shown).collect()
     }
 }
 
@@ -143,7 +148,7 @@ mod tests {
         ] {
             let number = IdentityNumber::resident(written, TODAY).map_err(|error| error.to_string()).unwrap();
             assert_eq!((number.expose(), number.kind()), (&b"11010519491231002X"[..], NumberKind::Resident), "{written}");
-            assert_eq!(number.redacted(), "1****************X");
+            assert_eq!(number.redacted(), "110105********002X");
         }
         let code = IdentityNumber::credit_code("91350100m000100y43").map_err(|error| error.to_string()).unwrap();
         assert_eq!((code.expose(), code.kind()), (&b"91350100M000100Y43"[..], NumberKind::CreditCode));

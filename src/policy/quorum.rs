@@ -18,7 +18,16 @@ use super::{
 const MOST_PEOPLE: usize = 9;
 
 /// The acts whose number of people `quorums.toml` says. Approvals are the profile's own.
-static COUNTED: &[Act] = &[Act::Grant, Act::Dismiss, Act::ActivatePolicy, Act::Revoke];
+static COUNTED: &[Act] = &[
+    Act::Grant,
+    Act::Dismiss,
+    Act::ActivatePolicy,
+    Act::Revoke,
+    Act::DefineDepartment,
+    Act::ChangeDepartment,
+    Act::MergeDepartment,
+    Act::ReReview,
+];
 
 /// Who must have signed before an act is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -41,11 +41,15 @@ impl PolicySet {
         self.rulebook().evaluate(act.map_or(READ, Act::as_str), actor, object)
     }
 
-    /// Which roles would do, tried one by one in the object's own department.
+    /// Which roles would do, tried one by one in the object's own department, and where it will lie.
     fn what_is_missing(&self, actor: &Actor, act: Option<Act>, object: &Object<'_>) -> Refusal {
         let (person, department) = (actor.person, object.department());
+        let places = match object {
+            Object::DepartmentChange { to, .. } => vec![department, to.department()],
+            _ => vec![department],
+        };
         let would_do = |role: &Role| {
-            let hopeful = Actor { person, roles: vec![RoleGrant { role: *role, department }] };
+            let hopeful = Actor { person, roles: places.iter().map(|&department| RoleGrant { role: *role, department }).collect() };
             matches!(self.evaluate(&hopeful, act, object), Verdict::Permitted(_))
         };
         let roles: Vec<Role> = Role::ALL.iter().copied().filter(would_do).collect();
@@ -59,7 +63,7 @@ impl PolicySet {
 /// What officers may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Grants roles, defines departments, activates policy.
+    /// Grants roles, makes, changes and merges departments, activates policy.
     Administrator,
     /// Enrols people and services of a department.
     RegistrationOfficer,
@@ -109,7 +113,7 @@ impl std::str::FromStr for Role {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a role")]
+#[error("not a role; the roles are {}", names(Role::ALL))]
 pub struct UnknownRole;
 
 impl std::fmt::Display for Role {
@@ -149,6 +153,11 @@ impl DepartmentPath {
         self.0.first().copied()
     }
 
+    /// Whether it is this department or lies in it.
+    pub fn lies_in(&self, department: DepartmentId) -> bool {
+        self.0.contains(&department)
+    }
+
     pub(super) fn top_down(&self) -> impl Iterator<Item = DepartmentId> {
         self.0.iter().rev().copied()
     }
@@ -172,6 +181,11 @@ pub enum Object<'a> {
         role: Role,
         department: DepartmentPath,
     },
+    /// A department that is made, changed or merged: in which it lies, and in which it will lie, or its successor.
+    DepartmentChange {
+        from: DepartmentPath,
+        to: DepartmentPath,
+    },
     /// What is only read, or what a token lets a service read.
     Record {
         department: DepartmentPath,
@@ -179,7 +193,7 @@ pub enum Object<'a> {
     },
     IdentityCheck(IdentityCheck),
     Citizen(CitizenCase),
-    /// Departments and policy.
+    /// Policy.
     Installation,
 }
 
@@ -201,11 +215,12 @@ pub struct CitizenCase {
 
 impl Object<'_> {
     /// Where it belongs; none is the whole installation.
-    fn department(&self) -> Option<DepartmentId> {
+    pub fn department(&self) -> Option<DepartmentId> {
         match self {
             Self::Enrolment(enrolment) => enrolment.department.department(),
             Self::Certificate(certificate) => certificate.department.department(),
             Self::Role { department, .. } | Self::Record { department, .. } => department.department(),
+            Self::DepartmentChange { from, .. } => from.department(),
             Self::IdentityCheck(check) => check.department.department(),
             Self::Citizen(case) => case.department.department(),
             Self::Installation => None,
@@ -231,7 +246,7 @@ pub struct Certificate {
 /// Why not: who, what, and the rule that says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("one of these roles is needed: {}", names(roles))]
+    #[error("one of these roles is needed {}: {}", if department.is_some() { "in this department" } else { "in the whole installation" }, names(roles))]
     RoleNeeded {
         person: PersonId,
         /// `None` when it was only to be read.
@@ -245,7 +260,7 @@ pub enum Refusal {
     AboutThemselves { person: PersonId, act: Act },
     #[error("only whoever asked for it or holds it may do this")]
     NotTheirs { person: PersonId, act: Act },
-    #[error("one person is counted once")]
+    #[error("one person is counted once, and you have signed this before: another person must")]
     AlreadyDecided { person: PersonId },
     #[error("one person does not operate and audit: {} and {}", roles[0], roles[1])]
     LinesMeet { person: PersonId, roles: [Role; 2] },
@@ -456,16 +471,48 @@ mod tests {
     }
 
     #[test]
-    fn departments_and_policy_belong_to_administrators_of_the_whole_installation() {
+    fn policy_belongs_to_administrators_of_the_whole_installation() {
         decide(&with(OFFICER, &[(Role::Auditor, None)]), Act::ActivatePolicy, &Object::Installation).unwrap();
         assert!(decide(&with(OFFICER, &[(Role::Auditor, HERE)]), Act::ActivatePolicy, &Object::Installation).is_err());
-        for act in [Act::DefineDepartment, Act::Submit] {
+        for act in [Act::ActivatePolicy, Act::Submit] {
             decide(&with(OFFICER, &[(Role::Administrator, None)]), act, &Object::Installation).unwrap();
             assert!(decide(&with(OFFICER, &[(Role::Administrator, HERE)]), act, &Object::Installation).is_err());
-            for role in Role::ALL.iter().copied().filter(|role| *role != Role::Administrator) {
-                assert!(decide(&with(OFFICER, &[(role, None)]), act, &Object::Installation).is_err(), "{role}");
+        }
+        for role in Role::ALL.iter().copied().filter(|role| *role != Role::Administrator) {
+            assert!(decide(&with(OFFICER, &[(role, None)]), Act::Submit, &Object::Installation).is_err(), "{role}");
+        }
+    }
+
+    #[test]
+    fn departments_are_made_changed_and_merged_by_administrators_above_both_places() {
+        use Act::{ChangeDepartment, DefineDepartment, MergeDepartment, Submit};
+        let above = Some(DepartmentId::from_bytes([7; 16]));
+        let path = |ids: &[Option<DepartmentId>]| DepartmentPath::new(ids.iter().flatten().copied().collect());
+        let within = Object::DepartmentChange { from: path(&[HERE, above]), to: path(&[HERE, above]) };
+        let across = Object::DepartmentChange { from: path(&[HERE, above]), to: path(&[THERE, above]) };
+        let at_the_top = Object::DepartmentChange { from: DepartmentPath::INSTALLATION, to: DepartmentPath::INSTALLATION };
+        let may = |roles: &[(Role, Option<DepartmentId>)], act, object: &Object<'_>| decide(&with(OFFICER, roles), act, object).is_ok();
+        for act in [Submit, DefineDepartment, ChangeDepartment, MergeDepartment] {
+            for (place, inside, between, top) in
+                [(HERE, true, false, false), (THERE, false, false, false), (above, true, true, false), (None, true, true, true)]
+            {
+                let administrator = [(Role::Administrator, place)];
+                assert_eq!(may(&administrator, act, &within), inside, "{act} in {place:?}");
+                assert_eq!(may(&administrator, act, &across), between, "{act} from {place:?}");
+                assert_eq!(may(&administrator, act, &at_the_top), top, "{act} at the top by {place:?}");
+            }
+            assert!(may(&[(Role::Administrator, HERE), (Role::Administrator, THERE)], act, &across), "{act} by one of both");
+            for role in [Role::RegistrationOfficer, Role::Approver, Role::KeyRecoveryOfficer] {
+                assert!(!may(&[(role, None)], act, &within), "{act} by {role}");
             }
         }
+        // An auditor is a second person, and makes no department.
+        let auditor = [(Role::Auditor, THERE)];
+        assert!(may(&auditor, ChangeDepartment, &within) && may(&auditor, MergeDepartment, &across));
+        assert!(!may(&auditor, Submit, &within) && !may(&auditor, DefineDepartment, &within));
+        let refused = decide(&with(OFFICER, &[(Role::Administrator, HERE)]), ChangeDepartment, &across).unwrap_err();
+        let roles = vec![Role::Administrator, Role::Auditor];
+        assert_eq!(refused, Refusal::RoleNeeded { person: OFFICER, act: Some(ChangeDepartment), roles, department: HERE });
     }
 
     #[test]

@@ -74,7 +74,9 @@ impl Trial<'_> {
 
     fn nobody_decides_about_themselves(&mut self, one: &Actor, place: &DepartmentPath) {
         let own = Object::Certificate(Certificate { department: place.clone(), holder: ONE });
-        self.never(one, Act::Resume.as_str(), &own, "about themselves");
+        for act in [Act::Resume, Act::ReReview] {
+            self.never(one, act.as_str(), &own, "about themselves");
+        }
         for role in Role::ALL {
             for act in [Act::Submit, Act::Grant, Act::Dismiss] {
                 let object = Object::Role { of: one, role: *role, department: place.clone() };
@@ -159,10 +161,11 @@ fn case(place: &DepartmentPath, concerned: PersonId, decided_by: PersonId) -> Ob
 }
 
 /// One object of each kind but enrolments.
-fn other_objects<'a>(of: &'a Actor, place: &DepartmentPath) -> [Object<'a>; 6] {
+fn other_objects<'a>(of: &'a Actor, place: &DepartmentPath) -> [Object<'a>; 7] {
     [
         Object::Certificate(Certificate { department: place.clone(), holder: OTHER }),
         Object::Role { of, role: Role::Approver, department: place.clone() },
+        Object::DepartmentChange { from: place.clone(), to: place.clone() },
         Object::Record { department: place.clone(), subject: Some(OTHER) },
         Object::IdentityCheck(IdentityCheck { department: place.clone(), recorded_by: ONE }),
         case(place, OTHER, THIRD),
@@ -216,6 +219,7 @@ mod tests {
             ("own-request", "officer-judges", "approve", "on their own request"),
             ("about-themselves", "officer-judges", "reject", "about themselves"),
             ("about-themselves", "officer-stops-and-resumes", "resume", "about themselves"),
+            ("about-themselves", "whoever-looks-after-a-stolen-key", "re-review", "about themselves"),
             ("about-themselves", "administrator-appoints", "grant", "about themselves"),
             ("about-themselves", "administrator-appoints", "dismiss", "about themselves"),
             ("about-themselves", "officer-decides-a-contest", "uphold-contest", "about themselves"),
@@ -228,6 +232,7 @@ mod tests {
             ("grant-makes-lines-meet", "administrator-appoints", "grant", "lines meet"),
             ("grant-makes-lines-meet", "administrator-proposes", "submit", "lines meet"),
             ("lines-meet", "administrator-governs", "activate-policy", "operate and audit"),
+            ("lines-meet", "administrator-reorganizes", "merge-department", "operate and audit"),
         ] {
             let errors = shipped_with(FILE, &without(&shipped, forbid)).map(drop).unwrap_err();
             assert_named(&errors, permit, act, what);

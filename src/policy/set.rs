@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    cap::{Cap, Caps},
     jws::canonical,
     profile::{Fault, Profile, ProfileName},
     quorum::{Quorum, Quorums},
@@ -14,12 +15,15 @@ use crate::crypto::digest::sha256;
 
 /// The file that says how many people an act takes.
 const QUORUMS: &str = "quorums.toml";
+/// The file that says how much of an act one person may sign in a day.
+const CAPS: &str = "caps.toml";
 
 /// All files of one version, checked.
 #[derive(Debug, Clone)]
 pub struct PolicySet {
     profiles: BTreeMap<ProfileName, Profile>,
     quorums: Quorums,
+    caps: Caps,
     rules: Arc<Rulebook>,
     text: String,
     digest: Digest32,
@@ -107,6 +111,11 @@ impl PolicySet {
         self.quorums.of(act)
     }
 
+    /// How much of an act one person may sign in a day, if there is an end to it.
+    pub fn cap(&self, act: Act) -> Option<Cap> {
+        self.caps.of(act)
+    }
+
     /// All profiles, by name.
     pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
         self.profiles.values()
@@ -123,6 +132,7 @@ struct Reader<'a> {
     texts: BTreeMap<&'a str, &'a str>,
     profiles: BTreeMap<ProfileName, Profile>,
     quorums: Quorums,
+    caps: Caps,
     rules: Vec<(&'a str, &'a str)>,
     faults: Vec<PolicyError>,
 }
@@ -142,6 +152,10 @@ impl<'a> Reader<'a> {
                 Ok(quorums) => self.quorums = quorums,
                 Err(fault) => self.faults.push(PolicyError::of(path, text, fault)),
             },
+            Some(Kind::Caps) => match Caps::parse(text) {
+                Ok(caps) => self.caps = caps,
+                Err(fault) => self.faults.push(PolicyError::of(path, text, fault)),
+            },
             None => self.faults.push(PolicyError::new(path, NOT_A_POLICY_FILE)),
         }
     }
@@ -157,7 +171,8 @@ impl<'a> Reader<'a> {
                 // serde_json writes UTF-8 only.
                 let text = String::from_utf8(canonical(&self.texts)).expect("JSON is UTF-8");
                 let digest = Digest32(sha256(text.as_bytes()));
-                Ok(PolicySet { profiles: self.profiles, quorums: self.quorums, rules: Arc::new(rules), text, digest })
+                let Self { profiles, quorums, caps, .. } = self;
+                Ok(PolicySet { profiles, quorums, caps, rules: Arc::new(rules), text, digest })
             }
             other => {
                 self.faults.extend(other.err().unwrap_or_default());
@@ -174,14 +189,16 @@ enum Kind<'a> {
     Profile(&'a str),
     Rules,
     Quorums,
+    Caps,
 }
 
 const NOT_A_POLICY_FILE: &str =
-    "not a policy file: those are profiles/NAME.toml, rules/NAME.cedar, rules/schema.cedarschema and quorums.toml";
+    "not a policy file: those are profiles/NAME.toml, rules/NAME.cedar, rules/schema.cedarschema, quorums.toml and caps.toml";
 
 fn kind(path: &str) -> Option<Kind<'_>> {
     match path {
         QUORUMS => Some(Kind::Quorums),
+        CAPS => Some(Kind::Caps),
         SCHEMA => Some(Kind::Rules),
         _ if path.starts_with("rules/") && path.ends_with(".cedar") => Some(Kind::Rules),
         _ => path.strip_prefix("profiles/").and_then(|file| file.strip_suffix(".toml")).map(Kind::Profile),
@@ -435,6 +452,18 @@ max = 1
         twice.extend([(); 2].map(|()| ("profiles/clerk.toml".to_owned(), GOOD.to_owned())));
         assert!(only(PolicySet::parse(&twice).unwrap_err()).message.contains("twice"));
         assert!(PolicySet::parse(&[] as &[(&str, &str)]).is_err());
+    }
+
+    #[test]
+    fn caps_are_of_a_version_and_one_without_them_has_none() {
+        assert_eq!(shipped().cap(Act::Approve), Some(Cap { statements: 500, items: Some(20_000) }));
+        let error = only(shipped_with("caps.toml", "[approve]\nstatements = 5\n\n[bless]\nstatements = 1\n").unwrap_err());
+        assert_eq!((error.file.as_str(), error.line), ("caps.toml", 4));
+        let mut files = files();
+        files.retain(|(path, _)| path != "caps.toml");
+        let without = PolicySet::parse(&files).unwrap();
+        assert_eq!(without.cap(Act::Approve), None);
+        assert_ne!(without.digest(), shipped().digest());
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn files_of(folder: &'static Dir<'static>) -> Vec<(&'static str, &'static str)> 
 mod tests {
     #[test]
     fn every_shipped_file_is_there_with_its_text() {
-        for path in ["quorums.toml", "profiles/staff.toml", "rules/schema.cedarschema", "rules/separation.cedar"] {
+        for path in ["quorums.toml", "caps.toml", "profiles/staff.toml", "rules/schema.cedarschema", "rules/separation.cedar"] {
             let text = std::fs::read_to_string(format!("policies/{path}")).unwrap();
             assert!(super::files().contains(&(path, text.as_str())), "{path}");
         }

@@ -41,7 +41,7 @@ pub struct Payload {
     pub reason: Option<ReasonCode>,
     /// `seen()` of what was shown.
     pub seen: Digest32,
-    /// Since when the key is not trusted, with a revocation (RFC 5280 §5.3.2).
+    /// Since when the key is not trusted, with a revocation (RFC 5280 §5.3.2) or a re-review.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub since: Option<Timestamp>,
     pub v: Version,
@@ -51,8 +51,8 @@ impl Content for Payload {
     const TYPE: &'static str = "hufu-statement";
 
     fn check(&self) -> Result<(), &'static str> {
-        if self.since.is_some() && self.act != Act::Revoke {
-            return Err("only a revocation has since");
+        if self.since.is_some() && !matches!(self.act, Act::Revoke | Act::ReReview) {
+            return Err("only a revocation and a re-review have since");
         }
         self.log.check()
     }
@@ -94,7 +94,7 @@ acts! {
     Grant = "grant",
     /// A person loses a role; as above.
     Dismiss = "dismiss",
-    /// A department is made or changed; about the department.
+    /// A department is made; about it.
     DefineDepartment = "define-department",
     /// About the digest of the policy.
     ActivatePolicy = "activate-policy",
@@ -126,6 +126,12 @@ acts! {
     RevokeToken = "revoke-token",
     /// An identity check is taken back before its code is used; about the identity check.
     WithdrawIdentity = "withdraw-identity",
+    /// What a stolen key signed is stopped until others have looked at it again; about its certificate.
+    ReReview = "re-review",
+    /// A department has another name, other names to certify or another place; about the change.
+    ChangeDepartment = "change-department",
+    /// A department is merged into another; about the change.
+    MergeDepartment = "merge-department",
 }
 
 impl std::str::FromStr for Act {

@@ -27,6 +27,8 @@ pub struct DepartmentFacts {
     pub mail_domains: Vec<String>,
     /// Addresses, each by itself: nobody delegates them by suffix. The system lists its own listener's.
     pub addresses: Vec<IpAddr>,
+    /// The same of each department above it: nobody certifies a name that one above may not.
+    pub above: Vec<DepartmentFacts>,
 }
 
 /// All that a subject may be made of. Which of it is used, the profile says.
@@ -138,10 +140,9 @@ impl SubjectField {
             Source::Person => return Ok(Some(data.person.to_string())),
             Source::Request => requested,
             Source::Csr => one_of(data.csr_subject, self.attribute.oid)?,
-            Source::Department => match requested {
-                Some(chosen) if !data.department.organizations.contains(chosen) => return Err(FieldRule::NotTheDepartments),
-                Some(chosen) => Some(chosen),
-                None => data.department.organizations.first(),
+            Source::Department => match requested.or(data.department.organizations.first()) {
+                Some(chosen) if !data.department.owns_organization(chosen) => return Err(FieldRule::NotTheDepartments),
+                chosen => chosen,
             },
         };
         value.map(|value| check_text(self.attribute, self.max, value).map(|()| value.clone())).transpose()
@@ -155,17 +156,38 @@ fn one_of(csr_subject: &[(ObjectIdentifier, String)], oid: ObjectIdentifier) -> 
 }
 
 impl DepartmentFacts {
+    fn owns_organization(&self, value: &String) -> bool {
+        self.organizations.contains(value) && self.above.iter().all(|above| above.organizations.contains(value))
+    }
+
     fn owns(&self, name: &AlternativeName) -> bool {
+        let own = match name {
+            AlternativeName::Dns(name) => self.dns_suffixes.iter().any(|suffix| lies_in(name, suffix)),
+            AlternativeName::Mail(address) => self.mail_domains.iter().any(|own| Some(own.as_str()) == domain(address)),
+            AlternativeName::Ip(address) => self.addresses.contains(address),
+        };
+        own && self.above.iter().all(|above| above.covers(name))
+    }
+
+    /// Whether departments below may have the name.
+    fn covers(&self, name: &AlternativeName) -> bool {
         match name {
-            AlternativeName::Dns(name) => self.dns_suffixes.iter().any(|suffix| {
-                name == suffix || name.strip_suffix(suffix.as_str()).is_some_and(|rest| rest.ends_with('.') && !suffix.is_empty())
-            }),
+            AlternativeName::Dns(name) => self.dns_suffixes.iter().any(|suffix| lies_in(name, suffix)),
             AlternativeName::Mail(address) => {
-                address.rsplit_once('@').is_some_and(|(_, domain)| self.mail_domains.iter().any(|own| own == domain))
+                domain(address).is_some_and(|domain| self.mail_domains.iter().any(|own| lies_in(domain, own)))
             }
             AlternativeName::Ip(address) => self.addresses.contains(address),
         }
     }
+}
+
+fn domain(address: &str) -> Option<&str> {
+    address.rsplit_once('@').map(|(_, domain)| domain)
+}
+
+/// Whether a domain is this one or below it.
+pub(super) fn lies_in(name: &str, suffix: &str) -> bool {
+    name == suffix || name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.') && !suffix.is_empty())
 }
 
 /// What kind of alternative name.
@@ -354,6 +376,7 @@ mod tests {
             dns_suffixes: vec!["scjg.example.cn".to_owned()],
             mail_domains: vec!["scjg.example.cn".to_owned()],
             addresses: vec!["192.0.2.7".parse().unwrap()],
+            above: Vec::new(),
         }
     }
 
@@ -429,6 +452,26 @@ mod tests {
         assert_eq!(names, [AlternativeName::Mail("Wang.Xiaoming@scjg.example.cn".to_owned())]);
         assert_eq!(names_of("staff", &[]).unwrap(), []);
         names_of("service", &[(NameKind::Dns, "scjg.example.cn")]).unwrap();
+    }
+
+    #[test]
+    fn a_name_is_refused_that_a_department_above_may_not_certify() {
+        let own = DepartmentFacts { addresses: Vec::new(), ..department() };
+        let above = DepartmentFacts {
+            organizations: vec!["市监局".to_owned()],
+            dns_suffixes: vec!["api.scjg.example.cn".to_owned()],
+            mail_domains: vec!["example.cn".to_owned()],
+            ..DepartmentFacts::default()
+        };
+        let below = DepartmentFacts { above: vec![above], ..own.clone() };
+        let dns = |name: &str| AlternativeName::Dns(name.to_owned());
+        let mail = AlternativeName::Mail("wang@scjg.example.cn".to_owned());
+        for (name, owns) in [(dns("a.api.scjg.example.cn"), true), (dns("www.scjg.example.cn"), false), (mail, true)] {
+            assert!(own.owns(&name));
+            assert_eq!(below.owns(&name), owns, "{name:?}");
+        }
+        assert!(below.owns_organization(&"市监局".to_owned()));
+        assert!(own.owns_organization(&"市知识产权局".to_owned()) && !below.owns_organization(&"市知识产权局".to_owned()));
     }
 
     #[test]

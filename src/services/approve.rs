@@ -192,19 +192,19 @@ impl Services {
         self.close(caller, id, Act::Withdraw, "withdrawn", statement).await
     }
 
-    /// Closes the requests that nobody decided on in time, by the system key. Answers how many.
+    /// Closes the requests that nobody decided on in time, or that were approved and nobody claimed, by the system key. Answers how many.
     pub async fn expire_requests(&self) -> Result<usize, Error> {
         let before = millis(self.clock.now() - self.request_life);
         let stale = {
             let mut connection = self.db.read().await?;
-            store::enrolments::submitted_before(&mut connection, before).await?
+            store::enrolments::waiting_since(&mut connection, before).await?
         };
         for id in &stale {
             let enrolment = self.find_enrolment(id).await?;
             let subject = self.enrolment_subject(&enrolment)?;
             let own = self.system_statement(Act::Expire, subject.about, &subject.shown, &subject.salt, &subject.log).await?;
-            let votes = self.votes(&enrolment).await?;
-            self.record_end(&enrolment, Act::Expire, "expired", statements(&votes), own).await?;
+            let approvals = self.approvals_until_now(&enrolment).await?;
+            self.record_end(&enrolment, Act::Expire, "expired", approvals, own).await?;
         }
         Ok(stale.len())
     }
@@ -213,7 +213,7 @@ impl Services {
         let enrolment = self.find_enrolment(id).await?;
         let votes = self.votes(&enrolment).await?;
         let checked = self.check_decision(caller, &enrolment, act, &votes, statement).await?;
-        let approvals = if enrolment.state == "approved" { self.approvals_of(&enrolment).await? } else { statements(&votes) };
+        let approvals = self.approvals_until_now(&enrolment).await?;
         self.record_end(&enrolment, act, state, approvals, checked).await
     }
 
@@ -235,6 +235,14 @@ impl Services {
         rows.push(Row::EnrolmentState { id: enrolment.id, from, to: state, decision: Some(decided.hash), at });
         self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
         Ok(())
+    }
+
+    /// The approvals that whatever ends it overrules.
+    async fn approvals_until_now(&self, enrolment: &Enrolment) -> Result<Vec<[u8; 32]>, Error> {
+        match enrolment.state.as_str() {
+            "approved" => self.approvals_of(enrolment).await,
+            _ => Ok(statements(&self.votes(enrolment).await?)),
+        }
     }
 
     /// The statements by which an enrolment was approved that waits for its key.

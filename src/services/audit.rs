@@ -10,13 +10,15 @@ mod books;
 mod certificates;
 mod citizens;
 mod crls;
+mod departments;
 mod enrolments;
 mod people;
+mod re_reviews;
 mod staff;
 mod statements;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -24,7 +26,7 @@ use serde::Serialize;
 
 use super::{error::Error, install::system_person, trust::TrustBundle};
 use crate::{
-    policy::{AuthorityName, PolicySet},
+    policy::{Act, AuthorityName, PolicySet, decision::HashedText},
     store::{self, Connection, Db},
     x509::Certificate,
 };
@@ -64,7 +66,9 @@ pub async fn audit(db: &Db, bundle: &TrustBundle) -> Result<Vec<Finding>, Error>
     statements::check(connection, &records, &facts, &mut findings).await?;
     enrolments::check(&records, &facts, &mut findings);
     people::check(&records, &mut findings);
+    departments::check(&records, &mut findings);
     staff::check(&records, &mut findings);
+    re_reviews::check(&records, &mut findings);
     citizens::check(connection, &records, &mut findings).await?;
     access::check(connection, &records, &mut findings).await?;
     check_notices(connection, &mut findings).await?;
@@ -156,12 +160,15 @@ struct Records {
     persons: BTreeMap<String, store::PersonRow>,
     departments: BTreeMap<String, store::DepartmentRow>,
     namespaces: Vec<(String, String, String)>,
+    department_changes: BTreeMap<String, store::DepartmentChangeRow>,
+    organizations: departments::Organizations,
     key_owners: BTreeMap<Vec<u8>, (String, i64)>,
     grants: Vec<store::RoleGrantRow>,
     claims: Vec<store::ClaimRow>,
     tokens: Vec<store::TokenRow>,
     citizens: citizens::Citizens,
     staff: staff::Staff,
+    re_reviews: re_reviews::ReReviews,
 }
 
 /// An authority with its own certificate, as the bundle has it.
@@ -174,7 +181,7 @@ struct AuthorityRecord {
 /// A decision as its canonical text has it.
 struct DecisionRecord {
     row: store::DecisionRow,
-    parsed: Option<statements::Canonical>,
+    parsed: Option<HashedText>,
 }
 
 impl Records {
@@ -201,7 +208,10 @@ impl Records {
         for (root, ordinal, item) in store::statements::lists(connection).await? {
             lists.entry(root).or_default().push((ordinal, item));
         }
-        let decision = |row: store::DecisionRow| (row.digest.clone(), DecisionRecord { parsed: statements::parse(&row.canonical), row });
+        let namespaces = store::departments::all_namespaces(connection).await?;
+        let department_changes = store::departments::all_changes(connection).await?;
+        let organizations = departments::Organizations::new(&department_changes, &namespaces);
+        let decision = |row: store::DecisionRow| (row.digest.clone(), DecisionRecord { parsed: HashedText::parse(&row.canonical), row });
         Ok(Self {
             books,
             system_person,
@@ -215,14 +225,17 @@ impl Records {
             enrolments: store::enrolments::all(connection).await?,
             requests,
             persons: store::people::all_persons(connection).await?.into_iter().map(|row| (row.id.clone(), row)).collect(),
-            departments: store::people::all_departments(connection).await?.into_iter().map(|row| (row.id.clone(), row)).collect(),
-            namespaces: store::people::all_namespaces(connection).await?,
+            departments: store::departments::all(connection).await?.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            namespaces,
+            department_changes: department_changes.into_iter().map(|row| (row.id.clone(), row)).collect(),
+            organizations,
             key_owners: store::people::key_owners(connection).await?.into_iter().map(|(key, person, at)| (key, (person, at))).collect(),
             grants: store::people::grants(connection).await?,
             claims: store::people::claims(connection).await?,
             tokens: store::tokens::all(connection).await?,
             citizens: citizens::Citizens::load(connection).await?,
             staff: staff::Staff::load(connection).await?,
+            re_reviews: re_reviews::ReReviews::load(connection).await?,
         })
     }
 
@@ -249,6 +262,12 @@ impl Records {
         if let Some(department) = department.filter(|department| !self.departments.contains_key(*department)) {
             findings.disagree((table, row, column), ("department", department, "id"));
         }
+    }
+
+    /// The change by which a department was merged on this statement.
+    fn merger_by(&self, statement: &[u8]) -> Option<&store::DepartmentChangeRow> {
+        let merges = |row: &&store::DepartmentChangeRow| row.act == Act::MergeDepartment.as_str();
+        self.department_changes.values().filter(merges).find(|row| row.statement.as_deref() == Some(statement))
     }
 
     fn check_policy(&self, findings: &mut Findings, table: &'static str, row: &str, column: &'static str, policy: &[u8]) {

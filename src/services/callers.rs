@@ -22,6 +22,16 @@ pub enum Identity {
     Service(Token),
 }
 
+/// Whoever acts does so with a certificate that the ledger calls good.
+pub(super) fn check_good(state: Option<State>) -> Result<(), Error> {
+    match state {
+        Some(State::Good) => Ok(()),
+        Some(State::Hold) => Err(Error::CallerNotGood("it is suspended")),
+        Some(State::Revoked) => Err(Error::CallerNotGood("it is revoked")),
+        Some(State::Absent) | None => Err(Error::CallerNotGood("the ledger does not know it")),
+    }
+}
+
 impl Services {
     /// Whose secret this is.
     pub async fn bearer(&self, secret: &Bearer) -> Result<Identity, Error> {
@@ -42,12 +52,7 @@ impl Services {
         let row = row.ok_or(Error::CallerNotGood("this CA did not issue it"))?;
         let key = StatusKey::from_tbs_digest(&certificate.id().0);
         let status = self.logs.status(&row.authority, &key).and_then(|status| status.changes.last().copied());
-        match status.map(|change| change.state) {
-            Some(State::Good) => {}
-            Some(State::Hold) => return Err(Error::CallerNotGood("it is suspended")),
-            Some(State::Revoked) => return Err(Error::CallerNotGood("it is revoked")),
-            Some(State::Absent) | None => return Err(Error::CallerNotGood("the ledger does not know it")),
-        }
+        check_good(status.map(|change| change.state))?;
         if certificate.not_after() < self.clock.now() {
             return Err(Error::CallerNotGood("it has expired"));
         }
@@ -58,11 +63,11 @@ impl Services {
     }
 
     /// Whether the caller may read what belongs to a department or is about a person.
-    pub fn check_read(&self, caller: &Caller, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
+    pub async fn check_read(&self, caller: &Caller, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
         let corrupt = |_| Error::Corrupt("an identifier in a row".to_owned());
         let department: Option<DepartmentId> = department.map(str::parse).transpose().map_err(corrupt)?;
         let subject = subject.map(str::parse).transpose().map_err(corrupt)?;
-        Ok(self.policy().may_read(&caller.actor, department.into(), subject)?)
+        Ok(self.policy().may_read(&caller.actor, self.path(department).await?, subject)?)
     }
 
     /// The department that a caller means who names none: the only one they work for. `None` for those of the whole
@@ -76,12 +81,20 @@ impl Services {
         }
     }
 
-    /// Whether a person or a service may read it: a service, what belongs to the department of its token.
-    pub fn check_reader(&self, reader: &Identity, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
+    /// Whether a person or a service may read it: a service, what belongs to the department of its token and to those in it.
+    pub async fn check_reader(&self, reader: &Identity, department: Option<&str>, subject: Option<&str>) -> Result<(), Error> {
         match reader {
-            Identity::Person(caller) => self.check_read(caller, department, subject),
-            Identity::Service(token) => token.check_department(department),
+            Identity::Person(caller) => self.check_read(caller, department, subject).await,
+            Identity::Service(token) => self.check_token(token, department).await,
         }
+    }
+
+    /// Whether a token is for what belongs to this department. `None`: the whole installation.
+    pub async fn check_token(&self, token: &Token, department: Option<&str>) -> Result<(), Error> {
+        let Some(own) = token.department else { return Ok(()) };
+        let corrupt = |_| Error::Corrupt("an identifier in a row".to_owned());
+        let department = department.map(str::parse).transpose().map_err(corrupt)?;
+        if self.path(department).await?.lies_in(own) { Ok(()) } else { Err(Error::OtherDepartment) }
     }
 
     /// What the reader means who names no department.

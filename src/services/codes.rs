@@ -69,22 +69,35 @@ impl Code {
         groups.join("-")
     }
 
+    /// Whether this is meant to be such a code: groups, or about as many characters, where a claim code has two halves.
+    pub fn is_meant(text: &str) -> bool {
+        let (parts, characters) = text.bytes().fold((1, 0), |(parts, characters), octet| match octet {
+            b'-' | b' ' => (parts + 1, characters),
+            _ => (parts, characters + 1),
+        });
+        parts > 2 || (CHARACTERS - GROUP..=CHARACTERS + GROUP).contains(&characters)
+    }
+
     /// Reads what somebody typed: any case, with or without hyphens and spaces.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let wrong = || Error::malformed("code", "seven groups of six letters and digits, as printed");
+        let mistyped = || Error::malformed("code", "mistyped: compare each character with the paper");
         if text.len() > 4 * CHARACTERS {
             return Err(wrong());
         }
         let typed: Vec<u8> = text.bytes().filter(|octet| !octet.is_ascii_whitespace() && *octet != b'-').map(as_printed).collect();
         let (characters, checked) = typed.split_last_chunk::<2>().ok_or_else(wrong)?;
-        if typed.len() != CHARACTERS || *checked != check(characters) {
+        if typed.len() != CHARACTERS {
             return Err(wrong());
+        }
+        if *checked != check(characters) {
+            return Err(mistyped());
         }
         let mut octets = [0; OCTETS];
         for (five, eight) in octets.chunks_mut(5).zip(characters.chunks(8)) {
             let mut bits: u64 = 0;
             for character in eight {
-                let value = ALPHABET.iter().position(|known| known == character).ok_or_else(wrong)?;
+                let value = ALPHABET.iter().position(|known| known == character).ok_or_else(mistyped)?;
                 bits = bits << 5 | value as u64;
             }
             five.copy_from_slice(&bits.to_be_bytes()[3..]);
@@ -141,6 +154,15 @@ mod tests {
         assert!(noticed > 44, "{noticed}");
         for wrong in ["", "-", "U", &printed[..41], &format!("{printed}0"), &"7".repeat(10_000)] {
             assert!(Code::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(Code::parse(&printed[..41]).err().unwrap().to_string().contains("seven groups"));
+        let slip = format!("{}{}", &printed[..47], if printed.ends_with('7') { "8" } else { "7" });
+        assert!(Code::parse(&slip).err().unwrap().to_string().contains("mistyped"));
+        for meant in [&printed[..], &printed[..40], &printed.replace('-', ""), "K-1-2"] {
+            assert!(Code::is_meant(meant), "{meant}");
+        }
+        for other in ["", "1234", &format!("{0}-{0}", "0".repeat(32)), &"0".repeat(64)] {
+            assert!(!Code::is_meant(other), "{other}");
         }
         let other = Code::generate(&[7; 32], &SystemEntropy);
         assert!(!other.matches(&code.hash()) && other.locator() != code.locator());

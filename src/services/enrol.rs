@@ -12,6 +12,7 @@ use super::{
     Services,
     authorities::Authority,
     contents::Sources,
+    departments::Place,
     error::Error,
     issue::{Contents, Issued, Order, Serves},
     journal::{Commit, Kind},
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     crypto::digest::sha256,
     policy::{
-        self, About, Act, DepartmentFacts, DepartmentId, EnrolmentId, NameKind, Object, PersonId, Profile, ProfileName, Timestamp,
+        self, About, Act, DepartmentId, EnrolmentId, NameKind, Object, PersonId, Profile, ProfileName, Timestamp,
         profile::{Evidence, SubjectKind},
         rules,
     },
@@ -65,13 +66,16 @@ pub struct Enrolment {
     pub id: EnrolmentId,
     pub profile: Profile,
     pub department: Option<DepartmentId>,
-    pub department_facts: DepartmentFacts,
+    /// Where the department lies, and what it may certify.
+    pub place: Place,
     pub person: PersonId,
     pub submitted_by: PersonId,
     pub state: String,
     pub salt: [u8; 32],
     pub(super) record: SubjectRecord,
     pub requests: Vec<CertificationRequest>,
+    /// Whose stolen key had approved it: they do not decide on it again.
+    pub(super) questioned: Vec<PersonId>,
     pub(super) row: store::EnrolmentRow,
 }
 
@@ -95,7 +99,7 @@ impl Services {
         let person = self.subject_person(&profile, &application).await?;
         let about = rules::Enrolment {
             profile: &profile,
-            department: department.into(),
+            department: self.path(department).await?,
             submitted_by: caller.person(),
             subject: person.id,
             approved_by: Vec::new(),
@@ -133,11 +137,19 @@ impl Services {
             store::people::find_person(&mut connection, text).await?.ok_or_else(|| Error::unknown("person", text))?
         };
         let kind = if profile.subject_kind() == SubjectKind::Service { "service" } else { "person" };
-        let fits = row.kind == kind && row.department == application.department;
+        let own = row.department == application.department || self.was_merged_into(&row, application.department.as_deref()).await?;
+        let fits = row.kind == kind && own;
         if !fits || (!self.roles(id).await?.is_empty() && profile.name().as_str() != OFFICER) {
             return Err(Error::unknown("person of this department and kind", text));
         }
         Ok(Person { id, is_new: New::No })
+    }
+
+    /// Whether somebody is of a department that was merged into this one.
+    async fn was_merged_into(&self, person: &store::PersonRow, department: Option<&str>) -> Result<bool, Error> {
+        let own = self.known_department_id(person.department.as_deref()).await?;
+        let successor = self.place(own).await?.successor;
+        Ok(successor.is_some_and(|successor| department == Some(&*successor.to_string())))
     }
 
     /// Everything about a request but who may make it: proof of possession, keys, names.
@@ -156,9 +168,9 @@ impl Services {
                 field: policy::FieldError { field: "evidence", rule: policy::FieldRule::Missing },
             });
         }
-        let mut department_facts = self.department_facts(department).await?;
+        let mut place = self.place(department).await?;
         if profile.subject_kind() == SubjectKind::System || submitted_by == self.system_person {
-            department_facts = self.own_facts();
+            place.facts = self.own_facts();
         }
         for request in &requests {
             self.check_key_owner(&request.public_key().fingerprint(), person.id).await?;
@@ -200,13 +212,14 @@ impl Services {
             id: row.id.parse().map_err(|_| corrupt())?,
             profile,
             department,
-            department_facts,
+            place,
             person: person.id,
             submitted_by,
             state: row.state.clone(),
             salt: row.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or_else(corrupt)?,
             record,
             requests,
+            questioned: Vec::new(),
             row,
         };
         enrolment.sources().contents()?;
@@ -270,8 +283,9 @@ impl Services {
             store::enrolments::requests(&mut connection, &row.id).await?
         };
         let department = row.department.as_deref().and_then(|department| department.parse().ok());
-        let facts = self.department_facts(department).await?;
-        self.assemble_enrolment(row, &requests, facts)
+        let place = self.place(department).await?;
+        let questioned = self.questioned_about(&row).await?;
+        Ok(Enrolment { questioned, ..self.assemble_enrolment(row, &requests, place)? })
     }
 
     /// Many of them, in the order in which they are named; one that is not there is an error of that item.
@@ -286,47 +300,63 @@ impl Services {
         for (enrolment, request) in requests {
             of.entry(enrolment).or_default().push(request);
         }
-        let mut facts: HashMap<Option<String>, DepartmentFacts> = HashMap::new();
+        let mut places: HashMap<Option<String>, Place> = HashMap::new();
         let mut enrolments = Vec::with_capacity(ids.len());
         for id in ids {
             let row = rows.remove(id).ok_or_else(|| Error::unknown("enrolment", id).of_item(id))?;
-            if !facts.contains_key(&row.department) {
+            if !places.contains_key(&row.department) {
                 let department = row.department.as_deref().and_then(|department| department.parse().ok());
-                facts.insert(row.department.clone(), self.department_facts(department).await?);
+                places.insert(row.department.clone(), self.place(department).await?);
             }
-            let (facts, requests) = (facts[&row.department].clone(), of.remove(id).unwrap_or_default());
-            enrolments.push(self.assemble_enrolment(row, &requests, facts).map_err(|error| error.of_item(id))?);
+            let (place, requests) = (places[&row.department].clone(), of.remove(id).unwrap_or_default());
+            let questioned = self.questioned_about(&row).await?;
+            let enrolment = self.assemble_enrolment(row, &requests, place).map_err(|error| error.of_item(id))?;
+            enrolments.push(Enrolment { questioned, ..enrolment });
         }
         Ok(enrolments)
+    }
+
+    /// Only what was approved once, and is submitted again, was put to re-review.
+    async fn questioned_about(&self, row: &store::EnrolmentRow) -> Result<Vec<PersonId>, Error> {
+        if row.state == "submitted" && row.decision.is_some() { self.questioned(&row.id).await } else { Ok(Vec::new()) }
+    }
+
+    /// The personal part of an enrolment.
+    pub(super) fn open_record(&self, row: &store::EnrolmentRow) -> Result<SubjectRecord, Error> {
+        let sealed = row.sealed_subject.as_deref().ok_or(Error::Erased("enrolment"))?;
+        let opened = self.sealer.open(&format!("enrolment/{}", row.id), sealed)?;
+        serde_json::from_slice(&opened).map_err(|_| Error::Corrupt(format!("enrolment {}: its subject", row.id)))
     }
 
     fn assemble_enrolment(
         &self,
         row: store::EnrolmentRow,
         requests: &[store::EnrolmentRequestRow],
-        facts: DepartmentFacts,
+        mut place: Place,
     ) -> Result<Enrolment, Error> {
         let corrupt = |what: &str| Error::Corrupt(format!("enrolment {}: {what}", row.id));
         let id: EnrolmentId = row.id.parse().map_err(|_| corrupt("its id"))?;
         let submitted_by: PersonId = row.submitted_by.parse().map_err(|_| corrupt("who submitted it"))?;
-        let sealed = row.sealed_subject.as_deref().ok_or(Error::Erased("enrolment"))?;
-        let opened = self.sealer.open(&format!("enrolment/{id}"), sealed)?;
-        let own = submitted_by == self.system_person;
+        let record = self.open_record(&row)?;
+        if submitted_by == self.system_person {
+            place.facts = self.own_facts();
+        }
         Ok(Enrolment {
             id,
             profile: self.profile(&row.profile)?,
             department: row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt("its department"))?,
-            department_facts: if own { self.own_facts() } else { facts },
+            place,
             person: row.person.parse().map_err(|_| corrupt("its person"))?,
             submitted_by,
             state: row.state.clone(),
             salt: row.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or(Error::Erased("enrolment"))?,
-            record: serde_json::from_slice(&opened).map_err(|_| corrupt("its subject"))?,
+            record,
             requests: requests
                 .iter()
                 .map(|request| CertificationRequest::parse(&request.csr))
                 .collect::<Result<_, _>>()
                 .map_err(|_| corrupt("a certification request"))?,
+            questioned: Vec::new(),
             row,
         })
     }
@@ -383,6 +413,10 @@ impl Services {
         request: &CertificationRequest,
         decision: [u8; 32],
     ) -> Result<Order, Error> {
+        // Whoever approved it was shown the names of a department that stood.
+        if let Some((department, successor)) = enrolment.department.zip(enrolment.place.successor) {
+            return Err(Error::DepartmentMerged { department, successor });
+        }
         let now = self.clock.now();
         let validity = enrolment.profile.validity();
         let (subject, extensions) = enrolment.sources().contents()?;
@@ -450,11 +484,13 @@ pub struct Prepared {
 }
 
 impl Enrolment {
-    /// What the rules decide about. `approved_by` are those who approved it before.
-    pub fn object(&self, approved_by: Vec<PersonId>) -> Object<'_> {
+    /// What the rules decide about. `approved_by` are those who approved it before; whose approval was taken away does not
+    /// approve it once more.
+    pub fn object(&self, mut approved_by: Vec<PersonId>) -> Object<'_> {
+        approved_by.extend(&self.questioned);
         Object::Enrolment(rules::Enrolment {
             profile: &self.profile,
-            department: self.department.into(),
+            department: self.place.path.clone(),
             submitted_by: self.submitted_by,
             subject: self.person,
             approved_by,
@@ -467,7 +503,7 @@ impl Enrolment {
             profile: &self.profile,
             fields: &self.record.subject,
             alternative_names: &self.record.alternative_names,
-            department: &self.department_facts,
+            department: &self.place.facts,
             person: self.person,
             csr: self.requests.first(),
         }
@@ -475,7 +511,12 @@ impl Enrolment {
 
     /// What is shown to whoever decides, and to nobody else: it names a person.
     pub fn shown(&self) -> Result<Value, Error> {
-        let subject = self.sources().subject()?;
+        let subject = match self.sources().subject() {
+            Ok(subject) => Some(name::text(&subject)),
+            // The department may no longer certify what was asked for. It can still be rejected, and read.
+            Err(Error::FieldRefused { .. }) => None,
+            Err(error) => return Err(error),
+        };
         let keys: Vec<Value> = self
             .requests
             .iter()
@@ -491,7 +532,7 @@ impl Enrolment {
             "person": self.person.to_string(),
             "submitted_by": self.submitted_by.to_string(),
             "submitted_at": Timestamp::new(from_millis(self.row.submitted_at)).to_string(),
-            "subject": name::text(&subject),
+            "subject": subject,
             "fields": self.record.subject,
             "alternative_names": self.record.alternative_names,
             "keys": keys,

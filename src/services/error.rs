@@ -1,6 +1,11 @@
 //! Why the service did not do what it was asked. Refusals carry data; `http/problem.rs` words them.
 
-use crate::{crypto, policy, store, x509, x509::lints::Finding};
+use crate::{
+    crypto,
+    policy::{self, DepartmentId, TreeError},
+    store, x509,
+    x509::lints::Finding,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -18,7 +23,7 @@ pub enum Error {
     #[error("the request has no key for any family of the profile")]
     NoRequests,
     #[error("{total} lines are refused; the first of them: {}", .first.as_ref().map(ToString::to_string).unwrap_or_default())]
-    LinesRefused { total: usize, first: Option<super::staff::lines::Finding> },
+    LinesRefused { total: usize, first: Option<Box<super::staff::lines::Finding>> },
 
     // Who asks.
     #[error("this needs a client certificate")]
@@ -39,16 +44,16 @@ pub enum Error {
     LoginRefused,
     #[error(transparent)]
     Refused(#[from] policy::Refusal),
-    #[error("the claim code is unknown, used or expired")]
+    #[error("the claim code is unknown, used or expired; ask whoever handed it out for a new one")]
     ClaimRefused,
-    #[error("the code, the login or the proof is unknown, used or out of its time")]
+    #[error("the code, the login or the proof is unknown, used or out of its time; go to the counter for a new code, or log in again")]
     ProofingRefused,
     #[error("the profile asks for a better proof of who you are")]
     AssuranceTooLow,
     /// With how long to wait.
-    #[error("too many attempts from this address")]
+    #[error("too many attempts from this address; try again in {} seconds", .0.whole_seconds() + 1)]
     TooManyAttempts(time::Duration),
-    #[error("too many requests from this caller")]
+    #[error("too many requests from this caller; try again in {} seconds", .0.whole_seconds() + 1)]
     TooManyRequests(time::Duration),
 
     // What is asked about.
@@ -58,6 +63,10 @@ pub enum Error {
     ProfileUnknown(String),
     #[error("the profile {profile} does not allow this: {field}")]
     FieldRefused { profile: String, field: policy::FieldError },
+    #[error("department {department} was merged into {successor}")]
+    DepartmentMerged { department: DepartmentId, successor: DepartmentId },
+    #[error(transparent)]
+    DepartmentsRefused(TreeError),
     #[error("the {what} is {found}, not {expected}")]
     WrongState { what: &'static str, found: String, expected: &'static str },
     #[error("{item}: {error}")]
@@ -89,8 +98,17 @@ pub enum Error {
     PolicyStale,
     #[error("the statement's log position is not one of this ledger")]
     LogPosition,
+    #[error("the statement's log position is older than its draft")]
+    LogPositionStale,
     #[error("the statement's time is outside the life of its nonce")]
     StatementTime,
+    #[error("one person signs at most {} {} of {act} in 24 hours{}", .reached.most, .reached.of, opens(.reached))]
+    DailyCap {
+        act: policy::Act,
+        reached: policy::cap::Reached,
+        /// How long until there is room; `None` when there never is.
+        wait: Option<time::Duration>,
+    },
 
     // What went wrong here.
     #[error("the draft breaks a rule: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -115,6 +133,24 @@ pub enum Error {
     Unsealable(#[from] super::sealing::Unsealable),
     #[error("{0}")]
     Corrupt(String),
+}
+
+fn opens(reached: &policy::cap::Reached) -> String {
+    match reached.opens {
+        Some(opens) => format!("; there is room again at {}", policy::Timestamp::new(opens)),
+        None => "; this alone is more".to_owned(),
+    }
+}
+
+impl From<TreeError> for Error {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Unknown(id) => Self::unknown("department", id),
+            TreeError::Merged { department, successor } => Self::DepartmentMerged { department, successor },
+            TreeError::Stale(_) => Self::SeenStale,
+            other => Self::DepartmentsRefused(other),
+        }
+    }
 }
 
 impl From<x509::linted::Failure> for Error {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::{
     Services,
     approve::Approval,
+    departments::{Change, NewDepartment, Reorganized, Repeatable},
     enrol::{Application, Enrolment},
     install::Claims,
     issue::Issued,
-    register::{Granted, NewDepartment},
+    register::Granted,
     start::{Started, World, load_policies, read_policies},
     statements::{Caller, Subject},
     trust::TrustBundle,
@@ -17,7 +18,7 @@ use crate::{
     cli::claim::request,
     config::{AuthorityConfig, Config},
     crypto::{Algorithm, PrivateKey, algorithms},
-    policy::{Act, Header, SignerReference, assemble, signing_input},
+    policy::{Act, Header, SignerReference, Timestamp, assemble, signing_input},
     world::{SystemClock, SystemEntropy},
     x509::Certificate,
 };
@@ -85,7 +86,7 @@ impl Installation {
 
     /// Ends the service: everything is in the database file, and nothing in memory.
     pub async fn stop(self) -> (tempfile::TempDir, Config) {
-        let Started { services, journal } = self.started;
+        let Started { services, journal, lock: _lock } = self.started;
         let db = services.db.clone();
         drop(services);
         journal.await.unwrap();
@@ -98,19 +99,34 @@ impl Installation {
         let administrator = self.caller(&self.administrator).await;
         let new = NewDepartment {
             name: name.to_owned(),
+            parent: None,
             organizations: vec![name.to_owned()],
             dns: vec!["dept.example".to_owned()],
             mail: vec!["dept.example".to_owned()],
-            idempotency_key: Some("department".to_owned()),
-            request_digest: [7; 32],
         };
-        let id = self.services().add_department(&administrator, new).await.unwrap().id;
+        let again = Repeatable { idempotency_key: Some("department".to_owned()), request_digest: [7; 32] };
+        let change = self.services().propose_department(&administrator, new, again).await.unwrap();
+        let id = change.department.to_string();
+        self.reorganize(&[&self.administrator], change).await;
         let registrar = self.officer("registrar", &id, "registration-officer", &algorithms::P256).await;
         let approver = self.officer("approver", &id, "approver", &algorithms::Sm2).await;
         Department { id, registrar, approver }
     }
 
-    async fn officer(&self, name: &str, department: &str, role: &str, algorithm: &'static dyn Algorithm) -> Person {
+    /// Each signs a change of departments; the last of them has it done.
+    pub async fn reorganize(&self, by: &[&Person], change: Change) {
+        let mut is_done = false;
+        for person in by {
+            let caller = self.caller(person).await;
+            let subject = self.services().department_subject(&caller, change.act, &change).await.unwrap();
+            let statement = self.sign(person, change.act, subject, None).await;
+            let answer = self.services().decide_department(&caller, &change.id.to_string(), &statement).await.unwrap();
+            is_done = matches!(answer, Reorganized::Done(_));
+        }
+        assert!(is_done);
+    }
+
+    pub async fn officer(&self, name: &str, department: &str, role: &str, algorithm: &'static dyn Algorithm) -> Person {
         let administrator = self.caller(&self.administrator).await;
         let officer = self.services().propose_officer(&administrator, name, Some(department), &[role.to_owned()]).await.unwrap();
         let mut code = None;
@@ -139,9 +155,13 @@ impl Installation {
     }
 
     pub async fn approve(&self, department: &Department, enrolment: &Enrolment) -> Vec<Issued> {
-        let caller = self.caller(&department.approver).await;
+        self.approve_by(&department.approver, enrolment).await
+    }
+
+    pub async fn approve_by(&self, approver: &Person, enrolment: &Enrolment) -> Vec<Issued> {
+        let caller = self.caller(approver).await;
         let subject = self.services().enrolment_subject(enrolment).unwrap();
-        let statement = self.sign(&department.approver, Act::Approve, subject, None).await;
+        let statement = self.sign(approver, Act::Approve, subject, None).await;
         match self.services().approve(&caller, &enrolment.id.to_string(), &statement).await.unwrap() {
             Approval::Issued(issued) => issued,
             Approval::Approved => panic!("there is no key"),
@@ -165,9 +185,14 @@ impl Installation {
 
     /// Drafts a statement and signs it with the person's key.
     pub async fn sign(&self, person: &Person, act: Act, subject: Subject, reason: Option<&str>) -> String {
+        self.sign_since(person, act, subject, reason, None).await
+    }
+
+    /// The same with a time since when a key is not trusted.
+    pub async fn sign_since(&self, person: &Person, act: Act, subject: Subject, reason: Option<&str>, since: Option<Timestamp>) -> String {
         let caller = self.caller(person).await;
         let reason = reason.map(|reason| reason.parse().unwrap());
-        let drafted = self.services().draft_statement(&caller, act, subject, reason, None).await.unwrap();
+        let drafted = self.services().draft_statement(&caller, act, subject, reason, since).await.unwrap();
         let algorithm = person.key.public_key().algorithm();
         let header = Header { algorithm, signer: SignerReference::certificate(person.certificate.der()) };
         let input = signing_input(&header, &drafted.payload);

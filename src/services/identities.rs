@@ -21,7 +21,6 @@ pub struct Vault {
     index: Zeroizing<[u8; 32]>,
     references: Zeroizing<[u8; 32]>,
     employees: Zeroizing<[u8; 32]>,
-    lines: Zeroizing<[u8; 32]>,
 }
 
 impl Vault {
@@ -33,7 +32,6 @@ impl Vault {
             index: derive("index"),
             references: derive("reference"),
             employees: derive("employee"),
-            lines: derive("line"),
         }
     }
 
@@ -62,11 +60,6 @@ impl Vault {
     /// By which a member of a department's staff is recognised. The same number in another department is another's.
     pub fn index_of_employee(&self, department: DepartmentId, number: &EmployeeNumber) -> [u8; 32] {
         keyed(&self.employees, department.as_bytes(), number.expose().as_bytes())
-    }
-
-    /// By which a line of a department's list is recognised when it comes again; the line is about a person.
-    pub fn digest_of_line(&self, department: DepartmentId, line: &[u8]) -> [u8; 32] {
-        keyed(&self.lines, department.as_bytes(), line)
     }
 
     /// The opaque reference of a proof.
@@ -125,7 +118,6 @@ mod tests {
             vault.index_of_employee(there, &number("E-1")),
             vault.index_of_employee(here, &number("E-2")),
             other.index_of_employee(here, &number("E-1")),
-            vault.digest_of_line(here, b"E-1"),
         ] {
             assert_ne!(other, index);
         }

@@ -284,6 +284,19 @@ impl Services {
         write("bundle.json", &bundle)
     }
 
+    /// Whose one-time codes in `claims.json` still work.
+    pub async fn open_claims(&self, claims: &Claims) -> Result<Vec<&'static str>, Error> {
+        let mut open = Vec::new();
+        let mut connection = self.db.read().await?;
+        for (name, code) in [("administrator", &claims.administrator), ("auditor", &claims.auditor)] {
+            let Some(code) = ClaimCode::from_text(code) else { continue };
+            let row = store::people::find_claim(&mut connection, &code.hash()).await?;
+            let works = row.is_some_and(|row| row.used_at.is_none() && row.expires_at > millis(self.clock.now()));
+            open.extend(works.then_some(name));
+        }
+        Ok(open)
+    }
+
     /// The first administrator and the first auditor claim their certificates with one-time codes. The codes are written to
     /// their file before the database knows them, so that none can be lost.
     async fn add_first_officers(&self, data: &Path) -> Result<(), Error> {
@@ -328,6 +341,7 @@ impl Services {
 
     async fn first_officer(&self, name: &str, role: Role, code: &ClaimCode) -> Result<Commit, Error> {
         let officer = Officer {
+            dismissed: false,
             id: PersonId::generate(&*self.entropy),
             name: name.to_owned(),
             department: None,

@@ -12,13 +12,15 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    callers::check_good,
     crash,
     error::Error,
     logs::{Growth, Logs, SignedCheckpoint, sign},
+    revoke::digest,
     rows::{self, Row},
 };
 use crate::{
-    ledger::Entry,
+    ledger::{Entry, StatusKey},
     store::{self, Db},
     world::{Clock, millis, seconds},
 };
@@ -80,7 +82,14 @@ type Reply = oneshot::Sender<Answer>;
 /// The way to the writer. Cloning it is cheap; when the last clone is gone the writer ends.
 #[derive(Clone)]
 pub struct Journal {
-    sender: mpsc::Sender<(Commit, Reply)>,
+    sender: mpsc::Sender<Request>,
+}
+
+/// What the writer is asked for.
+enum Request {
+    Commit(Commit, Reply),
+    /// To sign the newest head of this log again, as of now.
+    Vouch(String, oneshot::Sender<Result<(), Error>>),
 }
 
 impl Journal {
@@ -93,15 +102,28 @@ impl Journal {
 
     /// Commits durably, signs the checkpoints that cover the entries, and answers where the entries stand.
     ///
-    /// Errors: `Busy` when the queue is full, `Ledger` when an entry is not possible, `Store` with the row that was refused.
+    /// Errors: `Busy` when the queue is full, `CallerNotGood` when a signer's certificate has ended, `Ledger` when an entry is not
+    /// possible, `Store` with the row that was refused.
     /// In each case nothing was changed.
     pub async fn commit(&self, commit: Commit) -> Result<Vec<Position>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.sender.try_send((commit, reply)).map_err(|error| match error {
+        self.send(Request::Commit(commit, reply))?;
+        answer.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// Signs a log's newest head again, so that its checkpoint speaks as of now. Only the writer can say that nothing is on its way
+    /// into the log.
+    pub async fn vouch(&self, log: &str) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Vouch(log.to_owned(), reply))?;
+        answer.await.map_err(|_| Error::Stopping)?
+    }
+
+    fn send(&self, request: Request) -> Result<(), Error> {
+        self.sender.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::Busy,
             mpsc::error::TrySendError::Closed(_) => Error::Stopping,
-        })?;
-        answer.await.map_err(|_| Error::Stopping)?
+        })
     }
 }
 
@@ -127,14 +149,17 @@ enum Outcome {
 type Growths = BTreeMap<String, Growth>;
 
 impl Writer {
-    async fn run(mut self, mut receiver: mpsc::Receiver<(Commit, Reply)>) {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Request>) {
         while let Some(first) = receiver.recv().await {
-            let mut batch = vec![first];
-            while batch.len() < BATCH
-                && let Ok(next) = receiver.try_recv()
-            {
-                batch.push(next);
-            }
+            let (mut batch, mut vouches) = (Vec::new(), Vec::new());
+            let mut sort = |request| match request {
+                Request::Commit(commit, reply) => batch.push((commit, reply)),
+                Request::Vouch(log, reply) => vouches.push((log, reply)),
+            };
+            sort(first);
+            // As many as there are, up to so many.
+            (1..BATCH).map_while(|_| receiver.try_recv().ok()).for_each(sort);
+            self.vouch(vouches).await;
             if let Outcome::HeadLost = self.serve(batch).await {
                 tracing::error!("another writer has advanced the ledger; this one stops, and a restart reads the ledger anew");
                 return;
@@ -225,6 +250,7 @@ impl Writer {
 
     /// All entries of one request, or none of them.
     fn grow(logs: &BTreeMap<String, super::logs::Log>, growths: &mut Growths, commit: &Commit, now: u64) -> Result<Vec<Position>, Error> {
+        check_signers(logs, growths, commit)?;
         let mut positions = Vec::with_capacity(commit.entries.len());
         // One entry is accepted or refused as a whole; several need a way back.
         let before: HashMap<String, Option<Staging>> = match commit.entries.len() {
@@ -345,6 +371,18 @@ impl Writer {
         }
     }
 
+    /// One signature a log for whoever waits; none where the checkpoint is of this second. A log that has grown beyond its
+    /// checkpoint is left to `publish`, which keeps its head first.
+    async fn vouch(&mut self, asked: Vec<(String, oneshot::Sender<Result<(), Error>>)>) {
+        for (name, reply) in asked {
+            let now = seconds(self.clock.now());
+            let is_old = self.logs.checkpoint(&name).is_some_and(|signed| signed.time < now);
+            let vouched = if is_old && !self.unsigned.contains(&name) { self.sign_checkpoint(&name).await } else { Ok(()) };
+            // Whoever asked may have gone.
+            let _ = reply.send(vouched);
+        }
+    }
+
     async fn sign_checkpoint(&mut self, name: &str) -> Result<(), Error> {
         let (origin, keys, size, root, time) = {
             let logs = self.logs.read();
@@ -355,6 +393,8 @@ impl Writer {
         crash::point("journal-checkpoint-signed");
         if let Some(log) = self.logs.write().get_mut(name) {
             log.checkpoint = Some(signed.clone());
+            // What comes later is not older than what the checkpoint speaks of.
+            log.time = signed.time;
         }
         self.unsaved.push((name.to_owned(), signed));
         Ok(())
@@ -367,6 +407,21 @@ impl Writer {
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// Whoever signed acts with a certificate that is good at the very place in the ledger where their act comes to stand: one that was
+/// revoked or suspended since they called, or by an earlier request of this batch, does nothing any more.
+fn check_signers(logs: &BTreeMap<String, super::logs::Log>, growths: &Growths, commit: &Commit) -> Result<(), Error> {
+    for row in &commit.rows {
+        let Row::Statement(store::StatementRow { signer_certificate: Some(certificate), .. }) = row else { continue };
+        let key = StatusKey::from_tbs_digest(&digest(certificate)?);
+        let found = logs.iter().find_map(|(name, log)| match growths.get(name) {
+            Some(growth) => growth.staged.status(&log.map, &key),
+            None => log.map.status(&key),
+        });
+        check_good(found.map(|record| record.state))?;
+    }
+    Ok(())
 }
 
 /// What a growth was before a request of several entries.

@@ -30,7 +30,7 @@ pub struct Log {
     pub keys: LogKeys,
     pub tree: Tree,
     pub map: StatusMap,
-    /// The time of the newest leaf, in seconds: a checkpoint's time never goes back.
+    /// The time of the newest leaf or checkpoint, in seconds: a checkpoint's time never goes back.
     pub time: u64,
     pub fence: i64,
     pub checkpoint: Option<SignedCheckpoint>,
@@ -47,6 +47,8 @@ pub struct LogKeys {
 #[derive(Debug, Clone)]
 pub struct SignedCheckpoint {
     pub checkpoint: Checkpoint,
+    /// As of when it speaks, in seconds.
+    pub time: u64,
     pub note: Arc<str>,
 }
 
@@ -119,9 +121,10 @@ impl Logs {
         found.map.held_or_revoked().filter_map(last).collect()
     }
 
-    /// Whether a log of that origin has had that size.
-    pub fn knows(&self, origin: &str, size: u64) -> bool {
-        self.read().values().any(|log| log.origin == origin && size <= log.tree.size())
+    /// The log of that origin, if it has had that size.
+    pub fn with_size(&self, origin: &str, size: u64) -> Option<String> {
+        let logs = self.read();
+        logs.iter().find(|(_, log)| log.origin == origin && size <= log.tree.size()).map(|(name, _)| name.clone())
     }
 
     pub fn checkpoint(&self, log: &str) -> Option<SignedCheckpoint> {
@@ -235,5 +238,5 @@ pub async fn sign(origin: &str, keys: &LogKeys, size: u64, root: Hash, now: u64)
         lines.push(note_key.signature_line(&signature, now).map_err(wrong)?);
     }
     let note = Note::assemble(&checkpoint.text(), &lines).map_err(|error| Error::Corrupt(format!("checkpoint of {origin}: {error}")))?;
-    Ok(SignedCheckpoint { checkpoint, note: note.to_string().into() })
+    Ok(SignedCheckpoint { checkpoint, time: now, note: note.to_string().into() })
 }

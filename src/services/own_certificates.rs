@@ -126,7 +126,7 @@ impl Services {
         let serves = Serves { purpose, authority: log.clone(), key_name: key_name.clone() };
         let issued = self.issue_own_enrolment(authority.as_ref(), prepared, checked, serves).await?;
         let certificate = &issued.first().ok_or(Error::NoRequests)?.certificate;
-        tracing::info!(purpose, id = %certificate.id(), "a certificate of the service itself was renewed");
+        tracing::info!(purpose, id = %certificate.id(), "a certificate of the service itself was issued");
         Ok(store::SystemCertificateRow {
             certificate: certificate.id().0.to_vec(),
             purpose: purpose.to_owned(),
@@ -170,6 +170,7 @@ impl Services {
             dns_suffixes: names.get(&NameKind::Dns).cloned().unwrap_or_default(),
             mail_domains: Vec::new(),
             addresses: names.get(&NameKind::Ip).into_iter().flatten().filter_map(|address| address.parse().ok()).collect(),
+            above: Vec::new(),
         }
     }
 

@@ -97,7 +97,7 @@ impl Services {
 }
 
 impl OwnKey {
-    /// A CMS SignedData with the content in it, signed with this key (CAdES-B).
+    /// A CMS SignedData with the content in it, signed with this key (CAdES-B). `unsigned`: attributes beside the signature.
     pub(super) async fn sign_cms(
         &self,
         dialect: Dialect,
@@ -105,6 +105,7 @@ impl OwnKey {
         content: &[u8],
         signing_time: OffsetDateTime,
         certificates: &[Vec<u8>],
+        unsigned: &[Vec<u8>],
     ) -> Result<Vec<u8>, Error> {
         let algorithm = self.key.public_key().algorithm();
         let digest = algorithm.digest();
@@ -124,7 +125,7 @@ impl OwnKey {
         };
         let to_be_signed = draft.to_be_signed()?;
         let signature = self.key.sign(to_be_signed.clone()).await.map_err(Error::Key)?;
-        let signer = draft.signer_info(&to_be_signed, &signature, &[])?;
+        let signer = draft.signer_info(&to_be_signed, &signature, unsigned)?;
         let envelope = Envelope::new(dialect, content_type, Some(content.len() as u64), digest, certificates, &signer)?;
         Ok(envelope.around(content))
     }

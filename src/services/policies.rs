@@ -14,7 +14,7 @@ use super::{
     journal::{Commit, Kind},
     logs::OPERATIONS,
     rows::Row,
-    statements::{Caller, Subject, allowed, decided},
+    statements::{Caller, Subject, allowed, counted_once, decided},
 };
 use crate::{
     crypto::digest::sha256,
@@ -92,6 +92,7 @@ impl Services {
             return Err(Error::WrongState { what: "policy", found: "in force".to_owned(), expected: "another than the one in force" });
         }
         let earlier = self.open_activations(&subject.about).await?;
+        counted_once(caller, &earlier)?;
         let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
         signers.push(caller.actor.clone());
         if let Some(missing) = self.policy().quorum(Act::ActivatePolicy).missing(&signers, None) {

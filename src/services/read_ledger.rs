@@ -9,6 +9,7 @@ use crate::{
         tiles::{TileTarget, encode_bundle, inclusion_proof, inclusion_tiles},
     },
     store,
+    world::seconds,
 };
 
 impl Services {
@@ -77,6 +78,16 @@ impl Services {
     /// What a log says of a certificate as of its newest checkpoint, with the proof: good, on hold, revoked or never issued.
     pub async fn status_proof(&self, log: &str, key: &StatusKey) -> Result<StatusProof, Error> {
         self.status_proof_at(log, key, &self.checkpoint(log)?).await
+    }
+
+    /// The same as of now, without a new leaf: the log signs its newest head again. Where it cannot just now, the proof is as of the
+    /// newest checkpoint, which it says.
+    pub async fn status_proof_now(&self, log: &str, key: &StatusKey) -> Result<StatusProof, Error> {
+        let is_old = self.checkpoint(log)?.time < seconds(self.clock.now());
+        if is_old && let Err(error) = self.journal.vouch(log).await {
+            tracing::debug!(%error, log, "a checkpoint was not signed anew");
+        }
+        self.status_proof(log, key).await
     }
 
     /// The same as of a certain checkpoint.

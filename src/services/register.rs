@@ -1,4 +1,4 @@
-//! Departments, officers and claims: who may act, and how they come to their first certificate.
+//! Officers and claims: who may act, and how they come to their first certificate.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,12 @@ use super::{
     journal::{Commit, Kind},
     logs::OPERATIONS,
     rows::Row,
-    statements::{Caller, Checked, Subject, allowed, decided},
+    statements::{Caller, Checked, Subject, allowed, counted_once, decided},
 };
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{
-        self, About, Act, Actor, DepartmentFacts, DepartmentId, Missing, Object, PersonId, Role, RoleGrant, Timestamp, jws::canonical,
-    },
+    policy::{self, About, Act, Actor, DepartmentId, Missing, Object, PersonId, Role, RoleGrant, Timestamp, jws::canonical},
     store,
     world::{millis, random},
     x509::{Certificate, request::CertificationRequest},
@@ -32,17 +30,6 @@ pub(super) const CLAIM_LIFE: time::Duration = time::Duration::days(7);
 pub(super) const MOST_CLAIM_FAILURES: i64 = 10;
 /// The profile of an officer's certificate.
 const OFFICER: &str = "officer";
-
-/// A department to be made.
-#[derive(Debug, Clone)]
-pub struct NewDepartment {
-    pub name: String,
-    pub organizations: Vec<String>,
-    pub dns: Vec<String>,
-    pub mail: Vec<String>,
-    pub idempotency_key: Option<String>,
-    pub request_digest: [u8; 32],
-}
 
 /// What is kept, sealed, about a person who holds or will hold roles.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -62,6 +49,8 @@ pub struct Officer {
     pub department: Option<DepartmentId>,
     pub proposed: Vec<Role>,
     pub roles: Vec<RoleGrant>,
+    /// Roles that they held have ended.
+    pub dismissed: bool,
     pub salt: [u8; 32],
 }
 
@@ -115,95 +104,6 @@ pub struct Claimed {
 }
 
 impl Services {
-    /// Makes a department with the names it may certify.
-    pub async fn add_department(&self, caller: &Caller, new: NewDepartment) -> Result<store::DepartmentRow, Error> {
-        self.policy().decide(&caller.actor, Act::DefineDepartment, &Object::Installation)?;
-        let (key, digest) = (new.idempotency_key.clone(), new.request_digest);
-        if let Some(earlier) = self.repeated_department(caller, key.as_deref(), &digest).await? {
-            return Ok(earlier);
-        }
-        match self.add_department_once(caller, new).await {
-            Ok(row) => Ok(row),
-            // The same request may have come twice at one time, and the other was first.
-            Err(error) => self.repeated_department(caller, key.as_deref(), &digest).await?.ok_or(error),
-        }
-    }
-
-    /// The same request again, under its Idempotency-Key: its first answer.
-    async fn repeated_department(
-        &self,
-        caller: &Caller,
-        key: Option<&str>,
-        digest: &[u8; 32],
-    ) -> Result<Option<store::DepartmentRow>, Error> {
-        let Some(key) = key else { return Ok(None) };
-        let mut connection = self.db.read().await?;
-        match store::people::find_department_by_idempotency_key(&mut connection, &caller.person().to_string(), key).await? {
-            Some(row) if row.request_digest.as_deref() != Some(&digest[..]) => Err(Error::IdempotencyKeyReused),
-            found => Ok(found),
-        }
-    }
-
-    async fn add_department_once(&self, caller: &Caller, new: NewDepartment) -> Result<store::DepartmentRow, Error> {
-        check_text("name", &new.name)?;
-        let mut namespaces = Vec::new();
-        for (kind, values) in [("organization", &new.organizations), ("dns", &new.dns), ("mail", &new.mail)] {
-            for value in values {
-                check_text(kind, value)?;
-                namespaces.push((kind, if kind == "organization" { value.clone() } else { value.to_ascii_lowercase() }));
-            }
-        }
-        if new.organizations.is_empty() {
-            return Err(Error::malformed("organizations", "a department certifies at least one O value"));
-        }
-        let row = store::DepartmentRow {
-            id: DepartmentId::generate(&*self.entropy).to_string(),
-            name: new.name,
-            created_by: caller.person().to_string(),
-            created_at: millis(self.clock.now()),
-            idempotency_key: new.idempotency_key,
-            request_digest: Some(new.request_digest.to_vec()),
-            successor: None,
-        };
-        let commitment = department_commitment(&row, &namespaces);
-        let entry = self.operation(EventType::CA_EVENT, &commitment, [0; 32], commitment.to_vec())?;
-        let rows = vec![Row::Department(row.clone(), namespaces)];
-        match self.journal.commit(Commit { kind: Kind::Other, rows, entries: vec![(OPERATIONS.to_owned(), entry)] }).await {
-            Err(Error::Store(store::Error::Taken { constraint })) if constraint.starts_with("department_namespace") => {
-                Err(Error::WrongState { what: "name", found: "another department's".to_owned(), expected: "free" })
-            }
-            other => other.map(|_| row),
-        }
-    }
-
-    pub async fn departments(&self, after: Option<&str>, limit: i64) -> Result<Vec<store::DepartmentRow>, Error> {
-        let mut connection = self.db.read().await?;
-        Ok(store::people::departments(&mut connection, after, limit).await?)
-    }
-
-    pub async fn find_department(&self, id: &str) -> Result<store::DepartmentRow, Error> {
-        let mut connection = self.db.read().await?;
-        store::people::find_department(&mut connection, id).await?.ok_or_else(|| Error::unknown("department", id))
-    }
-
-    pub(super) async fn department_id(&self, id: Option<&str>) -> Result<Option<DepartmentId>, Error> {
-        let Some(id) = id else { return Ok(None) };
-        let row = self.find_department(id).await?;
-        row.id.parse().map(Some).map_err(|_| Error::Corrupt(format!("department {}", row.id)))
-    }
-
-    /// The names that a department may certify.
-    pub async fn department_facts(&self, department: Option<DepartmentId>) -> Result<DepartmentFacts, Error> {
-        let Some(department) = department else {
-            // Who belongs to no department is of the installation itself.
-            return Ok(DepartmentFacts { organizations: vec![self.organization.clone()], ..DepartmentFacts::default() });
-        };
-        let mut connection = self.db.read().await?;
-        let namespaces = store::people::namespaces(&mut connection, &department.to_string()).await?;
-        let of = |kind: &str| namespaces.iter().filter(|(found, _)| found == kind).map(|(_, value)| value.clone()).collect();
-        Ok(DepartmentFacts { organizations: of("organization"), dns_suffixes: of("dns"), mail_domains: of("mail"), addresses: Vec::new() })
-    }
-
     /// Proposes an officer; the roles count once `grant` has a signed statement.
     pub async fn propose_officer(&self, caller: &Caller, name: &str, department: Option<&str>, roles: &[String]) -> Result<Officer, Error> {
         check_text("name", name)?;
@@ -219,9 +119,10 @@ impl Services {
             department,
             proposed,
             roles: Vec::new(),
+            dismissed: false,
             salt: random(&*self.entropy),
         };
-        self.check_grants(&caller.actor, Act::Submit, &officer)?;
+        self.check_grants(&caller.actor, Act::Submit, &officer).await?;
         self.journal.commit(Commit { kind: Kind::Other, rows: vec![self.officer_row(&officer)], entries: Vec::new() }).await?;
         Ok(officer)
     }
@@ -263,6 +164,7 @@ impl Services {
             department: row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt())?,
             proposed: record.proposed.iter().map(|role| role.parse().map_err(|_| corrupt())).collect::<Result<_, _>>()?,
             roles: self.roles(id).await?,
+            dismissed: self.was_dismissed(id).await?,
             salt: hex::decode(&record.salt).ok().and_then(|salt| salt.try_into().ok()).ok_or_else(corrupt)?,
         }))
     }
@@ -296,6 +198,11 @@ impl Services {
             .collect()
     }
 
+    async fn was_dismissed(&self, person: PersonId) -> Result<bool, Error> {
+        let mut connection = self.db.read().await?;
+        Ok(store::people::has_withdrawn_role(&mut connection, &person.to_string()).await?)
+    }
+
     /// What whoever grants roles is shown.
     pub fn officer_subject(&self, officer: &Officer) -> Subject {
         Subject {
@@ -315,13 +222,16 @@ impl Services {
     /// claim code for their first certificate.
     pub async fn grant(&self, caller: &Caller, id: &str, statement: &str) -> Result<Granted, Error> {
         let officer = self.find_officer(id).await?;
-        self.check_grants(&caller.actor, Act::Grant, &officer)?;
+        self.check_grants(&caller.actor, Act::Grant, &officer).await?;
+        // One that was merged meanwhile has no officers any more.
+        self.department_id(officer.department.map(|department| department.to_string()).as_deref()).await?;
         let checked = self.check_statement(caller, statement, Act::Grant, &self.officer_subject(&officer)).await?;
         let appointed = || Error::WrongState { what: "officer", found: "appointed".to_owned(), expected: "proposed" };
         if !officer.roles.is_empty() {
             return Err(appointed());
         }
         let earlier = self.open_grants(&officer).await?;
+        counted_once(caller, &earlier)?;
         let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
         signers.push(caller.actor.clone());
         if let Some(missing) = self.policy().quorum(Act::Grant).missing(&signers, officer.department) {
@@ -338,10 +248,11 @@ impl Services {
     }
 
     /// The policy of a grant: each proposed role by itself, and all of them together.
-    pub fn check_grants(&self, actor: &Actor, act: Act, officer: &Officer) -> Result<(), Error> {
+    pub async fn check_grants(&self, actor: &Actor, act: Act, officer: &Officer) -> Result<(), Error> {
+        let department = self.path(officer.department).await?;
         let mut of = Actor { person: officer.id, roles: officer.roles.clone() };
         for grant in officer.grants() {
-            self.policy().decide(actor, act, &Object::Role { of: &of, role: grant.role, department: grant.department.into() })?;
+            self.policy().decide(actor, act, &Object::Role { of: &of, role: grant.role, department: department.clone() })?;
             of.roles.push(grant);
         }
         Ok(())
@@ -353,22 +264,35 @@ impl Services {
             let mut connection = self.db.read().await?;
             store::statements::open(&mut connection, Act::Grant.as_str(), &About::from(officer.id).to_string()).await?
         };
-        let mut grants = self.signers(&rows).await?;
-        grants.retain(|(signer, _)| self.check_grants(signer, Act::Grant, officer).is_ok());
+        let mut grants = Vec::new();
+        for (signer, statement) in self.signers(&rows).await? {
+            match self.check_grants(&signer, Act::Grant, officer).await {
+                Ok(()) => grants.push((signer, statement)),
+                Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(grants)
     }
 
-    /// Ends all roles of an officer on a signed statement.
+    /// The policy of a dismissal: of each role that is held, or proposed as long as none is.
+    pub async fn check_dismissal(&self, actor: &Actor, officer: &Officer) -> Result<(), Error> {
+        let of = Actor { person: officer.id, roles: officer.roles.clone() };
+        let roles: Vec<RoleGrant> = if officer.roles.is_empty() { officer.grants().collect() } else { officer.roles.clone() };
+        for grant in roles {
+            let role = Object::Role { of: &of, role: grant.role, department: self.path(grant.department).await? };
+            self.policy().decide(actor, Act::Dismiss, &role)?;
+        }
+        Ok(())
+    }
+
+    /// Ends all roles of an officer on a signed statement, or takes the proposal back of one who was never appointed.
     pub async fn dismiss(&self, caller: &Caller, id: &str, statement: &str) -> Result<(), Error> {
         let officer = self.find_officer(id).await?;
-        let of = Actor { person: officer.id, roles: officer.roles.clone() };
-        for grant in &officer.roles {
-            let role = Object::Role { of: &of, role: grant.role, department: grant.department.into() };
-            self.policy().decide(&caller.actor, Act::Dismiss, &role)?;
-        }
+        self.check_dismissal(&caller.actor, &officer).await?;
         let checked = self.check_statement(caller, statement, Act::Dismiss, &self.officer_subject(&officer)).await?;
         if officer.roles.is_empty() {
-            return Err(Error::WrongState { what: "officer", found: "without a role".to_owned(), expected: "appointed" });
+            return self.take_back_proposal(&officer, checked).await;
         }
         let now = millis(self.clock.now());
         let digest = checked.statement.digest();
@@ -382,6 +306,24 @@ impl Services {
         rows.push(Row::WithdrawGrants { person: officer.id, statement: digest, at: now });
         self.journal.commit(Commit { kind: Kind::Other, rows, entries: vec![(OPERATIONS.to_owned(), entry)] }).await?;
         Ok(())
+    }
+
+    /// Who was proposed is forgotten; nobody can grant that any more. The ledger never knew of it.
+    async fn take_back_proposal(&self, officer: &Officer, checked: Checked) -> Result<(), Error> {
+        let now = self.clock.now();
+        let payload = checked.statement.payload();
+        let decision = allowed(payload.about, Act::Dismiss, Timestamp::new(now), payload.policy, None);
+        let decided = decided(&decision, &[checked.statement.digest()], millis(now));
+        let mut rows = checked.rows;
+        rows.extend(decided.rows);
+        rows.push(Row::ForgetProposal { person: officer.id });
+        match self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await {
+            // Dismissed before, or appointed in this very moment.
+            Err(Error::Store(store::Error::Conflict)) => {
+                Err(Error::WrongState { what: "officer", found: "without a role".to_owned(), expected: "proposed or appointed" })
+            }
+            other => other.map(drop),
+        }
     }
 
     /// The rows and the leaf of a grant with its claim: on the statement that completes it and those that came before.
@@ -566,7 +508,7 @@ pub(super) fn dismissal_commitment(person: &str, at: i64) -> [u8; 32] {
     sha256(&canonical(&json!({"person": person, "withdrawn_at": at.to_string()})))
 }
 
-/// The body of a department's leaf: binds the department and the names it may certify.
+/// The body of the leaf of a department that was made before statements made them: binds it and the names it might certify.
 pub(super) fn department_commitment(row: &store::DepartmentRow, namespaces: &[(&str, String)]) -> [u8; 32] {
     let mut names: Vec<Value> = namespaces.iter().map(|(kind, value)| json!([kind, value])).collect();
     names.sort_by_cached_key(Value::to_string);

@@ -9,10 +9,11 @@ use time::OffsetDateTime;
 
 use super::{
     Services,
+    departments::Place,
     enrol::{Enrolment, OFFICER, read_request},
     error::Error,
     issue::Issued,
-    revoke::{certificate_object, digest},
+    revoke::digest,
     rows::Row,
     statements::{Caller, Subject, allowed, decided},
 };
@@ -23,7 +24,7 @@ use crate::{
         self, CertificateRow,
         citizens::{Change, SlotRow},
     },
-    world::{from_millis, millis},
+    world::{from_millis, millis, rfc3339},
     x509::{Certificate, request::CertificationRequest},
 };
 
@@ -53,7 +54,7 @@ impl Services {
     /// answer may have been lost on its way.
     pub async fn renew(&self, caller: &Caller, id: &str, csr: &[u8], statement: &str) -> Result<Renewed, Error> {
         let row = self.find_certificate(id).await?;
-        self.policy().decide(&caller.actor, Act::Renew, &certificate_object(&row)?)?;
+        self.policy().decide(&caller.actor, Act::Renew, &self.certificate_object(&row).await?)?;
         if let Some(issued) = self.renewed_before(&row, csr).await? {
             return self.renewed(issued).await;
         }
@@ -86,7 +87,7 @@ impl Services {
 
     /// Whether the caller may renew this certificate now with this request; answers the enrolment that it was issued on.
     async fn check_renewal(&self, caller: &Caller, row: &CertificateRow, csr: &[u8]) -> Result<(Enrolment, CertificationRequest), Error> {
-        self.policy().decide(&caller.actor, Act::Renew, &certificate_object(row)?)?;
+        self.policy().decide(&caller.actor, Act::Renew, &self.certificate_object(row).await?)?;
         let wrong = |found: &str, expected| Error::WrongState { what: "certificate", found: found.to_owned(), expected };
         let status = self.status_name(row)?;
         if status != "valid" {
@@ -96,8 +97,10 @@ impl Services {
         if now >= from_millis(row.not_after) {
             return Err(wrong("expired", "valid"));
         }
-        if self.renewable_from(row).is_none_or(|from| now < from) {
-            return Err(wrong("not in its renewal window", "near its end"));
+        match self.renewable_from(row) {
+            Some(from) if from <= now => {}
+            Some(from) => return Err(wrong(&format!("renewable from {} on", rfc3339(from)), "before")),
+            None => return Err(wrong("of a profile that is gone", "renewable")),
         }
         if self.successor_of(row).await?.is_some() {
             return Err(wrong("renewed", "the newest"));
@@ -115,25 +118,29 @@ impl Services {
 
     /// The enrolment by which the successor is issued.
     fn successor(&self, row: &CertificateRow, predecessor: &Enrolment, request: CertificationRequest) -> Result<Enrolment, Error> {
-        let Enrolment { profile, department, department_facts, person, record, .. } = predecessor;
+        let Enrolment { profile, place, person, record, .. } = predecessor;
+        // What follows a certificate of a merged department is of its successor, and says so.
+        let department = place.successor.or(predecessor.department);
+        let place = Place { successor: None, ..place.clone() };
         let new = store::EnrolmentRow {
             replaces: Some(row.id.clone()),
             evidence_digest: predecessor.row.evidence_digest.clone(),
             request_digest: sha256(request.der()).to_vec(),
-            ..self.enrolment_row(profile, *department, *person, *person, record)
+            ..self.enrolment_row(profile, department, *person, *person, record)
         };
         let corrupt = || Error::Corrupt("an enrolment that was made a moment ago".to_owned());
         Ok(Enrolment {
             id: new.id.parse().map_err(|_| corrupt())?,
             profile: profile.clone(),
-            department: *department,
-            department_facts: department_facts.clone(),
+            department,
+            place,
             person: *person,
             submitted_by: *person,
             state: new.state.clone(),
             salt: new.salt.as_deref().and_then(|salt| salt.try_into().ok()).ok_or_else(corrupt)?,
             record: record.clone(),
             requests: vec![request],
+            questioned: Vec::new(),
             row: new,
         })
     }

@@ -67,7 +67,7 @@ impl Services {
     /// Revokes, suspends or resumes on a signed statement.
     pub async fn change_certificate(&self, caller: &Caller, act: Act, id: &str, statement: &str) -> Result<Changed, Error> {
         let row = self.find_certificate(id).await?;
-        self.policy().decide(&caller.actor, act, &certificate_object(&row)?)?;
+        self.may_change(&caller.actor, act, &row).await?;
         let subject = self.certificate_subject(&row).await?;
         let checked = self.check_statement(caller, statement, act, &subject).await?;
 
@@ -87,6 +87,16 @@ impl Services {
         Ok(Changed { id: CertificateId(digest(&row.id)?), status, position, acknowledgement })
     }
 
+    /// What the rules decide about.
+    pub async fn certificate_object(&self, row: &store::CertificateRow) -> Result<Object<'static>, Error> {
+        let corrupt = |what: &str| Error::Corrupt(format!("certificate {}: {what}", hex::encode(&row.id)));
+        let department = row.department.as_deref().map(str::parse::<DepartmentId>).transpose().map_err(|_| corrupt("its department"))?;
+        Ok(Object::Certificate(rules::Certificate {
+            department: self.path(department).await?,
+            holder: row.person.parse().map_err(|_| corrupt("its person"))?,
+        }))
+    }
+
     pub(super) fn change_entry(
         &self,
         row: &store::CertificateRow,
@@ -104,11 +114,7 @@ impl Services {
         let wrong = |expected| Error::WrongState { what: "certificate", found: state_name(state).to_owned(), expected };
         let entry = match (act, state) {
             (Act::Revoke, State::Good | State::Hold) => {
-                let reason = revocation_reason(payload)?;
-                let since = payload.since.map(|since| seconds(since.instant()));
-                if since.is_some_and(|since| since > event.time) {
-                    return Err(Error::malformed("since", "lies in the future"));
-                }
+                let (reason, since) = revocation_words(payload, event.time)?;
                 Entry::revoke(&event, digests, state, reason, since)
             }
             (Act::Revoke, _) => return Err(wrong("good or suspended")),
@@ -198,11 +204,19 @@ impl Services {
     }
 }
 
-fn revocation_reason(payload: &Payload) -> Result<u8, Error> {
-    let Some(code) = &payload.reason else { return Ok(0) };
-    let found = REASONS.iter().find(|(name, _)| *name == code.as_str());
+/// The reason of a revocation, and since when the key is not trusted: what can be said of one at that time.
+pub(super) fn revocation_words(payload: &Payload, now: u64) -> Result<(u8, Option<u64>), Error> {
     let names = || REASONS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    found.map(|(_, number)| *number).ok_or_else(|| Error::malformed("reason", format!("one of {}", names())))
+    let reason = match &payload.reason {
+        Some(code) => REASONS.iter().find(|(name, _)| *name == code.as_str()).map(|(_, number)| *number),
+        None => Some(0),
+    };
+    let reason = reason.ok_or_else(|| Error::malformed("reason", format!("one of {}", names())))?;
+    let since = payload.since.map(|since| seconds(since.instant()));
+    if since.is_some_and(|since| since > now) {
+        return Err(Error::malformed("since", "lies in the future"));
+    }
+    Ok((reason, since))
 }
 
 pub fn state_name(state: State) -> &'static str {
@@ -220,14 +234,6 @@ fn status_after(act: Act) -> &'static str {
         Act::Suspend => "suspended",
         _ => "valid",
     }
-}
-
-pub fn certificate_object(row: &store::CertificateRow) -> Result<Object<'static>, Error> {
-    let corrupt = |what: &str| Error::Corrupt(format!("certificate {}: {what}", hex::encode(&row.id)));
-    Ok(Object::Certificate(rules::Certificate {
-        department: row.department.as_deref().map(str::parse::<DepartmentId>).transpose().map_err(|_| corrupt("its department"))?.into(),
-        holder: row.person.parse().map_err(|_| corrupt("its person"))?,
-    }))
 }
 
 /// A column that holds a SHA-256 digest.

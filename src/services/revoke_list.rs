@@ -14,18 +14,18 @@ use super::{
     enrol::Enrolment,
     error::Error,
     journal::{Commit, Kind},
-    revoke::{certificate_object, digest, state_name},
+    revoke::{digest, revocation_words, state_name},
     rows::Row,
-    statements::{Caller, Subject, allowed, decided},
+    statements::{Caller, Subject, allowed, counted_once, decided},
 };
 use crate::{
     ledger::{State, StatusKey},
     policy::{
-        About, Act, Actor, DepartmentId, Missing, Object, Payload, Quorum, Statement, Timestamp, rules,
+        About, Act, Actor, DepartmentId, DepartmentPath, Missing, Object, Payload, Quorum, Refusal, Statement, Timestamp, rules,
         statement::{self, list_root},
     },
     store,
-    world::millis,
+    world::{millis, seconds},
     x509::SerialNumber,
 };
 
@@ -40,7 +40,8 @@ pub struct ListRevoked {
 
 /// What somebody holds, or will.
 enum Held {
-    Certificate(Box<store::CertificateRow>),
+    /// With what the rules decide about.
+    Certificate(Box<store::CertificateRow>, rules::Certificate),
     Enrolment(Box<Enrolment>),
 }
 
@@ -57,7 +58,7 @@ impl Services {
         let mut each = Vec::with_capacity(held.len());
         for one in held {
             each.push(match one {
-                Held::Certificate(row) => {
+                Held::Certificate(row, _) => {
                     let salt = row.enrolment.as_ref().and_then(|enrolment| salts.get(enrolment)).copied();
                     self.certificate_subject_with(row, salt.unwrap_or([0; 32]))?
                 }
@@ -66,7 +67,7 @@ impl Services {
         }
         let items: Vec<About> = each.iter().map(|subject| subject.about).collect();
         let shown = |(one, held): (&Subject, &Held)| {
-            let kind = if matches!(held, Held::Certificate(_)) { "certificate" } else { "enrolment" };
+            let kind = if matches!(held, Held::Certificate(..)) { "certificate" } else { "enrolment" };
             json!({kind: one.about.to_string(), "seen": statement::seen(&one.salt, &one.shown).to_string()})
         };
         let shown: Vec<Value> = each.iter().zip(held).map(shown).collect();
@@ -78,7 +79,7 @@ impl Services {
         let enrolments: BTreeSet<String> = held
             .iter()
             .filter_map(|one| match one {
-                Held::Certificate(row) => row.enrolment.clone(),
+                Held::Certificate(row, _) => row.enrolment.clone(),
                 Held::Enrolment(_) => None,
             })
             .collect();
@@ -94,14 +95,20 @@ impl Services {
         let (subject, each) = self.subject_of_list(&held).await?;
         let checked = self.check_statement(caller, statement, Act::Revoke, &subject).await?;
         let payload = checked.statement.payload().clone();
+        // The first of several signs nothing that the last could not have done.
+        revocation_words(&payload, seconds(self.clock.now()))?;
         let mut rows = checked.rows;
         rows.push(Row::List { root: subject.about, items: each.iter().map(|one| one.about).collect() });
 
         let earlier = self.same_words(&payload, &held).await?;
+        counted_once(caller, &earlier)?;
         let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
         signers.push(caller.actor.clone());
         let quorum = if held.len() > 1 { self.policy().quorum(Act::Revoke) } else { Quorum::ONE };
-        if let Some(missing) = quorum.missing(&signers, common_department(&held)?) {
+        if let Some(missing) = quorum.missing(&signers, common_department(&held)) {
+            if earlier.iter().any(|(signer, _)| signer.person == caller.person()) {
+                return Err(Refusal::AlreadyDecided { person: caller.person() }.into());
+            }
             self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
             let acknowledgement = self.acknowledge(Act::Revoke, &checked.statement, &[]).await;
             return Ok(ListRevoked { certificates: 0, enrolments: 0, missing: Some(missing), acknowledgement });
@@ -114,7 +121,8 @@ impl Services {
             entries.extend(self.end(one, &payload, &statements, &mut rows)?);
         }
         let positions = self.journal.commit(Commit { kind: Kind::Revoke, rows, entries }).await?;
-        self.publish_after_list(&held).await;
+        let changed = held.iter().filter_map(|one| if let Held::Certificate(row, _) = one { Some(&**row) } else { None });
+        self.publish_after_changes(changed).await;
         let acknowledgement = self.acknowledge(Act::Revoke, &checked.statement, &positions).await;
         let certificates = positions.len();
         Ok(ListRevoked { certificates, enrolments: held.len() - certificates, missing: None, acknowledgement })
@@ -133,7 +141,7 @@ impl Services {
         let decided = decided(&decision, statements, millis(now));
         rows.extend(decided.rows);
         match one {
-            Held::Certificate(row) => {
+            Held::Certificate(row, _) => {
                 let (entry, change) = self.change_entry(row, Act::Revoke, payload, decided.hash)?;
                 rows.push(change);
                 Ok(Some((row.authority.clone(), entry)))
@@ -163,8 +171,18 @@ impl Services {
             store::certificates::find_many(&mut connection, &digests).await?
         };
         let enrolments: Vec<String> = enrolments.into_iter().cloned().collect();
-        let mut held: HashMap<String, Held> =
-            rows.into_iter().map(|row| (hex::encode(&row.id), Held::Certificate(Box::new(row)))).collect();
+        let mut held: HashMap<String, Held> = HashMap::new();
+        let mut paths: HashMap<Option<String>, DepartmentPath> = HashMap::new();
+        for row in rows {
+            let corrupt = || Error::Corrupt(format!("certificate {}", hex::encode(&row.id)));
+            if !paths.contains_key(&row.department) {
+                let department = row.department.as_deref().map(str::parse).transpose().map_err(|_| corrupt())?;
+                paths.insert(row.department.clone(), self.path(department).await?);
+            }
+            let department = paths[&row.department].clone();
+            let object = rules::Certificate { department, holder: row.person.parse().map_err(|_| corrupt())? };
+            held.insert(hex::encode(&row.id), Held::Certificate(Box::new(row), object));
+        }
         for enrolment in self.find_enrolments(&enrolments).await? {
             held.insert(enrolment.id.to_string(), Held::Enrolment(Box::new(enrolment)));
         }
@@ -179,7 +197,7 @@ impl Services {
 
     fn check_live(&self, one: &Held) -> Result<(), Error> {
         match one {
-            Held::Certificate(row) => {
+            Held::Certificate(row, _) => {
                 let key = StatusKey::from_tbs_digest(&digest(&row.id)?);
                 let state = self.logs.status(&row.authority, &key).and_then(|status| status.changes.last().map(|change| change.state));
                 match state.unwrap_or(State::Absent) {
@@ -199,7 +217,7 @@ impl Services {
     fn may_revoke(&self, actor: &Actor, held: &[Held]) -> Result<(), Error> {
         let policy = self.policy();
         for one in held {
-            policy.decide(actor, Act::Revoke, &one.object()?)?;
+            policy.decide(actor, Act::Revoke, &Object::Certificate(one.object()))?;
         }
         Ok(())
     }
@@ -222,10 +240,9 @@ impl Services {
     }
 
     /// The lists of every shard that one of these certificates names.
-    async fn publish_after_list(&self, held: &[Held]) {
+    pub(super) async fn publish_after_changes<'a>(&self, changed: impl Iterator<Item = &'a store::CertificateRow>) {
         let mut shards: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
-        for one in held {
-            let Held::Certificate(row) = one else { continue };
+        for row in changed {
             let (Ok(authority), Some(serial)) = (self.authorities.load(&row.authority), SerialNumber::from_slice(&row.serial)) else {
                 continue;
             };
@@ -244,28 +261,22 @@ impl Services {
 impl Held {
     fn about(&self) -> Result<About, Error> {
         match self {
-            Self::Certificate(row) => Ok(About::Digest(digest(&row.id)?)),
+            Self::Certificate(row, _) => Ok(About::Digest(digest(&row.id)?)),
             Self::Enrolment(enrolment) => Ok(About::from(enrolment.id)),
         }
     }
 
     /// What the rules decide about: a request as the certificate that it would become.
-    fn object(&self) -> Result<Object<'static>, Error> {
+    fn object(&self) -> rules::Certificate {
         match self {
-            Self::Certificate(row) => certificate_object(row),
-            Self::Enrolment(enrolment) => {
-                Ok(Object::Certificate(rules::Certificate { department: enrolment.department.into(), holder: enrolment.person }))
-            }
+            Self::Certificate(_, object) => object.clone(),
+            Self::Enrolment(enrolment) => rules::Certificate { department: enrolment.place.path.clone(), holder: enrolment.person },
         }
     }
 }
 
 /// The department of all of them; `None` when they are of several, or of none.
-fn common_department(held: &[Held]) -> Result<Option<DepartmentId>, Error> {
-    let mut departments = BTreeSet::new();
-    for one in held {
-        let Object::Certificate(certificate) = one.object()? else { continue };
-        departments.insert(certificate.department.department());
-    }
-    Ok(if departments.len() == 1 { departments.pop_first().flatten() } else { None })
+fn common_department(held: &[Held]) -> Option<DepartmentId> {
+    let mut departments: BTreeSet<Option<DepartmentId>> = held.iter().map(|one| one.object().department.department()).collect();
+    if departments.len() == 1 { departments.pop_first().flatten() } else { None }
 }

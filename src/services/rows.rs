@@ -1,16 +1,34 @@
 //! The rows that are committed together with leaves: what a use case wants written, as values.
 
-use super::{error::Error, journal::Position};
+use super::{departments, error::Error, journal::Position};
 use crate::{
-    policy::{About, EnrolmentId, PersonId, Refusal},
-    store::{self, Connection},
+    policy::{About, Act, Cap, DepartmentId, EnrolmentId, PersonId, Refusal, cap},
+    store::{
+        self, Connection,
+        re_reviews::{Extent, SignedSince},
+    },
+    world::{from_millis, millis},
 };
 
 /// One change of a table. Where it says what it expects (`from`), finding something else refuses the whole commit.
+#[derive(Clone)]
 pub enum Row {
     Policy(store::PolicyVersionRow),
     Person(store::PersonRow),
-    Department(store::DepartmentRow, Vec<(&'static str, String)>),
+    /// What is proposed to do to departments.
+    DepartmentChange(store::DepartmentChangeRow),
+    /// It is done.
+    Departments {
+        change: departments::Change,
+        statement: [u8; 32],
+        at: i64,
+    },
+    /// A merged department has no officers, and nothing asked of it is open.
+    EndDepartment {
+        id: DepartmentId,
+        statement: [u8; 32],
+        at: i64,
+    },
     KeyOwner {
         key_fingerprint: [u8; 32],
         person: PersonId,
@@ -21,17 +39,37 @@ pub enum Row {
         at: i64,
     },
     Statement(store::StatementRow),
+    /// Refuses the commit when this person has signed more of an act than one may in a day. Counted when all rows are written,
+    /// by the one writer: so two statements at one moment are counted both.
+    Cap {
+        person: PersonId,
+        act: Act,
+        cap: Cap,
+        at: i64,
+    },
     /// What a statement about a list is about.
     List {
         root: About,
         items: Vec<About>,
     },
     Decision(store::DecisionRow, Vec<[u8; 32]>),
+    /// Refuses the commit when more rests on somebody's statements than was read, or more certificates follow these.
+    StillRests {
+        by: SignedSince,
+        extent: Extent,
+        certificates: Vec<Vec<u8>>,
+        successors: usize,
+    },
+    ReReview(Vec<store::ReReviewRow>),
     Grant(store::RoleGrantRow),
     WithdrawGrants {
         person: PersonId,
         statement: [u8; 32],
         at: i64,
+    },
+    /// Forgets who was proposed and never appointed.
+    ForgetProposal {
+        person: PersonId,
     },
     Claim(store::ClaimRow),
     UseClaim {
@@ -85,15 +123,30 @@ pub enum Row {
 /// Writes the rows of several commits in order. What comes in crowds is written many at a time.
 pub async fn write<'a>(connection: &mut Connection, commits: impl Iterator<Item = (&'a [Row], &'a [Position])>) -> Result<(), Error> {
     let mut hot = Hot::default();
+    let mut caps = Vec::new();
     for (rows, positions) in commits {
         for row in rows {
-            if !hot.take(row, positions)? {
+            if let Row::Cap { person, act, cap, at } = row {
+                caps.push((*person, *act, *cap, *at));
+            } else if !hot.take(row, positions)? {
                 hot.flush(connection).await?;
                 write_one(connection, row).await?;
             }
         }
     }
-    hot.flush(connection).await
+    hot.flush(connection).await?;
+    for (person, act, cap, at) in caps {
+        check_cap(connection, person, act, cap, at).await?;
+    }
+    Ok(())
+}
+
+async fn check_cap(connection: &mut Connection, person: PersonId, act: Act, cap: Cap, at: i64) -> Result<(), Error> {
+    let since = millis(from_millis(at) - cap::WINDOW);
+    let signed = store::statements::signed_since(connection, &person.to_string(), act.as_str(), since).await?;
+    let signed: Vec<cap::Signed> =
+        signed.into_iter().map(|(at, items)| cap::Signed { at: from_millis(at), items: items.unsigned_abs().max(1) }).collect();
+    cap.check(&signed).map_err(|reached| Error::DailyCap { act, reached, wait: reached.opens.map(|opens| opens - from_millis(at)) })
 }
 
 /// Rows that come in crowds, in the order in which their kinds are written: each rests on those before it alone.
@@ -172,12 +225,9 @@ impl Hot {
 async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> {
     match row {
         Row::Policy(row) => store::statements::insert_policy_version(connection, row).await?,
-        Row::Department(row, namespaces) => {
-            store::people::insert_department(connection, row).await?;
-            for (kind, value) in namespaces {
-                store::people::insert_namespace(connection, &row.id, kind, value).await?;
-            }
-        }
+        Row::DepartmentChange(row) => store::departments::insert_change(connection, row).await?,
+        Row::Departments { change, statement, at } => departments::write(connection, change, statement, *at).await?,
+        Row::EndDepartment { id, statement, at } => departments::end(connection, *id, statement, *at).await?,
         Row::KeyOwner { key_fingerprint, person, at } => {
             match store::people::claim_key(connection, key_fingerprint, &person.to_string(), *at).await? {
                 owner if owner == person.to_string() => {}
@@ -193,13 +243,24 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
             let items: Vec<String> = items.iter().map(ToString::to_string).collect();
             store::statements::insert_list(connection, &root.to_string(), &items).await?;
         }
-        Row::Grant(row) => store::people::insert_grant(connection, row).await?,
+        Row::StillRests { by, extent, certificates, successors } => {
+            let same = store::re_reviews::extent(connection, by).await? == *extent;
+            if !same || store::re_reviews::successors(connection, certificates).await?.len() != *successors {
+                return Err(store::Error::Conflict.into());
+            }
+        }
+        Row::ReReview(rows) => store::re_reviews::insert(connection, rows).await?,
+        Row::Grant(row) => {
+            departments::check_stands(connection, row.department.as_deref()).await?;
+            store::people::insert_grant(connection, row).await?;
+        }
         Row::WithdrawGrants { person, statement, at } => {
             store::people::withdraw_grants(connection, &person.to_string(), statement, *at).await?;
             if store::people::count_administrators(connection).await? == 0 {
                 return Err(Refusal::LastAdministrator { person: *person }.into());
             }
         }
+        Row::ForgetProposal { person } => store::people::forget_proposal(connection, &person.to_string()).await?,
         Row::Claim(row) => store::people::insert_claim(connection, row).await?,
         Row::UseClaim { code_hash, at } => match store::people::use_claim(connection, code_hash, *at).await {
             Err(store::Error::Conflict) => return Err(Error::ClaimRefused),
@@ -218,6 +279,7 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
         }
         Row::Citizen(change) => store::citizens::write(connection, change).await?,
         Row::Staff(change) => store::staff::write(connection, change).await?,
+        Row::Cap { .. } => unreachable!("counted when all is written"),
         Row::Person(_)
         | Row::Decision(..)
         | Row::StaffMember(_)

@@ -1,7 +1,12 @@
 //! From a configuration to running services: passphrase, database, keys, logs, authorities; on an empty directory a trial
 //! installation.
 
-use std::{os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
+use std::{
+    fs::{File, TryLockError},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
@@ -51,10 +56,11 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// Running services, and the writer that must end before the process does.
+/// Running services, the writer that must end before the process does, and the lock on the directory, to be held so long.
 pub struct Started {
     pub services: Arc<Services>,
     pub journal: JoinHandle<()>,
+    pub lock: File,
 }
 
 impl Services {
@@ -65,6 +71,7 @@ impl Services {
             .mode(0o700)
             .create(&config.data)
             .with_context(|| format!("making {}", config.data.display()))?;
+        let lock = lock(&config.data)?;
         let passphrase = match config.passphrase()? {
             Some(passphrase) => passphrase,
             None => trial_passphrase(&config.data, &*world.entropy)?,
@@ -151,7 +158,7 @@ impl Services {
         services.open_authorities().await?;
         services.install(&config.data).await?;
         services.upkeep().await;
-        Ok(Started { services: Arc::new(services), journal: writer })
+        Ok(Started { services: Arc::new(services), journal: writer, lock })
     }
 
     /// The authorities of the database with their keys and certificates.
@@ -187,6 +194,21 @@ impl Services {
             }
         }
         Ok(())
+    }
+}
+
+/// Of two services on one directory the second would take the logs over, and the first would end. The lock is the open file's:
+/// it ends with the process, however that ends.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let path = data.join("lock");
+    let open = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = open.with_context(|| format!("opening {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another service runs on {}: stop it first, or name another directory with --data", data.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
     }
 }
 
@@ -346,6 +368,15 @@ mod tests {
         assert_eq!(first.digest(), would_be.digest());
         assert_eq!(first.digest(), load_policies(data.path()).unwrap().digest());
         assert!(data.path().join("policies/rules/schema.cedarschema").exists() && !data.path().join("policies.new").exists());
+    }
+
+    #[test]
+    fn one_service_at_a_time_runs_on_a_directory() {
+        let data = tempfile::tempdir().unwrap();
+        let first = lock(data.path()).unwrap();
+        assert!(lock(data.path()).unwrap_err().to_string().contains("another service runs on"));
+        drop(first);
+        lock(data.path()).unwrap();
     }
 
     #[test]

@@ -5,19 +5,20 @@ use time::Duration;
 
 use super::{Services, error::Error, rows::Row};
 use crate::{
+    ledger::Entry,
     policy::{
         self, About, Act, Actor, Decision, Digest32, EnrolmentId, Header, Nonce, Outcome, Payload, PersonId, ProfileName, ReasonCode,
         SignerReference, Statement, Timestamp, jws::Content, statement,
     },
     store,
-    world::{from_millis, millis},
+    world::{from_millis, millis, seconds},
     x509::{Certificate, CertificateId},
 };
 
 /// How long a nonce lives: long enough to read ten pages, short enough that a stolen draft is worthless.
-const NONCE_LIFE: Duration = Duration::minutes(30);
+pub(super) const NONCE_LIFE: Duration = Duration::minutes(30);
 /// How far a signer's clock may be off.
-const CLOCK_SKEW: Duration = Duration::minutes(5);
+pub(super) const CLOCK_SKEW: Duration = Duration::minutes(5);
 
 /// Who is calling: a person whose certificate the ledger calls good.
 #[derive(Debug, Clone)]
@@ -68,18 +69,6 @@ impl Services {
     ) -> Result<Drafted, Error> {
         let now = self.clock.now();
         let nonce = Nonce::generate(&*self.entropy);
-        let row = store::NonceRow {
-            nonce: nonce.to_string(),
-            person: caller.person().to_string(),
-            act: act.to_string(),
-            about: subject.about.to_string(),
-            issued_at: millis(now),
-            expires_at: millis(now + NONCE_LIFE),
-            used_at: None,
-        };
-        let mut tx = self.db.begin_write().await?;
-        store::statements::insert_nonce(tx.connection(), &row).await?;
-        tx.commit().await?;
         let payload = Payload {
             about: subject.about,
             act,
@@ -92,11 +81,27 @@ impl Services {
             since,
             v: statement::Version,
         };
+        if act == Act::Revoke {
+            // Before anybody signs what cannot be done.
+            super::revoke::revocation_words(&payload, seconds(now))?;
+        }
+        let row = store::NonceRow {
+            nonce: payload.nonce.to_string(),
+            person: caller.person().to_string(),
+            act: act.to_string(),
+            about: payload.about.to_string(),
+            issued_at: millis(now),
+            expires_at: millis(now + NONCE_LIFE),
+            used_at: None,
+        };
+        let mut tx = self.db.begin_write().await?;
+        store::statements::insert_nonce(tx.connection(), &row).await?;
+        tx.commit().await?;
         Ok(Drafted { payload, shown: subject.shown, salt: subject.salt })
     }
 
     /// Checks everything about a statement but whether its signer may do this: form, signer, signature, target, nonce, what
-    /// was seen, policy, ledger position, time.
+    /// was seen, policy, ledger position, time. How much this person may sign in a day is counted when the rows are written.
     pub async fn check_statement(&self, caller: &Caller, compact: &str, act: Act, subject: &Subject) -> Result<Checked, Error> {
         let statement = Statement::parse(compact)?;
         let expected = SignerReference::certificate(caller.certificate.der());
@@ -113,24 +118,24 @@ impl Services {
         if payload.about != subject.about {
             return Err(Error::StatementTarget { field: "about" });
         }
-        self.check_nonce(caller, payload).await?;
+        let drafted_at = self.check_nonce(caller, payload).await?;
         if payload.policy != self.policy().digest() {
             return Err(Error::PolicyStale);
         }
         if payload.seen != statement::seen(&subject.salt, &subject.shown) {
             return Err(Error::SeenStale);
         }
-        if !self.logs.knows(&payload.log.origin, payload.log.size) {
-            return Err(Error::LogPosition);
-        }
+        self.check_position(payload, drafted_at).await?;
 
         let now = millis(self.clock.now());
         let row = statement_row(&statement, Some((caller.person(), caller.certificate.id())), now);
-        let rows = vec![Row::UseNonce { nonce: payload.nonce.to_string(), at: now }, Row::Statement(row)];
+        let mut rows = vec![Row::UseNonce { nonce: payload.nonce.to_string(), at: now }, Row::Statement(row)];
+        rows.extend(self.policy().cap(act).map(|cap| Row::Cap { person: caller.person(), act, cap, at: now }));
         Ok(Checked { statement, rows })
     }
 
-    async fn check_nonce(&self, caller: &Caller, payload: &Payload) -> Result<(), Error> {
+    /// Answers when the draft was made.
+    async fn check_nonce(&self, caller: &Caller, payload: &Payload) -> Result<i64, Error> {
         let mut connection = self.db.read().await?;
         let row = store::statements::find_nonce(&mut connection, &payload.nonce.to_string()).await?.ok_or(Error::NonceUnknown)?;
         let own = row.person == caller.person().to_string() && row.act == payload.act.as_str() && row.about == payload.about.to_string();
@@ -147,6 +152,28 @@ impl Services {
         let at = payload.at.instant();
         if at < from_millis(row.issued_at) - CLOCK_SKEW || at > self.clock.now() + CLOCK_SKEW {
             return Err(Error::StatementTime);
+        }
+        Ok(row.issued_at)
+    }
+
+    /// The state of the ledger that the signer knew is one that there was, was the newest when the draft was made or became so
+    /// later, and is not younger than the time that they claim.
+    async fn check_position(&self, payload: &Payload, drafted_at: i64) -> Result<(), Error> {
+        let size = payload.log.size;
+        let log = self.logs.with_size(&payload.log.origin, size).ok_or(Error::LogPosition)?;
+        let leaves = {
+            let mut connection = self.db.read().await?;
+            store::ledger::leaves(&mut connection, &log, size.saturating_sub(1) as i64, size as i64 + 1).await?
+        };
+        for leaf in leaves {
+            let entry = Entry::decode(&leaf.entry).map_err(|error| Error::Corrupt(format!("leaf {} of {log}: {error}", leaf.idx)))?;
+            let (at, known) = (from_millis(entry.time as i64 * 1000), leaf.idx < size as i64);
+            if known && payload.at.instant() + CLOCK_SKEW < at.min(self.clock.now()) {
+                return Err(Error::StatementTime);
+            }
+            if !known && at + CLOCK_SKEW < from_millis(drafted_at) {
+                return Err(Error::LogPositionStale);
+            }
         }
         Ok(())
     }
@@ -222,6 +249,14 @@ impl Services {
     }
 }
 
+/// Nobody is counted twice: who has signed the same before learns so, instead of wondering why nothing happens.
+pub fn counted_once(caller: &Caller, earlier: &[(Actor, [u8; 32])]) -> Result<(), Error> {
+    match earlier.iter().any(|(signer, _)| signer.person == caller.person()) {
+        true => Err(policy::Refusal::AlreadyDecided { person: caller.person() }.into()),
+        false => Ok(()),
+    }
+}
+
 /// What was decided on which statements, ready to be recorded and to be named by leaves.
 pub struct Decided {
     pub hash: [u8; 32],
@@ -262,4 +297,26 @@ fn statement_row(statement: &Statement, signer: Option<(PersonId, CertificateId)
 /// What an enrolment's statements are about.
 pub fn about_enrolment(id: EnrolmentId) -> About {
     About::from(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::fixture::Installation;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_was_stopped_after_they_called_decides_nothing_any_more() {
+        let installation = Installation::start().await;
+        let department = installation.department("民政局").await;
+        let (enrolment, _) = installation.enrol(&department, "王芳").await;
+        let services = installation.services();
+        let caller = installation.caller(&department.approver).await;
+        let subject = services.enrolment_subject(&enrolment).unwrap();
+        let statement = installation.sign(&department.approver, Act::Approve, subject, None).await;
+        for (act, why) in [(Act::Suspend, "it is suspended"), (Act::Revoke, "it is revoked")] {
+            installation.change(&installation.administrator, act, &department.approver.certificate).await;
+            let late = services.approve(&caller, &enrolment.id.to_string(), &statement).await;
+            assert!(matches!(late, Err(Error::CallerNotGood(found)) if found == why), "{act}");
+        }
+    }
 }

@@ -96,7 +96,7 @@ impl Services {
         })
     }
 
-    /// The time of the newest leaf of the log that records what this key stamps.
+    /// The time of the newest leaf or checkpoint of the log that records what this key stamps.
     fn newest_leaf(&self, stamper: &OwnKey) -> Result<OffsetDateTime, Error> {
         let log = stamper.authority.log();
         let seconds = self.logs.read().get(&log).map(|log| log.time).ok_or_else(|| Error::unknown("log", &log))?;
@@ -106,7 +106,7 @@ impl Services {
     async fn sign_token(&self, stamper: &OwnKey, info: &TstInfo, with_certificate: bool) -> Result<Vec<u8>, Error> {
         let content = info.to_der()?;
         let certificates = if with_certificate { stamper.certificates() } else { Vec::new() };
-        stamper.sign_cms(Dialect::Cms, ID_CT_TST_INFO, &content, info.time, &certificates).await
+        stamper.sign_cms(Dialect::Cms, ID_CT_TST_INFO, &content, info.time, &certificates, &[]).await
     }
 
     /// In the log of the authority that certified the key. Many tokens share a transaction there.

@@ -104,12 +104,6 @@ impl Token {
         if self.scopes.contains(&scope) { Ok(()) } else { Err(Error::ScopeNeeded(scope)) }
     }
 
-    /// Whether it is for what belongs to this department. `None`: the whole installation.
-    pub fn check_department(&self, department: Option<&str>) -> Result<(), Error> {
-        let own = self.department.is_none_or(|own| department == Some(&*own.to_string()));
-        if own { Ok(()) } else { Err(Error::OtherDepartment) }
-    }
-
     fn from_row(row: TokenRow) -> Result<Self, Error> {
         let corrupt = || Error::Corrupt(format!("token {}", row.id));
         Ok(Self {
@@ -133,7 +127,7 @@ impl Services {
             return Err(Error::malformed("days", format!("between 1 and {MOST_DAYS}")));
         }
         let department = self.department_id(new.department.as_deref()).await?;
-        self.may_give(caller, Act::GrantToken, department)?;
+        self.may_give(caller, Act::GrantToken, department).await?;
         let now = self.clock.now();
         let row = TokenRow {
             id: hex::encode(random::<16>(&*self.entropy)),
@@ -164,19 +158,20 @@ impl Services {
         store::tokens::find(&mut connection, id).await?.ok_or_else(|| Error::unknown("token", id))
     }
 
-    /// Those of a department, or of all, by id.
+    /// Those of a department and of those in it, or of all, by id.
     pub async fn tokens(&self, department: Option<&str>, after: Option<&str>, limit: i64) -> Result<Vec<Token>, Error> {
         let mut connection = self.db.read().await?;
         store::tokens::list(&mut connection, department, after, limit).await?.into_iter().map(Token::from_row).collect()
     }
 
-    fn may_give(&self, caller: &Caller, act: Act, department: Option<DepartmentId>) -> Result<(), Error> {
-        Ok(self.policy().decide(&caller.actor, act, &Object::Record { department: department.into(), subject: None })?)
+    async fn may_give(&self, caller: &Caller, act: Act, department: Option<DepartmentId>) -> Result<(), Error> {
+        let department = self.path(department).await?;
+        Ok(self.policy().decide(&caller.actor, act, &Object::Record { department, subject: None })?)
     }
 
     /// What whoever grants or revokes a token is shown. Whoever may not is shown nothing.
-    pub fn token_subject(&self, caller: &Caller, act: Act, token: &Token) -> Result<Subject, Error> {
-        self.may_give(caller, act, token.department)?;
+    pub async fn token_subject(&self, caller: &Caller, act: Act, token: &Token) -> Result<Subject, Error> {
+        self.may_give(caller, act, token.department).await?;
         let octets = hex::decode(&token.id).ok().and_then(|octets| octets.try_into().ok());
         Ok(Subject {
             about: About::Identifier(octets.ok_or_else(|| Error::Corrupt(format!("token {}", token.id)))?),
@@ -196,7 +191,7 @@ impl Services {
     pub async fn grant_token(&self, caller: &Caller, id: &str, statement: &str) -> Result<(Token, Bearer), Error> {
         let row = self.load_token(id).await?;
         let token = Token::from_row(row.clone())?;
-        let subject = self.token_subject(caller, Act::GrantToken, &token)?;
+        let subject = self.token_subject(caller, Act::GrantToken, &token).await?;
         let checked = self.check_statement(caller, statement, Act::GrantToken, &subject).await?;
         let now = self.clock.now();
         let state = token.state(now);
@@ -219,7 +214,7 @@ impl Services {
     /// Ends a token on a signed statement, from the next request on.
     pub async fn revoke_token(&self, caller: &Caller, id: &str, statement: &str) -> Result<Token, Error> {
         let token = self.find_token(id).await?;
-        let subject = self.token_subject(caller, Act::RevokeToken, &token)?;
+        let subject = self.token_subject(caller, Act::RevokeToken, &token).await?;
         let checked = self.check_statement(caller, statement, Act::RevokeToken, &subject).await?;
         let now = self.clock.now();
         // One that has expired may still be revoked: what it did is then looked at with other eyes.

@@ -11,7 +11,9 @@ pub use crate::world::rfc3339;
 use crate::{
     ledger::{Change, State, StatusKey},
     validation::{
-        Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore, foreign::Files, report::LedgerReport,
+        Anchor, Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport, TrustStore,
+        report::{Judged, LedgerReport},
+        revocation::Evidence,
         validate,
     },
     world::{from_millis, seconds},
@@ -26,8 +28,6 @@ pub struct Question {
     /// Absent: now.
     pub at: Option<OffsetDateTime>,
     pub purpose: Purpose,
-    /// Lists and responses about certificates of other PKIs.
-    pub evidence: Files,
 }
 
 /// The time a question is about.
@@ -39,9 +39,20 @@ struct Moment {
 
 impl Services {
     /// Judges a certificate at a time: by this installation's roots and ledger, or by another anchor and its lists and responses.
-    /// Blocks: up to hundreds of signature checks, and what is fetched.
-    pub fn verify_certificate(&self, question: &Question) -> Result<Report, Error> {
+    /// `evidence` is about certificates of other PKIs. Blocks: up to hundreds of signature checks, and what is fetched.
+    pub fn verify_certificate(&self, question: &Question, evidence: &Evidence<'_>) -> Result<Report, Error> {
         let now = self.clock.now();
+        let report = self.judge_certificate(question, evidence, now)?;
+        let judged = Judged::new(question.at, now).file(question.certificate.der());
+        Ok(Report { judged: Some(judged), ..report })
+    }
+
+    /// The same as a part of another report, without a word of what was judged.
+    pub(super) fn judge_certificate(&self, question: &Question, evidence: &Evidence<'_>, now: OffsetDateTime) -> Result<Report, Error> {
+        Ok(self.judge_unnoted(question, evidence, now)?.noted(question.at.unwrap_or(now)))
+    }
+
+    fn judge_unnoted(&self, question: &Question, evidence: &Evidence<'_>, now: OffsetDateTime) -> Result<Report, Error> {
         let moment = Moment { at: question.at.unwrap_or(now), is_now: question.at.is_none_or(|at| at >= now) };
         let at = moment.at;
         let anchors: Vec<Anchor> = self.authorities.roots()?.iter().map(|root| Anchor::new((**root).clone())).collect();
@@ -51,10 +62,14 @@ impl Services {
         }
         let trust = TrustStore::new(anchors, []);
         let inputs = Inputs::new(at, question.purpose);
+        let others = TrustStore::new(self.anchors.all().into_iter().map(|foreign| foreign.anchor), []);
+        if let Some(report) = [&trust, &others].into_iter().find_map(|trust| trust.judge_itself(&question.certificate, &inputs)) {
+            return Ok(report);
+        }
         let path = match validate(&question.certificate, &candidates, &trust, &inputs) {
             Ok(path) => path,
             Err(error) => {
-                if let Some(report) = self.verify_foreign(question, &candidates, &inputs) {
+                if let Some(report) = self.verify_foreign(question, evidence, &candidates, &inputs) {
                     return Ok(report);
                 }
                 let check = Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string());
@@ -80,7 +95,16 @@ impl Services {
             }
         }
         let (status, _, ledger) = self.status_at(&question.certificate, moment);
-        Ok(Report::new(Reason::Valid, status, chain, checks, ledger))
+        let later = self.later(&question.certificate, moment, now);
+        Ok(Report { later, ..Report::new(Reason::Valid, status, chain, checks, ledger) })
+    }
+
+    /// What became of a certificate after the time in question.
+    fn later(&self, certificate: &Certificate, moment: Moment, now: OffsetDateTime) -> Option<StatusReport> {
+        let key = StatusKey::from_tbs_digest(&certificate.id().0);
+        let status = self.authorities.all().iter().find_map(|authority| self.logs.status(&authority.log(), &key))?;
+        let last = status.changes.last().filter(|last| !moment.is_now && last.time > seconds(moment.at))?;
+        matches!(last.state, State::Hold | State::Revoked).then(|| status_report(Some(last), now))
     }
 
     /// What the ledger said of a certificate at a time.

@@ -9,6 +9,7 @@ use crate::{
     validation::{
         Inputs, Path, PathError, Reason, Report, TrustStore,
         foreign::{Asked, Files, without_path},
+        revocation::Evidence,
         validate,
     },
     x509::Certificate,
@@ -24,7 +25,13 @@ impl Services {
     }
 
     /// `None` when it is no certificate of another PKI that anybody here trusts. Blocks, as `verify_certificate` does.
-    pub(super) fn verify_foreign(&self, question: &Question, bag: &[Certificate], inputs: &Inputs) -> Option<Report> {
+    pub(super) fn verify_foreign(
+        &self,
+        question: &Question,
+        evidence: &Evidence<'_>,
+        bag: &[Certificate],
+        inputs: &Inputs,
+    ) -> Option<Report> {
         let anchors = self.anchors.all();
         // What the ledger knows is judged by the ledger alone, whoever has certified its authority too.
         if anchors.is_empty() || self.is_recorded(&question.certificate) {
@@ -37,7 +44,7 @@ impl Services {
             Ok(path) => {
                 let anchor = anchors.iter().find(|foreign| foreign.anchor.certificate() == path.anchor())?;
                 let asked = Asked { path: &path, bag: &bag, trust: &trust, demand: anchor.demand, at: inputs.at, now: self.clock.now() };
-                Some(self.judge_foreign(&asked, &question.evidence))
+                Some(self.judge_foreign(&asked, evidence))
             }
             Err(PathError::NoPath) => None,
             Err(error) => Some(without_path(&question.certificate, &error, inputs.at)),
@@ -77,20 +84,18 @@ impl Services {
     }
 
     /// What came along is looked at first; what is still not known then is fetched, responses before lists.
-    fn judge_foreign(&self, asked: &Asked<'_>, evidence: &Files) -> Report {
-        let mut report = asked.judge(&evidence.read());
+    fn judge_foreign(&self, asked: &Asked<'_>, evidence: &Evidence<'_>) -> Report {
+        let mut report = asked.judge(evidence);
         let Some(fetcher) = &self.fetcher else { return report };
         let is_open = |report: &Report| matches!(report.reason(), Reason::StatusUnknown | Reason::ValidStatusNotProven);
-        let mut evidence = evidence.clone();
+        let mut fetched = Files::default();
         if is_open(&report) {
-            let fetched = Handle::current().block_on(fetcher.responses(asked.path));
-            evidence.lists.extend(fetched.lists);
-            evidence.responses.extend(fetched.responses);
-            report = asked.judge(&evidence.read());
+            fetched = Handle::current().block_on(fetcher.responses(asked.path));
+            report = asked.judge(&evidence.and(&fetched.read()));
         }
         if is_open(&report) {
-            evidence.lists.extend(Handle::current().block_on(fetcher.lists(asked.path)));
-            report = asked.judge(&evidence.read());
+            fetched.lists.extend(Handle::current().block_on(fetcher.lists(asked.path)));
+            report = asked.judge(&evidence.and(&fetched.read()));
         }
         report
     }

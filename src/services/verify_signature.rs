@@ -7,8 +7,10 @@ use super::{Services, error::Error, verify::Question};
 use crate::{
     crypto::Digest,
     validation::{
-        Report, SignatureReport, TimeStampReport,
+        Purpose, Report, SignatureReport, TimeStampReport,
         foreign::Files,
+        report::{Hashed, Judged},
+        revocation::Evidence,
         signature::{
             Asked,
             cms::Moment,
@@ -18,7 +20,11 @@ use crate::{
             time_stamp::{self, Token},
         },
     },
-    x509::{Certificate, cms::Dialect, tsp::TimeStampResponse},
+    x509::{
+        Certificate,
+        cms::{Dialect, ID_LEDGER_PROOFS, text_attribute},
+        tsp::TimeStampResponse,
+    },
 };
 
 /// What is to be verified.
@@ -27,6 +33,8 @@ pub struct SignatureQuestion {
     pub kind: Kind,
     /// Further certificates: signers', or of their paths.
     pub certificates: Vec<Certificate>,
+    /// Lists and responses about certificates of other PKIs, beside those that came in the signature.
+    pub evidence: Files,
     /// Absent: now. A time stamp on the signature counts instead.
     pub at: Option<OffsetDateTime>,
 }
@@ -48,7 +56,7 @@ pub enum Content {
 
 /// A report of either kind.
 pub enum Verified {
-    Signature(SignatureReport),
+    Signature(Box<SignatureReport>),
     TimeStamp(Box<TimeStampReport>),
 }
 
@@ -58,60 +66,82 @@ impl Services {
     /// Errors: `Malformed` when a bare signature comes without a certificate or with an algorithm that is not known.
     pub fn verify_signature(&self, question: SignatureQuestion) -> Result<Verified, Error> {
         let moment = Moment { at: question.at, now: self.clock.now() };
-        let judge = |asked: &Asked<'_>| self.judge_asked(asked);
+        let evidence = question.evidence.read();
+        let judge = |asked: &Asked<'_>| self.judge_asked(asked, &evidence);
         let more = &question.certificates;
         match question.kind {
             Kind::Document { content } => {
-                let file = unarmoured(question.signature);
                 let given = match &content {
                     None => Given::Nothing,
                     Some(Content::Whole(content)) => Given::Content(content),
-                    Some(Content::Digest(hash, Some(digest))) => Given::Hash(*digest, hash),
+                    Some(Content::Digest(hash, Some(digest))) => {
+                        check_length(hash, digest.length(), digest.name())?;
+                        Given::Hash(*digest, hash)
+                    }
                     Some(Content::Digest(_, None)) => {
                         return Err(Error::malformed("digest_algorithm", format!("one of {}", Digest::names())));
                     }
                 };
-                Ok(Verified::Signature(document::judge(&file, given, more, moment, &judge)))
+                Ok(Verified::Signature(Box::new(document::judge(&question.signature, given, more, moment, &judge))))
             }
             Kind::Raw { signed, algorithm, encoding } => {
                 let certificate = more.first().ok_or_else(|| Error::malformed("certificates", "a bare signature needs its signer's"))?;
                 let verifier = Verifier::new(certificate, algorithm.as_deref()).map_err(|error| Error::malformed("algorithm", error))?;
                 let signed = match &signed {
                     Content::Whole(content) => Signed::Content(content),
-                    Content::Digest(digest, _) => Signed::Digest(digest),
+                    Content::Digest(digest, _) => {
+                        let length = verifier.digest_length();
+                        let length = length.ok_or_else(|| Error::malformed("digest", "Ed25519 signs no digest; give the content"))?;
+                        check_length(digest, length, "the hash function of the algorithm")?;
+                        Signed::Digest(digest)
+                    }
                 };
-                Ok(Verified::Signature(verifier.judge(&signed, &question.signature, encoding, more, moment, &judge)))
+                Ok(Verified::Signature(Box::new(verifier.judge(&signed, &question.signature, encoding, more, moment, &judge))))
             }
             Kind::TimeStamp { stamped } => {
-                let report = match Token::parse(&token_of(unarmoured(question.signature))) {
-                    Ok(token) => token.judge(hash_for(&token, stamped).as_deref(), more, moment.now, &judge),
-                    Err(error) => time_stamp::unreadable(&error.to_string()),
+                let mut judged = Judged::new(None, moment.now).file(&question.signature);
+                let file = token_of(unarmoured(question.signature));
+                let report = match Token::parse(&file) {
+                    Ok(token) => {
+                        let hash = hash_for(&token, stamped)?;
+                        judged.content = hash.as_ref().zip(token.digest()).map(|(hash, digest)| Hashed::new(digest, hash));
+                        token.judge(hash.as_deref(), more, moment.now, &judge)
+                    }
+                    Err(error) => time_stamp::not_a_token(&file, &error.to_string()),
                 };
-                Ok(Verified::TimeStamp(Box::new(report)))
+                Ok(Verified::TimeStamp(Box::new(TimeStampReport { judged: Some(judged), ..report })))
             }
         }
     }
 
-    fn judge_asked(&self, asked: &Asked<'_>) -> Report {
-        let question = Question {
-            certificate: asked.certificate.clone(),
-            chain: asked.candidates.to_vec(),
-            at: asked.at,
-            purpose: asked.purpose,
-            evidence: Files::default(),
-        };
-        self.verify_certificate(&question).unwrap_or_else(|error| {
+    fn judge_asked(&self, asked: &Asked<'_>, more: &Evidence<'_>) -> Report {
+        let question =
+            Question { certificate: asked.certificate.clone(), chain: asked.candidates.to_vec(), at: asked.at, purpose: asked.purpose };
+        let now = self.clock.now();
+        self.judge_certificate(&question, &asked.evidence.and(more), now).unwrap_or_else(|error| {
             // Only an installation that is being made has an authority without certificate.
             tracing::error!(%error, "a certificate was not judged");
-            Report::unknown(asked.at.unwrap_or_else(|| self.clock.now()))
+            Report::unknown(asked.at.unwrap_or(now))
         })
     }
 
-    /// A report as a CMS of the service's own over its JSON, so that it stands on its own; `None` for a family without such a key.
+    /// A report as a CMS of the service's own over its JSON; `None` for a family without such a key. The proofs of its signer come
+    /// with it, so that whoever has the trust bundle needs nothing else.
     pub async fn sign_report(&self, family: &str, json: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let Some(key) = self.own_key("report", family) else { return Ok(None) };
         let dialect = if family == "sm2" { Dialect::Gm } else { Dialect::Cms };
-        key.sign_cms(dialect, dialect.data(), json, self.clock.now(), &key.certificates()).await.map(Some)
+        let proofs = self.ledger_proofs_of(&key.certificate).await?;
+        key.sign_cms(dialect, dialect.data(), json, self.clock.now(), &key.certificates(), &[proofs]).await.map(Some)
+    }
+
+    /// The attribute with the receipt of a certificate of ours and the proof of its status as of now.
+    async fn ledger_proofs_of(&self, certificate: &Certificate) -> Result<Vec<u8>, Error> {
+        let question = Question { certificate: certificate.clone(), chain: Vec::new(), at: None, purpose: Purpose::Any };
+        let mut report = self.verify_certificate(&question, &Evidence::default())?;
+        self.add_evidence(&certificate.id(), &mut report, None).await?;
+        // Strings and numbers only.
+        let json = serde_json::to_string(&report.ledger).expect("a place in the ledger is JSON");
+        Ok(text_attribute(ID_LEDGER_PROOFS, &json)?)
     }
 }
 
@@ -123,9 +153,29 @@ pub fn token_of(file: Vec<u8>) -> Vec<u8> {
     }
 }
 
-fn hash_for(token: &Token, stamped: Option<Content>) -> Option<Vec<u8>> {
-    match stamped? {
-        Content::Digest(digest, _) => Some(digest),
-        Content::Whole(content) => token.digest().map(|digest| digest.hash(&content)),
+fn hash_for(token: &Token, stamped: Option<Content>) -> Result<Option<Vec<u8>>, Error> {
+    match (stamped, token.digest()) {
+        (Some(Content::Digest(hash, Some(given))), Some(digest)) if given != digest => {
+            let detail = format!("the time stamp is by {}, the digest that was given by {}", digest.name(), given.name());
+            check_length(&hash, given.length(), given.name())?;
+            Err(Error::malformed("digest_algorithm", detail))
+        }
+        (Some(Content::Digest(hash, _)), Some(digest)) => {
+            check_length(&hash, digest.length(), digest.name())?;
+            Ok(Some(hash))
+        }
+        (Some(Content::Digest(hash, _)), None) => Ok(Some(hash)),
+        (Some(Content::Whole(content)), digest) => Ok(digest.map(|digest| digest.hash(&content))),
+        (None, _) => Ok(None),
     }
+}
+
+/// A digest of another length is no digest by that function, but often its hexadecimal digits taken for base64.
+fn check_length(digest: &[u8], length: usize, function: &str) -> Result<(), Error> {
+    if digest.len() == length {
+        return Ok(());
+    }
+    let detail =
+        format!("a digest by {function} has {length} octets, and here are {}; octets are in base64, not in hexadecimal", digest.len());
+    Err(Error::malformed("digest", detail))
 }

@@ -2,7 +2,7 @@
 
 use sqlx::{Database, QueryBuilder};
 
-use super::{AT_ONCE, Connection, Error, NoticeProgressRow, on, push_list};
+use super::{AT_ONCE, Connection, Error, NoticeProgressRow, departments::within, on, push_list};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct CertificateRow {
@@ -52,6 +52,7 @@ pub struct SystemCertificateRow {
 pub struct CertificateFilter {
     pub authority: Option<String>,
     pub profile: Option<String>,
+    /// With all that lie in it.
     pub department: Option<String>,
     pub person: Option<String>,
     /// A part of the subject.
@@ -63,6 +64,9 @@ pub struct CertificateFilter {
     /// The `seq` of the last certificate of the page before.
     pub after: Option<i64>,
 }
+
+/// What the column `status` may say.
+pub static STATUSES: &[&str] = &["promised", "valid", "suspended", "revoked"];
 
 macro_rules! columns {
     () => {
@@ -234,7 +238,6 @@ where
     let equal = [
         (" and authority = ", &filter.authority),
         (" and profile = ", &filter.profile),
-        (" and department = ", &filter.department),
         (" and person = ", &filter.person),
         (" and status = ", &filter.status),
     ];
@@ -242,6 +245,9 @@ where
         if let Some(value) = value {
             query.push(condition).push_bind(value.clone());
         }
+    }
+    if let Some(department) = &filter.department {
+        query.push(concat!(" and department", within!(open))).push_bind(department.clone()).push(within!(close));
     }
     if let Some(part) = &filter.subject {
         let escaped = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -294,6 +300,17 @@ pub async fn successors(connection: &mut Connection, of: &CertificateRow, limit:
         .bind(limit)
         .fetch_all(c)
         .await)?)
+}
+
+/// Those with which somebody administers the whole installation, if they are good and are not over by then.
+pub async fn of_administrators(connection: &mut Connection, now: i64) -> Result<Vec<CertificateRow>, Error> {
+    const SQL: &str = concat!(
+        "select ",
+        columns!(),
+        " from certificate where profile = 'officer' and signature is not null and not_after > $1 and person in \
+         (select person from role_grant where role = 'administrator' and department is null and withdrawn_at is null) order by seq"
+    );
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(now).fetch_all(c).await)?)
 }
 
 /// The certificate of the enrolment that replaced this one.

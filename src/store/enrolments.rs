@@ -2,7 +2,7 @@
 
 use sqlx::{Database, QueryBuilder};
 
-use super::{AT_ONCE, Connection, Error, on, push_list};
+use super::{AT_ONCE, Connection, Error, departments::within, on, push_list};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct EnrolmentRow {
@@ -33,6 +33,9 @@ pub struct EnrolmentRequestRow {
     pub key_fingerprint: Vec<u8>,
     pub algorithm: String,
 }
+
+/// What the column `state` may say.
+pub static STATES: &[&str] = &["submitted", "approved", "issued", "rejected", "withdrawn", "expired"];
 
 macro_rules! columns {
     () => {
@@ -223,13 +226,20 @@ pub async fn with_approvals(connection: &mut Connection, act: &str) -> Result<Ve
     Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(act).fetch_all(c).await)?)
 }
 
-/// The requests that wait since before a time.
-pub async fn submitted_before(connection: &mut Connection, before: i64) -> Result<Vec<String>, Error> {
-    const SQL: &str = "select id from enrolment where state = 'submitted' and submitted_at < $1 order by seq";
+/// The requests that wait since before a time: for a decision, or approved for their key.
+pub async fn waiting_since(connection: &mut Connection, before: i64) -> Result<Vec<String>, Error> {
+    const SQL: &str = "select id from enrolment where state in ('submitted', 'approved') and updated_at < $1 order by seq";
     Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(before).fetch_all(c).await)?)
 }
 
-/// A page, oldest first; absent arguments do not filter.
+/// The requests of a department that nobody has issued or refused yet.
+pub async fn open_in(connection: &mut Connection, department: &str) -> Result<Vec<EnrolmentRow>, Error> {
+    const SQL: &str =
+        concat!("select ", columns!(), " from enrolment where department = $1 and state in ('submitted', 'approved') order by seq");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(department).fetch_all(c).await)?)
+}
+
+/// A page, oldest first; absent arguments do not filter. Of a department with all that lie in it.
 pub async fn page(
     connection: &mut Connection,
     state: Option<&str>,
@@ -240,8 +250,9 @@ pub async fn page(
     const SQL: &str = concat!(
         "select ",
         columns!(),
-        " from enrolment where seq > $1 and (cast($2 as text) is null or state = $2) and (cast($3 as text) is null or department = $3) \
-         order by seq limit $4"
+        " from enrolment where seq > $1 and (cast($2 as text) is null or state = $2) and (cast($3 as text) is null or department",
+        within!("$3"),
+        ") order by seq limit $4"
     );
     let after = after.unwrap_or(0);
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(state).bind(department).bind(limit).fetch_all(c).await)?)

@@ -7,12 +7,14 @@ pub mod authorities;
 pub mod certificates;
 pub mod citizens;
 pub mod crls;
+pub mod departments;
 pub mod enrolments;
 mod error;
 pub mod installation;
 pub mod ledger;
 pub mod notices;
 pub mod people;
+pub mod re_reviews;
 pub mod sessions;
 pub mod staff;
 pub mod statements;
@@ -33,15 +35,17 @@ use sqlx::{
 pub use authorities::AuthorityRow;
 pub use certificates::{CertificateFilter, CertificateRow, SignedRow, StatusChange, SystemCertificateRow};
 pub use crls::CrlRow;
+pub use departments::{DepartmentChangeRow, DepartmentRow};
 pub use enrolments::{EnrolmentRequestRow, EnrolmentRow, StateChange};
 pub use error::Error;
 pub use installation::InstallationRow;
 pub use ledger::{HeadRow, LeafRow, LogRow, TileRow};
 pub use notices::{NoticeProgressRow, NoticeRow};
-pub use people::{ClaimRow, DepartmentRow, PersonRow, RoleGrantRow};
+pub use people::{ClaimRow, PersonRow, RoleGrantRow};
+pub use re_reviews::ReReviewRow;
 pub use sessions::SessionRow;
 pub use staff::{EnrolmentCodeRow, StaffRow};
-pub use statements::{DecisionRow, NonceRow, PolicyVersionRow, StatementRow};
+pub use statements::{DecisionRow, ListedStatementRow, NonceRow, PolicyVersionRow, StatementFilter, StatementRow};
 pub use tokens::TokenRow;
 
 /// Reading connections to SQLite; its one writer has a pool of its own.

@@ -25,6 +25,9 @@ pub struct NoticeRow {
     pub delivered_at: Option<i64>,
 }
 
+/// What the column `state` may say.
+pub static STATES: &[&str] = &["waiting", "delivered", "failed", "withdrawn"];
+
 macro_rules! columns {
     () => {
         "seq, certificate, days, channel, state, attempts, next_attempt_at, last_error, queued_at, delivered_at"

@@ -1,4 +1,4 @@
-//! Persons, departments, keys and who owns them, roles, claims.
+//! Persons, keys and who owns them, roles, claims.
 
 use sqlx::{Database, QueryBuilder};
 
@@ -11,17 +11,6 @@ pub struct PersonRow {
     pub department: Option<String>,
     pub created_at: i64,
     pub sealed_profile: Option<Vec<u8>>,
-}
-
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct DepartmentRow {
-    pub id: String,
-    pub name: String,
-    pub created_by: String,
-    pub created_at: i64,
-    pub idempotency_key: Option<String>,
-    pub request_digest: Option<Vec<u8>>,
-    pub successor: Option<String>,
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -87,61 +76,6 @@ pub async fn officers(connection: &mut Connection, after: Option<&str>, limit: i
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after.unwrap_or_default()).bind(limit).fetch_all(c).await)?)
 }
 
-pub async fn insert_department(connection: &mut Connection, row: &DepartmentRow) -> Result<(), Error> {
-    const SQL: &str = "insert into department (id, name, created_by, created_at, idempotency_key, request_digest, successor) \
-         values ($1, $2, $3, $4, $5, $6, $7)";
-    on!(connection, c => sqlx::query(SQL)
-        .bind(&row.id)
-        .bind(&row.name)
-        .bind(&row.created_by)
-        .bind(row.created_at)
-        .bind(&row.idempotency_key)
-        .bind(&row.request_digest)
-        .bind(&row.successor)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
-}
-
-/// `Taken` when another department may certify that name.
-pub async fn insert_namespace(connection: &mut Connection, department: &str, kind: &str, value: &str) -> Result<(), Error> {
-    const SQL: &str = "insert into department_namespace (kind, value, department) values ($1, $2, $3)";
-    on!(connection, c => sqlx::query(SQL).bind(kind).bind(value).bind(department).execute(c).await.map(drop))?;
-    Ok(())
-}
-
-/// The names a department may certify: (kind, value).
-pub async fn namespaces(connection: &mut Connection, department: &str) -> Result<Vec<(String, String)>, Error> {
-    const SQL: &str = "select kind, value from department_namespace where department = $1 order by kind, value";
-    Ok(on!(connection, c => sqlx::query_as(SQL).bind(department).fetch_all(c).await)?)
-}
-
-macro_rules! department_columns {
-    () => {
-        "select id, name, created_by, created_at, idempotency_key, request_digest, successor from department "
-    };
-}
-
-pub async fn find_department(connection: &mut Connection, id: &str) -> Result<Option<DepartmentRow>, Error> {
-    const SQL: &str = concat!(department_columns!(), "where id = $1");
-    Ok(on!(connection, c => sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?)
-}
-
-pub async fn find_department_by_idempotency_key(
-    connection: &mut Connection,
-    created_by: &str,
-    key: &str,
-) -> Result<Option<DepartmentRow>, Error> {
-    const SQL: &str = concat!(department_columns!(), "where created_by = $1 and idempotency_key = $2");
-    Ok(on!(connection, c => sqlx::query_as(SQL).bind(created_by).bind(key).fetch_optional(c).await)?)
-}
-
-pub async fn departments(connection: &mut Connection, after: Option<&str>, limit: i64) -> Result<Vec<DepartmentRow>, Error> {
-    const SQL: &str = concat!(department_columns!(), "where id > $1 order by id limit $2");
-    Ok(on!(connection, c => sqlx::query_as(SQL).bind(after.unwrap_or_default()).bind(limit).fetch_all(c).await)?)
-}
-
 /// Makes the person the owner of a key that has none, and answers whose key it is.
 pub async fn claim_key(connection: &mut Connection, key_fingerprint: &[u8], person: &str, at: i64) -> Result<String, Error> {
     const SQL: &str = "insert into key_owner (key_fingerprint, person, first_seen) values ($1, $2, $3) \
@@ -185,6 +119,13 @@ pub async fn roles(connection: &mut Connection, person: &str) -> Result<Vec<Role
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(person).fetch_all(c).await)?)
 }
 
+/// Whether a role that this person held was withdrawn.
+pub async fn has_withdrawn_role(connection: &mut Connection, person: &str) -> Result<bool, Error> {
+    const SQL: &str = "select count(*) from role_grant where person = $1 and withdrawn_at is not null";
+    let withdrawn: i64 = on!(connection, c => sqlx::query_scalar(SQL).bind(person).fetch_one(c).await)?;
+    Ok(withdrawn > 0)
+}
+
 /// Every grant, for the audit.
 pub async fn grants(connection: &mut Connection) -> Result<Vec<RoleGrantRow>, Error> {
     const SQL: &str = concat!(grant_columns!(), "order by granted_at, id");
@@ -195,6 +136,20 @@ pub async fn grants(connection: &mut Connection) -> Result<Vec<RoleGrantRow>, Er
 pub async fn withdraw_grants(connection: &mut Connection, person: &str, statement: &[u8], at: i64) -> Result<u64, Error> {
     const SQL: &str = "update role_grant set withdrawn_at = $1, withdrawn_statement = $2 where person = $3 and withdrawn_at is null";
     Ok(on!(connection, c => sqlx::query(SQL).bind(at).bind(statement).bind(person).execute(c).await.map(|done| done.rows_affected()))?)
+}
+
+/// Forgets somebody who was proposed; `Conflict` for whoever was ever appointed.
+pub async fn forget_proposal(connection: &mut Connection, person: &str) -> Result<(), Error> {
+    const SQL: &str = "update person set sealed_profile = null where id = $1 and sealed_profile is not null \
+         and not exists (select 1 from role_grant where person = $1)";
+    expect_one(on!(connection, c => sqlx::query(SQL).bind(person).execute(c).await.map(|done| done.rows_affected()))?)
+}
+
+/// Ends every grant in a department that stands, on the statement that merged it.
+pub async fn withdraw_grants_in(connection: &mut Connection, department: &str, statement: &[u8], at: i64) -> Result<(), Error> {
+    const SQL: &str = "update role_grant set withdrawn_at = $1, withdrawn_statement = $2 where department = $3 and withdrawn_at is null";
+    on!(connection, c => sqlx::query(SQL).bind(at).bind(statement).bind(department).execute(c).await.map(drop))?;
+    Ok(())
 }
 
 /// Administrators of the whole installation.
@@ -243,18 +198,6 @@ pub async fn count_claim_failure(connection: &mut Connection, code_hash: &[u8]) 
 /// Every person, for the audit.
 pub async fn all_persons(connection: &mut Connection) -> Result<Vec<PersonRow>, Error> {
     const SQL: &str = "select id, kind, department, created_at, sealed_profile from person order by id";
-    Ok(on!(connection, c => sqlx::query_as(SQL).fetch_all(c).await)?)
-}
-
-/// Every department, for the audit.
-pub async fn all_departments(connection: &mut Connection) -> Result<Vec<DepartmentRow>, Error> {
-    const SQL: &str = concat!(department_columns!(), "order by id");
-    Ok(on!(connection, c => sqlx::query_as(SQL).fetch_all(c).await)?)
-}
-
-/// The kind, the value and the department of every namespace, for the audit.
-pub async fn all_namespaces(connection: &mut Connection) -> Result<Vec<(String, String, String)>, Error> {
-    const SQL: &str = "select kind, value, department from department_namespace order by kind, value";
     Ok(on!(connection, c => sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 

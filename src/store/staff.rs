@@ -151,15 +151,22 @@ pub async fn find_code(connection: &mut Connection, code_hash: &[u8]) -> Result<
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(code_hash).fetch_optional(c).await)?)
 }
 
-/// Which of these enrolments have a code that works.
-pub async fn with_working_code(connection: &mut Connection, enrolments: &[String], now: i64) -> Result<Vec<String>, Error> {
+/// The codes of these enrolments that work: (enrolment, hash). One that failed so often does not.
+pub async fn working_codes(
+    connection: &mut Connection,
+    enrolments: &[String],
+    now: i64,
+    most_failures: i64,
+) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let mut found = Vec::new();
     for chunk in enrolments.chunks(AT_ONCE) {
-        found.extend::<Vec<String>>(on!(connection, c => {
-            let mut query = QueryBuilder::new("select enrolment from enrolment_code where used_at is null and replaced_at is null and expires_at > ");
-            query.push_bind(now).push(" and enrolment in ");
+        found.extend::<Vec<(String, Vec<u8>)>>(on!(connection, c => {
+            let mut query = QueryBuilder::new(
+                "select enrolment, code_hash from enrolment_code where used_at is null and replaced_at is null and expires_at > ",
+            );
+            query.push_bind(now).push(" and failures < ").push_bind(most_failures).push(" and enrolment in ");
             push_list(&mut query, chunk);
-            query.build_query_scalar().fetch_all(c).await
+            query.build_query_as().fetch_all(c).await
         })?);
     }
     Ok(found)

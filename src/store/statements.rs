@@ -27,6 +27,30 @@ pub struct StatementRow {
     pub recorded_at: i64,
 }
 
+/// Which statements to list: those of a person; absent fields do not filter.
+#[derive(Debug, Clone, Default)]
+pub struct StatementFilter {
+    pub person: String,
+    pub certificate: Option<Vec<u8>>,
+    pub act: Option<String>,
+    /// Recorded then or later.
+    pub since: Option<i64>,
+    /// When the last one of the page before was recorded, and its digest.
+    pub after: Option<(i64, Vec<u8>)>,
+}
+
+/// A statement with what came of it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ListedStatementRow {
+    #[sqlx(flatten)]
+    pub statement: StatementRow,
+    /// What its list has; 0 when it is about one thing.
+    pub items: i64,
+    /// How many decisions rest on it, and one of them.
+    pub decisions: i64,
+    pub decision: Option<Vec<u8>>,
+}
+
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct DecisionRow {
     pub digest: Vec<u8>,
@@ -101,6 +125,48 @@ pub async fn open(connection: &mut Connection, act: &str, about: &str) -> Result
          where act = $1 and about = $2 and not exists (select 1 from decision_statement d where d.statement = statement.digest) \
          order by recorded_at, digest";
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(act).bind(about).fetch_all(c).await)?)
+}
+
+/// A page, in the order of their record.
+pub async fn page(connection: &mut Connection, filter: &StatementFilter, limit: i64) -> Result<Vec<ListedStatementRow>, Error> {
+    on!(connection, c => Ok(page_query(filter, limit).build_query_as().fetch_all(c).await?))
+}
+
+fn page_query<D: Database>(filter: &StatementFilter, limit: i64) -> QueryBuilder<D>
+where
+    for<'q> String: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> Vec<u8>: sqlx::Encode<'q, D> + sqlx::Type<D>,
+    for<'q> i64: sqlx::Encode<'q, D> + sqlx::Type<D>,
+{
+    let mut query = QueryBuilder::new(
+        "select digest, jws, act, about, signer_person, signer_certificate, nonce, recorded_at, \
+         (select count(*) from statement_list l where l.root = s.about) as items, \
+         (select count(*) from decision_statement d where d.statement = s.digest) as decisions, \
+         (select d.decision from decision_statement d where d.statement = s.digest order by d.decision limit 1) as decision \
+         from statement s where signer_person = ",
+    );
+    query.push_bind(filter.person.clone());
+    if let Some(certificate) = &filter.certificate {
+        query.push(" and signer_certificate = ").push_bind(certificate.clone());
+    }
+    if let Some(act) = &filter.act {
+        query.push(" and act = ").push_bind(act.clone());
+    }
+    if let Some(since) = filter.since {
+        query.push(" and recorded_at >= ").push_bind(since);
+    }
+    if let Some((at, digest)) = &filter.after {
+        query.push(" and (recorded_at, digest) > (").push_bind(*at).push(", ").push_bind(digest.clone()).push(")");
+    }
+    query.push(" order by recorded_at, digest limit ").push_bind(limit);
+    query
+}
+
+/// What a person signed of an act since a time, oldest first: when it was recorded, and how many items its list has, if it has one.
+pub async fn signed_since(connection: &mut Connection, person: &str, act: &str, since: i64) -> Result<Vec<(i64, i64)>, Error> {
+    const SQL: &str = "select recorded_at, (select count(*) from statement_list l where l.root = s.about) from statement s \
+         where signer_person = $1 and act = $2 and recorded_at > $3 order by recorded_at, digest";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(person).bind(act).bind(since).fetch_all(c).await)?)
 }
 
 /// Which statements with this act are about each of these, alone or in a list: (item, digest), in the order of their record.

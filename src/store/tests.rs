@@ -66,6 +66,7 @@ fn department() -> DepartmentRow {
         idempotency_key: Some("key".into()),
         request_digest: Some(vec![1; 32]),
         successor: None,
+        parent: None,
     }
 }
 
@@ -114,7 +115,7 @@ fn head(size: i64, fence: i64) -> HeadRow {
 /// A person, a department, statements, a policy, an authority with its log, an enrolment and ten leaves: what the rest needs.
 async fn seed(connection: &mut Connection) {
     people::insert_person(connection, &person("p")).await.unwrap();
-    people::insert_department(connection, &department()).await.unwrap();
+    departments::insert(connection, &department()).await.unwrap();
     for mark in [1, 2] {
         let row = StatementRow {
             digest: vec![mark; 32],
@@ -231,6 +232,80 @@ async fn installation_authorities_and_ledger_run_on_both() {
     .await;
 }
 
+/// A department `e` in `d`, `f` in `e`, and `m`, which was merged into `e`.
+#[tokio::test]
+async fn departments_run_on_both() {
+    on_each_database(async |_, db| {
+        let mut tx = seeded(&db).await;
+        let c = tx.connection();
+        for (id, parent, successor) in [("e", Some("d"), None), ("f", Some("e"), None), ("m", None, Some("e"))] {
+            let (parent, successor) = (parent.map(str::to_owned), successor.map(str::to_owned));
+            let row = DepartmentRow { id: id.into(), idempotency_key: None, parent, successor, ..department() };
+            departments::insert(c, &row).await.unwrap();
+        }
+        for id in ["d", "e"] {
+            departments::insert_namespace(c, id, "dns", "example.cn").await.unwrap();
+        }
+        assert_eq!(departments::namespaces(c, "d").await.unwrap(), [("dns".to_owned(), "example.cn".to_owned())]);
+        departments::delete_namespaces(c, "d").await.unwrap();
+        assert_eq!(departments::all_namespaces(c).await.unwrap(), [("dns".into(), "example.cn".into(), "e".into())]);
+        assert_eq!(departments::find(c, "d").await.unwrap().unwrap().name, "Department");
+
+        let path = async |c: &mut Connection, id| {
+            departments::path(c, id).await.unwrap().into_iter().map(|(id, _)| id).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(path(c, "f").await, "f e d");
+        assert_eq!(path(c, "m").await, "m e d");
+        assert_eq!(path(c, "nobody").await, "");
+        assert_eq!(departments::path(c, "m").await.unwrap()[0].1.as_deref(), Some("e"));
+        let page = async |c: &mut Connection, top, after| {
+            departments::page(c, top, after, 10).await.unwrap().into_iter().map(|row| row.id).collect::<Vec<_>>().join(" ")
+        };
+        for (top, after, expected) in
+            [(None, Some("d"), "e f m"), (Some("d"), None, "d e f m"), (Some("e"), None, "e f m"), (Some("f"), None, "f")]
+        {
+            assert_eq!(page(c, top, after).await, expected, "{top:?}");
+        }
+
+        assert_eq!(departments::merged_into(c, "e").await.unwrap(), ["m"]);
+        assert_eq!(departments::merged_into(c, "d").await.unwrap().len(), 0);
+
+        departments::update(c, "m", "Merged", Some("d"), None).await.unwrap();
+        assert_eq!(path(c, "m").await, "m d");
+        assert!(matches!(departments::update(c, "nobody", "x", None, None).await, Err(Error::Conflict)));
+        // What goes in a circle ends.
+        departments::update(c, "d", "Department", Some("f"), None).await.unwrap();
+        assert_eq!(departments::path(c, "f").await.unwrap().len(), departments::LONGEST_PATH);
+        assert_eq!(page(c, Some("f"), None).await, "d e f m");
+        assert_eq!(departments::all(c).await.unwrap().len(), 4);
+
+        let change = DepartmentChangeRow {
+            id: "k".into(),
+            act: "change-department".into(),
+            department: "d".into(),
+            proposed_by: "p".into(),
+            proposed_at: 1,
+            idempotency_key: Some("key".into()),
+            request_digest: vec![1; 32],
+            shown: "{}".into(),
+            statement: None,
+            decided_at: None,
+        };
+        departments::insert_change(c, &change).await.unwrap();
+        assert_eq!(departments::find_change(c, "k").await.unwrap().unwrap().act, "change-department");
+        assert!(departments::find_change_by_idempotency_key(c, "p", "key").await.unwrap().is_some());
+        assert_eq!(departments::changes(c, Some("d"), None, 10).await.unwrap().len(), 1);
+        assert_eq!(departments::changes(c, Some("e"), None, 10).await.unwrap().len(), 0);
+        departments::decide_change(c, "k", &[1; 32], 2).await.unwrap();
+        assert!(matches!(departments::decide_change(c, "k", &[1; 32], 3).await, Err(Error::Conflict)));
+        assert_eq!(departments::all_changes(c).await.unwrap()[0].decided_at, Some(2));
+        assert_eq!(enrolments::open_in(c, "d").await.unwrap().len(), 1);
+        assert_eq!(enrolments::open_in(c, "e").await.unwrap().len(), 0);
+        people::withdraw_grants_in(c, "d", &[1; 32], 2).await.unwrap();
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn people_and_statements_run_on_both() {
     on_each_database(async |_, db| {
@@ -238,12 +313,6 @@ async fn people_and_statements_run_on_both() {
         let c = tx.connection();
         assert_eq!(people::find_person(c, "p").await.unwrap().unwrap().kind, "person");
         assert_eq!(people::officers(c, None, 10).await.unwrap().len(), 1);
-        people::insert_namespace(c, "d", "dns", "example.cn").await.unwrap();
-        assert_eq!(people::namespaces(c, "d").await.unwrap(), [("dns".to_owned(), "example.cn".to_owned())]);
-        assert_eq!(people::find_department(c, "d").await.unwrap().unwrap().name, "Department");
-        assert!(people::find_department_by_idempotency_key(c, "p", "key").await.unwrap().is_some());
-        assert_eq!(people::departments(c, Some("c"), 10).await.unwrap().len(), 1);
-
         people::insert_person(c, &person("q")).await.unwrap();
         assert_eq!(people::claim_key(c, &[7; 32], "p", 1).await.unwrap(), "p");
         assert_eq!(people::claim_key(c, &[7; 32], "q", 2).await.unwrap(), "p");
@@ -310,8 +379,8 @@ async fn people_and_statements_run_on_both() {
         assert_eq!(statements::lists(c).await.unwrap(), [("root".into(), 0, "e".into()), ("root".into(), 1, "f".into())]);
         assert_eq!(statements::about(c, "approve", "f").await.unwrap().len(), 0, "nobody spoke of that list");
         assert_eq!(enrolments::with_approvals(c, "approve").await.unwrap(), ["e"]);
-        assert_eq!(enrolments::submitted_before(c, i64::MAX).await.unwrap(), ["e"]);
-        assert!(enrolments::submitted_before(c, 0).await.unwrap().is_empty());
+        assert_eq!(enrolments::waiting_since(c, i64::MAX).await.unwrap(), ["e"]);
+        assert!(enrolments::waiting_since(c, 0).await.unwrap().is_empty());
         assert_eq!(statements::decisions(c).await.unwrap().len(), 1);
         assert!(statements::find_decision(c, &[3; 32]).await.unwrap().is_some());
         assert!(statements::find_decision(c, &[9; 32]).await.unwrap().is_none());
@@ -412,10 +481,10 @@ async fn staff_run_on_both() {
         staff::write(c, &staff::Change::Codes(vec![code(1, "e2", 10), code(2, "e3", 10)])).await.unwrap();
         staff::write(c, &staff::Change::Codes(vec![code(3, "e2", 20)])).await.unwrap();
         assert_eq!(staff::find_code(c, &[1; 32]).await.unwrap().unwrap().replaced_at, Some(20));
-        let mut working = staff::with_working_code(c, &["e2".into(), "e3".into()], 99).await.unwrap();
+        let mut working = staff::working_codes(c, &["e2".into(), "e3".into()], 99, 1).await.unwrap();
         working.sort();
-        assert_eq!(working, ["e2", "e3"]);
-        assert!(staff::with_working_code(c, &["e2".into()], 100).await.unwrap().is_empty(), "they are over");
+        assert_eq!(working, [("e2".to_owned(), vec![3; 32]), ("e3".to_owned(), vec![2; 32])]);
+        assert!(staff::working_codes(c, &["e2".into()], 100, 1).await.unwrap().is_empty(), "they are over");
         let using = |mark: u8, at: i64| staff::Change::UseCode { code_hash: [mark; 32], at };
         for (refused, why) in [(using(1, 30), "replaced"), (using(3, 100), "over"), (using(9, 30), "unknown")] {
             assert!(matches!(staff::write(c, &refused).await, Err(Error::Conflict)), "{why}");
@@ -423,6 +492,7 @@ async fn staff_run_on_both() {
         staff::write(c, &using(3, 30)).await.unwrap();
         assert!(matches!(staff::write(c, &using(3, 31)).await, Err(Error::Conflict)), "it was used");
         staff::count_code_failure(c, &[2; 32]).await.unwrap();
+        assert!(staff::working_codes(c, &["e3".into()], 99, 1).await.unwrap().is_empty(), "it failed too often");
         assert_eq!(staff::all_codes(c).await.unwrap().iter().map(|row| row.failures).collect::<Vec<_>>(), [0, 1, 0]);
         let request = EnrolmentRequestRow { ordinal: 0, csr: vec![1], key_fingerprint: vec![8; 32], algorithm: "sm2".into() };
         staff::write(c, &staff::Change::Request { enrolment: "e2".into(), row: request }).await.unwrap();
@@ -799,6 +869,13 @@ async fn citizens_run_on_both() {
         assert!(conflict(write(c, &withdraw("w")).await));
         assert!(conflict(write(c, &Change::Checked { id: "w".into(), statement: [1; 32] }).await), "it was taken back");
         let taken_back = citizens::find_check(c, "w").await.unwrap().unwrap();
+        for (department, state, expected) in
+            [(None, None, vec!["k"]), (None, Some("used"), vec!["k"]), (None, Some("signed"), vec![]), (Some("elsewhere"), None, vec![])]
+        {
+            let page = citizens::page_of_checks(c, department, state, None, 10).await.unwrap();
+            assert_eq!(page.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), expected, "{department:?} {state:?}");
+        }
+        assert!(citizens::page_of_checks(c, None, None, Some("k"), 10).await.unwrap().is_empty(), "after the last");
         assert_eq!((taken_back.withdrawn, taken_back.sealed_number, taken_back.salt), (Some(vec![1; 32]), None, None));
         write(c, &Change::Check(citizens::IdentityCheckRow { id: "l".into(), ..check() })).await.unwrap();
 

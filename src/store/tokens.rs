@@ -1,6 +1,6 @@
 //! Tokens of services that rely on us.
 
-use super::{Connection, Error, expect_one, on};
+use super::{Connection, Error, departments::within, expect_one, on};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct TokenRow {
@@ -70,9 +70,10 @@ pub async fn find(connection: &mut Connection, id: &str) -> Result<Option<TokenR
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?)
 }
 
-/// Those of a department, or of all, by id.
+/// Those of a department and of all that lie in it, or of all, by id.
 pub async fn list(connection: &mut Connection, department: Option<&str>, after: Option<&str>, limit: i64) -> Result<Vec<TokenRow>, Error> {
-    const SQL: &str = concat!(columns!(), "where id > $1 and ($2 is null or department = $2) order by id limit $3");
+    const SQL: &str =
+        concat!(columns!(), "where id > $1 and (cast($2 as text) is null or department", within!("$2"), ") order by id limit $3");
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after.unwrap_or_default()).bind(department).bind(limit).fetch_all(c).await)?)
 }
 

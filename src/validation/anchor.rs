@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Purpose;
+use super::{Check, CheckName, Inputs, Outcome, Purpose, Reason, Report, StatusReport};
 use crate::x509::{Certificate, DistinguishedName, constraints::NameConstraints};
 
 /// A trusted authority, with what the one who trusts it limits it to (RFC 5937 §3).
@@ -37,9 +37,14 @@ impl Anchor {
         self.names.as_ref()
     }
 
-    /// One that is limited is not trusted for a question that names no purpose either.
+    /// One that is limited is not trusted for a question that names no purpose either. Who is trusted for mail, whose signatures are the
+    /// same, is trusted for signatures over documents.
     pub(super) fn serves(&self, purpose: Purpose) -> bool {
-        self.purposes.as_ref().is_none_or(|purposes| purposes.contains(&purpose) || purposes.contains(&Purpose::Any))
+        let serving: &[Purpose] = match purpose {
+            Purpose::DocumentSigning => &[Purpose::DocumentSigning, Purpose::EmailProtection, Purpose::Any],
+            other => &[other, Purpose::Any],
+        };
+        self.purposes.as_ref().is_none_or(|purposes| purposes.iter().any(|purpose| serving.contains(purpose)))
     }
 }
 
@@ -66,6 +71,26 @@ impl TrustStore {
     /// Every certificate here as an anchor without limits.
     pub fn of_roots(roots: &[Certificate]) -> Self {
         Self::new(roots.iter().cloned().map(Anchor::new), [])
+    }
+
+    /// The verdict on a root that is itself an anchor: whoever asks trusts it, and no path says more. `None` for every other certificate
+    /// (of another anchor nobody has said that it is good, only what it issues), and where more is asked than whether it is trusted.
+    pub fn judge_itself(&self, certificate: &Certificate, inputs: &Inputs) -> Option<Report> {
+        let is_anchor = self.anchors_named(certificate.subject()).iter().any(|anchor| anchor.certificate() == certificate);
+        let is_root = is_anchor && certificate.is_self_issued() && certificate.is_authority();
+        if inputs.purpose != Purpose::Any || !is_root {
+            return None;
+        }
+        let reason = match inputs.at {
+            at if at < certificate.not_before() => Reason::NotYetValid,
+            at if at > certificate.not_after() => Reason::Expired,
+            _ => Reason::TrustedRoot,
+        };
+        let outcome = if reason == Reason::TrustedRoot { Outcome::Passed } else { Outcome::Failed };
+        let report = Report::without_status(reason, inputs.at);
+        let check = Check::new(CheckName::Path, "RFC 5280 §6.1.1 (d)", outcome, "the certificate is an anchor itself");
+        let status = StatusReport { state: "trusted", ..report.status.clone() };
+        Some(Report { status, chain: vec![certificate.subject_text()], checks: vec![check], ..report })
     }
 
     pub fn anchors(&self) -> impl Iterator<Item = &Anchor> {

@@ -1,4 +1,4 @@
-//! Revocation lists: complete, partitioned, of some reasons, and delta (RFC 5280 §6.3.3). Indirect ones are not supported.
+//! Revocation lists: complete, partitioned, of some reasons, delta and indirect (RFC 5280 §6.3.3).
 
 use super::revocation::{Evidence, EvidenceInputs, Kind, Obstacle, Signers, Source, Status, is_current};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     x509::{
         Certificate, GeneralName,
         crl::{CertificateList, CrlReason, RevokedEntry},
-        distribution_point::{Coverage, DistributionPoint, IssuingDistributionPoint, PointName, Reasons},
+        distribution_point::{Coverage, DistributionPoint, PointName, Reasons},
     },
 };
 
@@ -23,7 +23,7 @@ pub(super) fn status(
     let mut obstacle = Obstacle::NoEvidence;
     let mut source = None;
     let mut looked_at = 0;
-    for list in newest_first(evidence.lists.iter().filter(|list| !list.is_delta())) {
+    for list in newest_first(evidence.lists().filter(|list| !list.is_delta())) {
         let reasons = match question.reasons(list) {
             Ok(reasons) if covered.contains(reasons) => continue,
             Ok(reasons) => reasons,
@@ -58,13 +58,14 @@ const MAX_LISTS: usize = 32;
 const MAX_POINTS: usize = 32;
 const MAX_NAMES: usize = 32;
 
-/// Of two lists that are both in their time, the newer one knows more.
+/// Of two lists that are both in their time, the newer one knows more; of two of the same second, the one with the higher number
+/// (RFC 5280 §5.2.3).
 fn newest_first<'l, 'a>(lists: impl Iterator<Item = &'l CertificateList<'a>>) -> Vec<&'l CertificateList<'a>>
 where
     'a: 'l,
 {
     let mut lists: Vec<_> = lists.collect();
-    lists.sort_by_key(|list| std::cmp::Reverse(list.this_update));
+    lists.sort_by_key(|list| std::cmp::Reverse((list.this_update, list.number())));
     lists
 }
 
@@ -111,7 +112,7 @@ impl Question<'_> {
     /// What a complete list says, brought up to date by the newest delta list if there is one.
     fn by_list(&self, list: &CertificateList<'_>) -> Result<Finding, Obstacle> {
         self.check_form(list)?;
-        let deltas = newest_first(self.evidence.lists.iter().filter(|delta| delta.is_delta()));
+        let deltas = newest_first(self.evidence.lists().filter(|delta| delta.is_delta()));
         let delta = deltas.into_iter().take(MAX_LISTS).find(|delta| self.updates(delta, list));
         let current = |list: &CertificateList<'_>| is_current(list.this_update, list.next_update, self.inputs);
         // A list that is out of date is as good as new with a delta list that is not (§6.3.3 (a) (1)).
@@ -121,23 +122,24 @@ impl Question<'_> {
         if !self.is_signed_for_the_issuer(list) {
             return Err(Obstacle::NotAuthorized);
         }
-        let serial = self.certificate.serial();
-        let entry = match delta.and_then(|delta| delta.find(serial)) {
+        let find = |list: &'_ CertificateList<'_>| list.find_of(self.certificate.issuer(), self.certificate.serial()).cloned();
+        let entry = match delta.and_then(find) {
             Some(entry) if entry.reason == Some(CrlReason::RemoveFromCRL) => None,
             Some(entry) => Some(entry),
-            None => list.find(serial),
+            None => find(list),
         };
         let this_update = delta.map_or(list.this_update, |delta| delta.this_update);
-        Ok(Finding { revoked: entry.cloned(), source: Source { kind: Kind::Crl, this_update } })
+        Ok(Finding { revoked: entry, source: Source { kind: Kind::Crl, this_update } })
     }
 
     /// §6.3.3 (b): the list is about certificates like this one.
     fn check_scope(&self, point: &DistributionPoint, list: &CertificateList<'_>) -> Result<(), Obstacle> {
-        // A point with another issuer, and a list with entries of others, are what indirect lists are made of.
-        if point.crl_issuer.is_some() || list.scope.as_ref().is_some_and(|scope| scope.indirect) {
-            return Err(Obstacle::Unsupported);
-        }
-        if list.issuer_name() != self.certificate.issuer() {
+        let is_of_its_issuer = match &point.crl_issuer {
+            None => list.issuer_name() == self.certificate.issuer(),
+            // §6.3.3 (b) (1): the list of another one says itself that it is about certificates of others.
+            Some(issuers) => list.is_indirect() && issuers.contains(&GeneralName::Directory(list.issuer_name().clone())),
+        };
+        if !is_of_its_issuer {
             return Err(Obstacle::OtherCertificates);
         }
         let Some(scope) = &list.scope else { return Ok(()) };
@@ -148,17 +150,17 @@ impl Question<'_> {
             Coverage::AuthorityCertificates => self.certificate.is_authority(),
             Coverage::AttributeCertificates => false,
         };
-        if covers && self.names_match(point, scope) { Ok(()) } else { Err(Obstacle::OtherCertificates) }
+        if covers && self.names_match(point, list) { Ok(()) } else { Err(Obstacle::OtherCertificates) }
     }
 
-    /// §6.3.3 (b) (2) (i): the list says that it is found where the certificate says.
-    fn names_match(&self, point: &DistributionPoint, scope: &IssuingDistributionPoint) -> bool {
-        let Some(of_list) = &scope.name else { return true };
-        let issuer = self.certificate.issuer();
-        let own = PointName::Full(vec![GeneralName::Directory(issuer.clone())]);
-        let of_point = point.name.as_ref().unwrap_or(&own).names(issuer);
+    /// §6.3.3 (b) (2) (i): the list says that it is found where the certificate says. A point without a name is named as who signs.
+    fn names_match(&self, point: &DistributionPoint, list: &CertificateList<'_>) -> bool {
+        let Some(of_list) = list.scope.as_ref().and_then(|scope| scope.name.as_ref()) else { return true };
+        let own = || vec![GeneralName::Directory(self.certificate.issuer().clone())];
+        let name = point.name.clone().unwrap_or_else(|| PointName::Full(point.crl_issuer.clone().unwrap_or_else(own)));
+        let of_point = name.names(list.issuer_name());
         let of_point = &of_point[..of_point.len().min(MAX_NAMES)];
-        of_list.names(issuer).iter().take(MAX_NAMES).any(|name| of_point.contains(name))
+        of_list.names(list.issuer_name()).iter().take(MAX_NAMES).any(|name| of_point.contains(name))
     }
 
     /// Without a number lists cannot be put in order, so RFC 5280 §5.2.3 demands one; those of older rules have none.
@@ -179,12 +181,14 @@ impl Question<'_> {
             && self.is_signed_for_the_issuer(delta)
     }
 
-    /// §6.3.3 (f), (g): by the issuer of the certificate, or by another certificate of the same name that leads to the same anchor.
+    /// §6.3.3 (f), (g): by the issuer of the certificate, or by another certificate with the name of the list's issuer that leads to
+    /// the same anchor.
     fn is_signed_for_the_issuer(&self, list: &CertificateList<'_>) -> bool {
-        if signs_lists(self.issuer) && self.is_signed_by(list, self.issuer) {
+        let signs = |signer: &Certificate| signs_lists(signer) && self.is_signed_by(list, signer);
+        if list.issuer_name() == self.issuer.subject() && signs(self.issuer) {
             return true;
         }
-        let others = self.signers.named_like(self.issuer).filter(|other| signs_lists(other) && self.is_signed_by(list, other));
+        let others = self.signers.named(list.issuer_name()).filter(|other| signs(other));
         others.take(MAX_SIGNERS).any(|other| self.signers.is_good(other, self.evidence, self.inputs))
     }
 

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::{
     Check, CheckName, Outcome, Path, PathError, Reason, Report, StatusReport, TrustStore,
+    report::Remark,
     revocation::{self, Evidence, EvidenceInputs, Kind, Signers, Status},
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     x509::{
         Certificate,
         crl::{CertificateList, CrlReason},
-        ocsp::OcspResponse,
+        ocsp::{BasicResponse, OcspResponse},
     },
 };
 
@@ -31,21 +32,23 @@ pub enum Demand {
 pub struct Files {
     /// The DER of CRLs.
     pub lists: Vec<Vec<u8>>,
-    /// The DER of OCSP responses.
+    /// The DER of OCSP responses, or of the BasicOCSPResponse alone.
     pub responses: Vec<Vec<u8>>,
 }
 
 impl Files {
     /// What can be read of them; the rest says nothing.
     pub fn read(&self) -> Evidence<'_> {
-        let basic = |der| match OcspResponse::parse(der) {
-            Ok(OcspResponse::Basic(basic)) => Some(*basic),
-            Ok(OcspResponse::Error(_)) | Err(_) => None,
-        };
-        Evidence {
-            lists: self.lists.iter().filter_map(|der| CertificateList::parse(der).ok()).collect(),
-            responses: self.responses.iter().filter_map(|der| basic(der)).collect(),
+        Evidence::read(self.lists.iter().map(Vec::as_slice), self.responses.iter().map(Vec::as_slice))
+    }
+
+    /// The places of lists and of responses that cannot be read, from 1.
+    pub fn unreadable(&self) -> (Vec<usize>, Vec<usize>) {
+        fn places(files: &[Vec<u8>], is_readable: impl Fn(&[u8]) -> bool) -> Vec<usize> {
+            files.iter().zip(1..).filter(|(file, _)| !is_readable(file)).map(|(_, place)| place).collect()
         }
+        let lists = places(&self.lists, |der| CertificateList::parse(der).is_ok());
+        (lists, places(&self.responses, |der| OcspResponse::parse(der).is_ok() || BasicResponse::parse(der).is_ok()))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -73,19 +76,21 @@ impl Asked<'_> {
         let mut checks = vec![Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Passed, format!("{} certificates", chain.len()))];
         let mut reason = Reason::Valid;
         let mut report = status_report(&Status::Unknown(revocation::Obstacle::NoEvidence), self.at);
+        let mut later = None;
         for (depth, (certificate, issuer)) in self.path.links().enumerate() {
             let status = self.status(certificate, issuer, evidence);
             let found = self.reason(&status, depth);
             checks.push(check(certificate, &status, found));
             if depth == 0 {
                 report = status_report(&status, self.at);
+                later = matches!((&status, found), (Status::Revoked { .. }, Reason::Valid)).then(|| report.clone());
             }
             // The worst counts, and of two alike the one nearer to the end entity.
             if rank(found) > rank(reason) {
                 reason = found;
             }
         }
-        Report::new(reason, report, chain, checks, None)
+        Report { later, ..Report::new(reason, report, chain, checks, None) }
     }
 
     /// What is known now comes first: it also knows of revocations that were made known after `at`.
@@ -118,7 +123,15 @@ impl Asked<'_> {
 pub fn without_path(certificate: &Certificate, error: &PathError, at: OffsetDateTime) -> Report {
     let check = Check::new(CheckName::Path, "RFC 5280 §6.1", Outcome::Failed, error.to_string());
     let report = Report::without_status(Reason::from(error), at);
-    Report { chain: vec![certificate.subject_text()], checks: vec![check], ..report }
+    let remarks = match error {
+        PathError::AnchorPurpose(anchor, purpose) => vec![Remark::new(
+            "anchor-for-other-purposes",
+            format!("证书通向信任锚 {anchor},但该信任锚未被信任用于 {purpose}。"),
+            format!("The certificate leads to the anchor {anchor}, which is trusted, but not for {purpose}."),
+        )],
+        _ => Vec::new(),
+    };
+    Report { chain: vec![certificate.subject_text()], checks: vec![check], remarks, ..report }
 }
 
 fn rank(reason: Reason) -> u8 {

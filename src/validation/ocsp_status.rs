@@ -4,7 +4,7 @@ use der::asn1::ObjectIdentifier;
 
 use super::{
     Purpose,
-    revocation::{EvidenceInputs, Kind, Obstacle, Source, Status, is_current},
+    revocation::{Evidence, EvidenceInputs, Kind, Obstacle, Source, Status, is_current},
 };
 use crate::x509::{
     Certificate, DistinguishedName,
@@ -12,9 +12,9 @@ use crate::x509::{
 };
 
 /// The status of a certificate by responses about it.
-pub(super) fn status(certificate: &Certificate, issuer: &Certificate, responses: &[BasicResponse<'_>], inputs: &EvidenceInputs) -> Status {
+pub(super) fn status(certificate: &Certificate, issuer: &Certificate, evidence: &Evidence<'_>, inputs: &EvidenceInputs) -> Status {
     let mut answer = Status::Unknown(Obstacle::NoEvidence);
-    for response in responses {
+    for response in evidence.responses() {
         answer = match (answer, by_response(certificate, issuer, response, inputs)) {
             (_, revoked @ Status::Revoked { .. }) => return revoked,
             (good @ Status::Good { .. }, _) => good,

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{
     Check, Judgement, Outcome, Report, SignatureReport, StatusReport, TimeStampReport, Verdict,
-    report::{LedgerReport, Message},
+    report::{Hashed, Judged, LedgerReport, Message, Remark},
     signature::{SignerReport, report::BestSignatureTime},
 };
 use crate::world::rfc3339;
@@ -36,6 +36,8 @@ pub struct Section {
     verdict: String,
     conclusion: Message,
     message: Message,
+    /// What a reader must know beside the verdict.
+    remarks: Vec<Remark>,
     /// What a reader wants first: who, when, what.
     summary: Vec<(Message, String)>,
     facts: Vec<(Message, String)>,
@@ -45,7 +47,7 @@ pub struct Section {
 }
 
 impl Section {
-    fn new<R: Serialize>(title: Message, judgement: &Judgement<R>, checks: &[Check]) -> Self {
+    fn new<R: Serialize>(title: Message, judgement: &Judgement<R>, remarks: &[Remark], checks: &[Check]) -> Self {
         let mut facts = vec![(REASON, word(&judgement.reason))];
         facts.extend(judgement.sub_indication.map(|sub_indication| (SUB_INDICATION, word(&sub_indication))));
         Self {
@@ -53,6 +55,7 @@ impl Section {
             verdict: word(&judgement.verdict),
             conclusion: conclusion(judgement.verdict),
             message: judgement.message,
+            remarks: remarks.to_vec(),
             summary: Vec::new(),
             facts,
             checks: checks.to_vec(),
@@ -75,10 +78,13 @@ impl Section {
 
 impl From<&Report> for Section {
     fn from(report: &Report) -> Self {
-        let mut section = Self::new(text("证书", "Certificate"), &report.judgement, &report.checks);
+        let mut section = Self::new(text("证书", "Certificate"), &report.judgement, &report.remarks, &report.checks);
         let subject = report.chain.first().cloned().unwrap_or_default();
         section.summary = vec![(SUBJECT, subject), (STATUS, describe(&report.status))];
+        section.summary.extend(report.later.as_ref().map(|later| (LATER, describe(later))));
+        section.summary.extend(report.judged.as_ref().into_iter().flat_map(judged));
         section.facts.extend([(CHAIN, report.chain.join("\n")), (STATUS, describe(&report.status))]);
+        section.facts.extend(report.later.as_ref().map(|later| (LATER, describe(later))));
         if let Some(ledger) = &report.ledger {
             section.facts.push((LEDGER, format!("{}, {} / {}", ledger.origin, ledger.index, ledger.size)));
             section.proofs = proofs(ledger);
@@ -89,8 +95,9 @@ impl From<&Report> for Section {
 
 impl From<&SignatureReport> for Section {
     fn from(report: &SignatureReport) -> Self {
-        let mut section = Self::new(text("签名", "Signature"), &report.judgement, &report.checks);
+        let mut section = Self::new(text("签名", "Signature"), &report.judgement, &report.remarks, &report.checks);
         section.summary = report.signatures.iter().map(|signer| (SIGNER, summary(signer))).collect();
+        section.summary.extend(report.judged.as_ref().into_iter().flat_map(judged));
         section.facts.push((FORMAT, report.format.to_owned()));
         section.parts = report.signatures.iter().map(|signer| signer_section(text("签名者", "Signer"), signer)).collect();
         section
@@ -99,7 +106,7 @@ impl From<&SignatureReport> for Section {
 
 impl From<&TimeStampReport> for Section {
     fn from(report: &TimeStampReport) -> Self {
-        let mut section = Self::new(text("时间戳", "Time stamp"), &report.judgement, &report.checks);
+        let mut section = Self::new(text("时间戳", "Time stamp"), &report.judgement, &report.remarks, &report.checks);
         if let Some(token) = &report.token {
             section.facts.push((TIME, token.time.clone()));
             section.facts.extend(token.accuracy_millis.map(|accuracy| (ACCURACY, format!("± {accuracy} ms"))));
@@ -110,13 +117,14 @@ impl From<&TimeStampReport> for Section {
             section.facts.push((AUTHORITY, authority.subject.clone()));
             section.summary.push((AUTHORITY, authority.subject.clone()));
         }
+        section.summary.extend(report.judged.as_ref().into_iter().flat_map(judged));
         section.parts.extend(report.certificate.as_ref().map(Self::from));
         section
     }
 }
 
 fn signer_section(title: Message, signer: &SignerReport) -> Section {
-    let mut section = Section::new(title, &signer.judgement, &signer.checks);
+    let mut section = Section::new(title, &signer.judgement, &signer.remarks, &signer.checks);
     if let Some(name) = &signer.signer {
         section.facts.extend([(SIGNER, name.subject.clone()), (CERTIFICATE_ID, name.id.clone())]);
     }
@@ -136,13 +144,23 @@ fn summary(signer: &SignerReport) -> String {
     format!("{name}\n{zh} {en}\n{}", best_time(&signer.best_signature_time))
 }
 
+/// Without a time stamp there is no time of the signature, only one of the question.
 fn best_time(time: &BestSignatureTime) -> String {
-    let how = match time.source {
-        "time-stamp" => "时间戳证明 proven by a time stamp",
-        "asked" => "询问所指定 as asked",
-        _ => "验证之时 when it was verified",
-    };
-    format!("{} ({how})", time.time)
+    match time.source {
+        "time-stamp" => format!("{} (时间戳证明 proven by a time stamp)", time.time),
+        "asked" => format!("未经证明 not proven (按询问的时间判断 judged as of the time asked about: {})", time.time),
+        _ => format!("未经证明 not proven (按验证之时判断 judged as of {})", time.time),
+    }
+}
+
+/// What it was that was judged, as people compare it.
+fn judged(judged: &Judged) -> Vec<(Message, String)> {
+    let hash = |name: Message, hash: &Option<Hashed>| hash.as_ref().map(|hash| (name, hash.to_string()));
+    let mut facts = vec![(VERIFIED_AT, judged.verified_at.clone())];
+    facts.extend(judged.at.clone().map(|at| (ASKED_AT, at)));
+    facts.extend(hash(FILE, &judged.file));
+    facts.extend(hash(CONTENT, &judged.content));
+    facts
 }
 
 fn describe(status: &StatusReport) -> String {
@@ -151,6 +169,7 @@ fn describe(status: &StatusReport) -> String {
         "suspended" => "暂停 suspended",
         "revoked" => "吊销 revoked",
         "not-issued" => "未签发 not issued",
+        "trusted" => "可信根 trusted root",
         _ => "未知 unknown",
     };
     let reason = status.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -201,6 +220,11 @@ const SUBJECT: Message = text("持有者", "Subject");
 const SIGNER: Message = text("签名者", "Signed by");
 const CERTIFICATE_ID: Message = text("证书标识", "Certificate");
 const STATUS: Message = text("状态", "Status");
+const LATER: Message = text("其后的状态", "Status since then");
+const VERIFIED_AT: Message = text("验证时间", "Verified at");
+const ASKED_AT: Message = text("所询问的时间", "Time asked about");
+const FILE: Message = text("所验证的文件", "File that was verified");
+const CONTENT: Message = text("被签名的内容", "Content");
 const CHAIN: Message = text("证书链", "Chain");
 const LEDGER: Message = text("账本", "Ledger");
 const FORMAT: Message = text("格式", "Format");

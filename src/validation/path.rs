@@ -77,6 +77,8 @@ pub enum PathError {
     NoPath,
     #[error("the search for a chain was given up after too much work")]
     TooMuchWork,
+    #[error("{0} is an anchor, but is not trusted for {1}")]
+    AnchorPurpose(String, &'static str),
     #[error("a signature in the chain does not verify")]
     Signature,
     #[error("the signature of {0} is of an algorithm that is not accepted: {1}")]
@@ -277,11 +279,13 @@ impl<'a> Search<'a> {
 
     fn finish(&mut self, path: &[Certificate], anchor: &Anchor) -> Option<Path> {
         self.paths += 1;
-        let checked = if anchor.serves(self.inputs.purpose) {
-            processing::process(path, anchor, self.inputs, &mut self.names)
-        } else {
-            Err(PathError::Purpose(self.inputs.purpose.name()))
-        };
+        // For a question that it does not serve it is no anchor.
+        if !anchor.serves(self.inputs.purpose) {
+            let subject = anchor.certificate().subject_text();
+            self.fail(Progress::Candidate, PathError::AnchorPurpose(subject, self.inputs.purpose.name()));
+            return None;
+        }
+        let checked = processing::process(path, anchor, self.inputs, &mut self.names);
         let accepted = checked.and_then(|policies| {
             let path = Path { certificates: path.to_vec(), policies };
             (self.accept)(&path).map(|()| path)

@@ -27,8 +27,8 @@ pub(super) fn process<'a>(
     names_of(&mut names, root);
     anchor.names().into_iter().for_each(|constraints| names.add(constraints));
     let mut lengths = PathLength::new(inputs.max_intermediates, root);
-    // A path is shorter than `Search::MAX_LENGTH`.
-    let mut policies = PolicyState::new(&inputs.policies, below.len() as u32);
+    // A path is shorter than `Search::MAX_LENGTH`. An anchor that is asked about itself is a path of one.
+    let mut policies = PolicyState::new(&inputs.policies, below.len().max(1) as u32);
 
     let Some((end_entity, authorities)) = below.split_first() else {
         check_end_entity(root, inputs)?;

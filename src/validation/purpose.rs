@@ -12,14 +12,24 @@ pub enum Purpose {
     ServerAuth,
     ClientAuth,
     EmailProtection,
+    /// Signatures over documents: what is asked of the signer of a CMS, a JWS or a bare signature. No extended key usage is needed.
+    DocumentSigning,
     CodeSigning,
     TimeStamping,
     OcspSigning,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 7] =
-        [Self::Any, Self::ServerAuth, Self::ClientAuth, Self::EmailProtection, Self::CodeSigning, Self::TimeStamping, Self::OcspSigning];
+    pub const ALL: [Self; 8] = [
+        Self::Any,
+        Self::ServerAuth,
+        Self::ClientAuth,
+        Self::EmailProtection,
+        Self::DocumentSigning,
+        Self::CodeSigning,
+        Self::TimeStamping,
+        Self::OcspSigning,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -27,6 +37,7 @@ impl Purpose {
             Self::ServerAuth => "server-auth",
             Self::ClientAuth => "client-auth",
             Self::EmailProtection => "email-protection",
+            Self::DocumentSigning => "document-signing",
             Self::CodeSigning => "code-signing",
             Self::TimeStamping => "time-stamping",
             Self::OcspSigning => "ocsp-signing",
@@ -39,6 +50,9 @@ impl Purpose {
 
     /// The end entity may be used for it.
     pub(super) fn check_end_entity(self, certificate: &Certificate) -> Result<(), PathError> {
+        if self == Self::DocumentSigning && !may_sign(certificate) {
+            return Err(self.refused());
+        }
         let Some(wanted) = self.oid() else { return Ok(()) };
         // Those two speak for others, so they must be named: neither silence nor anyExtendedKeyUsage will do (RFC 3161 §2.3, RFC 6960 §4.2.2.2).
         let must_be_named = matches!(self, Self::TimeStamping | Self::OcspSigning);
@@ -65,7 +79,7 @@ impl Purpose {
 
     fn oid(self) -> Option<ObjectIdentifier> {
         match self {
-            Self::Any => None,
+            Self::Any | Self::DocumentSigning => None,
             Self::ServerAuth => Some(rfc5280::ID_KP_SERVER_AUTH),
             Self::ClientAuth => Some(rfc5280::ID_KP_CLIENT_AUTH),
             Self::EmailProtection => Some(rfc5280::ID_KP_EMAIL_PROTECTION),
@@ -74,6 +88,11 @@ impl Purpose {
             Self::OcspSigning => Some(rfc5280::ID_KP_OCSP_SIGNING),
         }
     }
+}
+
+/// A key usage that is there must say that the key signs (RFC 5280 §4.2.1.3).
+pub(super) fn may_sign(certificate: &Certificate) -> bool {
+    certificate.key_usage().is_none_or(|usage| usage.digital_signature() || usage.non_repudiation())
 }
 
 const ANY: ObjectIdentifier = rfc5912::ANY_EXTENDED_KEY_USAGE;

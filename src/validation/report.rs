@@ -8,7 +8,10 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::PathError;
-use crate::world::rfc3339;
+use crate::{
+    crypto::Digest,
+    world::{parse_rfc3339, rfc3339, seconds},
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
@@ -24,6 +27,7 @@ pub enum Verdict {
 pub enum Reason {
     Valid,
     ValidStatusNotProven,
+    TrustedRoot,
     Revoked,
     AuthorityRevoked,
     Suspended,
@@ -44,6 +48,8 @@ pub enum Reason {
     OtherPeer,
     LedgerProofInvalid,
     StatusUnknown,
+    /// What is known of the status is older than the time in question.
+    StatusProofTooOld,
 }
 
 /// The sub-indications of ETSI EN 319 102-1 (clause 5.1.3, table 6) that a certificate or a signature can have.
@@ -51,6 +57,7 @@ pub enum Reason {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SubIndication {
     Revoked,
+    NoPoe,
     RevokedNoPoe,
     RevokedCaNoPoe,
     Expired,
@@ -72,10 +79,13 @@ pub enum SubIndication {
 impl Reason {
     pub fn verdict(self) -> Verdict {
         match self {
-            Self::Valid | Self::ValidStatusNotProven => Verdict::Passed,
-            Self::NoTrustedPath | Self::TooMuchWork | Self::StatusUnknown | Self::CriticalExtensionUnknown | Self::Suspended => {
-                Verdict::Indeterminate
-            }
+            Self::Valid | Self::ValidStatusNotProven | Self::TrustedRoot => Verdict::Passed,
+            Self::NoTrustedPath
+            | Self::TooMuchWork
+            | Self::StatusUnknown
+            | Self::StatusProofTooOld
+            | Self::CriticalExtensionUnknown
+            | Self::Suspended => Verdict::Indeterminate,
             Self::Revoked
             | Self::AuthorityRevoked
             | Self::NotIssued
@@ -97,10 +107,10 @@ impl Reason {
     /// `None` where nothing speaks against the certificate.
     pub fn sub_indication(self) -> Option<SubIndication> {
         Some(match self {
-            Self::Valid | Self::ValidStatusNotProven => return None,
+            Self::Valid | Self::ValidStatusNotProven | Self::TrustedRoot => return None,
             Self::Revoked => SubIndication::Revoked,
             Self::AuthorityRevoked => SubIndication::RevokedCaNoPoe,
-            Self::Suspended | Self::StatusUnknown => SubIndication::TryLater,
+            Self::Suspended | Self::StatusUnknown | Self::StatusProofTooOld => SubIndication::TryLater,
             Self::NoTrustedPath => SubIndication::NoCertificateChainFound,
             Self::NotIssued | Self::TooMuchWork | Self::SignatureInvalid | Self::LedgerProofInvalid => {
                 SubIndication::CertificateChainGeneralFailure
@@ -126,6 +136,7 @@ impl Reason {
                 "证书由可信机构签发;没有状态证明,无法判断其后是否被吊销。",
                 "A trusted authority issued the certificate; without a proof of its status nothing is said about a later revocation.",
             ),
+            Self::TrustedRoot => ("该证书是可信根证书。", "The certificate is a trusted root."),
             Self::Revoked => ("证书已被吊销。", "The certificate is revoked."),
             Self::AuthorityRevoked => ("签发机构的证书已被吊销。", "The certificate of an authority in the chain is revoked."),
             Self::Suspended => ("证书已被暂停使用。", "The certificate is suspended."),
@@ -148,6 +159,10 @@ impl Reason {
             Self::OtherPeer => ("证书不属于所访问的对象。", "The certificate is for another name."),
             Self::LedgerProofInvalid => ("账本证明无效。", "The proof from the ledger does not verify."),
             Self::StatusUnknown => ("无法得知证书状态。", "The status of the certificate cannot be known."),
+            Self::StatusProofTooOld => (
+                "状态证明早于所判断的时间,不能说明当时的状态。",
+                "The proof of status is older than the time in question and does not show what the status was then.",
+            ),
         };
         Message { zh, en }
     }
@@ -156,7 +171,7 @@ impl Reason {
 impl From<&PathError> for Reason {
     fn from(error: &PathError) -> Self {
         match error {
-            PathError::NoPath => Self::NoTrustedPath,
+            PathError::NoPath | PathError::AnchorPurpose(..) => Self::NoTrustedPath,
             PathError::TooMuchWork => Self::TooMuchWork,
             PathError::Signature => Self::SignatureInvalid,
             PathError::Algorithm(..) => Self::AlgorithmNotAccepted,
@@ -277,10 +292,74 @@ impl Check {
     }
 }
 
+/// Something that a reader must know beside the verdict. The code is stable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Remark {
+    pub code: &'static str,
+    pub zh: String,
+    pub en: String,
+}
+
+impl Remark {
+    pub fn new(code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { code, zh: zh.into(), en: en.into() }
+    }
+}
+
+/// What was judged and when, so that a report stands on its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Judged {
+    /// RFC 3339, UTC: when it was judged.
+    pub verified_at: String,
+    /// RFC 3339, UTC: the time that was asked about; absent: none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Of the certificate, of the file with the signature, or of the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Hashed>,
+    /// Of the content of a signature, given or carried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Hashed>,
+}
+
+impl Judged {
+    pub fn new(at: Option<OffsetDateTime>, now: OffsetDateTime) -> Self {
+        Self { verified_at: rfc3339(now), at: at.map(rfc3339), file: None, content: None }
+    }
+
+    pub fn file(self, octets: &[u8]) -> Self {
+        Self { file: Some(Hashed::of(octets)), ..self }
+    }
+}
+
+/// A hash as people compare it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Hashed {
+    pub algorithm: &'static str,
+    /// In lower-case hexadecimal.
+    pub digest: String,
+}
+
+impl Hashed {
+    pub fn new(algorithm: Digest, hash: &[u8]) -> Self {
+        Self { algorithm: algorithm.name(), digest: hex::encode(hash) }
+    }
+
+    pub fn of(octets: &[u8]) -> Self {
+        Self::new(Digest::Sha256, &Digest::Sha256.hash(octets))
+    }
+}
+
+impl std::fmt::Display for Hashed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}", self.algorithm, self.digest)
+    }
+}
+
 /// What is known of the certificate's status.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct StatusReport {
-    /// `good`, `suspended`, `revoked`, `not-issued` or `unknown`.
+    /// `good`, `suspended`, `revoked`, `not-issued`, `unknown`, or `trusted` of a root, which nobody revokes.
     pub state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
@@ -322,7 +401,14 @@ impl LedgerReport {
 pub struct Report {
     #[serde(flatten)]
     pub judgement: Judgement<Reason>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
     pub status: StatusReport,
+    /// What became of a certificate that was good at the time in question and is not any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later: Option<StatusReport>,
     /// The subjects from the end entity to the root.
     pub chain: Vec<String>,
     pub checks: Vec<Check>,
@@ -332,7 +418,32 @@ pub struct Report {
 
 impl Report {
     pub fn new(reason: Reason, status: StatusReport, chain: Vec<String>, checks: Vec<Check>, ledger: Option<LedgerReport>) -> Self {
-        Self { judgement: reason.into(), status, chain, checks, ledger }
+        Self { judgement: reason.into(), remarks: Vec::new(), judged: None, status, later: None, chain, checks, ledger }
+    }
+
+    /// With what a reader of a good verdict must know: as of when the status was good, and what came later. `at`: the time in question.
+    pub fn noted(mut self, at: OffsetDateTime) -> Self {
+        if self.verdict() != Verdict::Passed {
+            return self;
+        }
+        let as_of = parse_rfc3339(&self.status.as_of).filter(|as_of| self.status.state == "good" && seconds(*as_of) < seconds(at));
+        if let Some(as_of) = as_of.map(rfc3339) {
+            self.remarks.push(Remark::new(
+                "status-as-of",
+                format!("证书在 {as_of} 时状态正常,此后的变化未知。"),
+                format!("The certificate was good as of {as_of}; what came after that is not known."),
+            ));
+        }
+        if let Some(later) = &self.later {
+            let (since, reason) = (later.since.as_deref().unwrap_or("?"), later.reason.unwrap_or("unspecified"));
+            let (zh, en) = if later.state == "suspended" { ("暂停", "suspended") } else { ("吊销", "revoked") };
+            self.remarks.push(Remark::new(
+                "not-good-later",
+                format!("证书自 {since} 起已被{zh}(原因:{reason}),晚于所判断的时间 {}。", rfc3339(at)),
+                format!("The certificate is {en} since {since} ({reason}), which is after the time in question, {}.", rfc3339(at)),
+            ));
+        }
+        self
     }
 
     /// Nothing is known, neither good nor bad.

@@ -3,23 +3,69 @@
 //! `crl_status.rs` and `ocsp_status.rs` judge one kind of evidence each; here they are put together, for a certificate and for a path.
 //! Evidence that may not be relied upon says nothing: it neither helps nor harms.
 
+use std::sync::Arc;
+
 use time::{Duration, OffsetDateTime};
 
 use super::{Inputs, Path, PathError, Purpose, TrustStore, crl_status, ocsp_status, validate_if};
 use crate::{
     crypto::Strength,
     x509::{
-        Certificate,
+        Certificate, DistinguishedName,
         crl::{CertificateList, CrlReason},
-        ocsp::BasicResponse,
+        ocsp::{BasicResponse, OcspResponse},
     },
 };
 
 /// What there is to judge by.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Evidence<'a> {
-    pub lists: Vec<CertificateList<'a>>,
-    pub responses: Vec<BasicResponse<'a>>,
+    lists: Vec<Arc<CertificateList<'a>>>,
+    responses: Vec<Arc<BasicResponse<'a>>>,
+    /// For whoever knows a ledger; nothing here looks into them.
+    proofs: Vec<&'a [u8]>,
+}
+
+impl<'a> Evidence<'a> {
+    /// What can be read of the DER of lists and of OCSP responses, or of their BasicOCSPResponse alone; the rest says nothing.
+    pub fn read(lists: impl IntoIterator<Item = &'a [u8]>, responses: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let basic = |der: &'a [u8]| match OcspResponse::parse(der) {
+            Ok(OcspResponse::Basic(basic)) => Some(*basic),
+            Ok(OcspResponse::Error(_)) => None,
+            Err(_) => BasicResponse::parse(der).ok(),
+        };
+        Self {
+            lists: lists.into_iter().filter_map(|der| CertificateList::parse(der).ok()).map(Arc::new).collect(),
+            responses: responses.into_iter().filter_map(basic).map(Arc::new).collect(),
+            proofs: Vec::new(),
+        }
+    }
+
+    /// With receipts and proofs of status, as JSON.
+    pub fn with_proofs(self, proofs: Vec<&'a [u8]>) -> Self {
+        Self { proofs, ..self }
+    }
+
+    /// All that is in either. Copies nothing.
+    pub fn and(&self, other: &Self) -> Self {
+        let mut joined = self.clone();
+        joined.lists.extend(other.lists.iter().cloned());
+        joined.responses.extend(other.responses.iter().cloned());
+        joined.proofs.extend(&other.proofs);
+        joined
+    }
+
+    pub fn lists(&self) -> impl Iterator<Item = &CertificateList<'a>> {
+        self.lists.iter().map(|list| &**list)
+    }
+
+    pub fn responses(&self) -> impl Iterator<Item = &BasicResponse<'a>> {
+        self.responses.iter().map(|response| &**response)
+    }
+
+    pub fn proofs(&self) -> &[&'a [u8]] {
+        &self.proofs
+    }
 }
 
 /// How evidence is judged.
@@ -89,7 +135,7 @@ pub fn status(
     evidence: &Evidence<'_>,
     inputs: &EvidenceInputs,
 ) -> Status {
-    let by_ocsp = ocsp_status::status(certificate, issuer, &evidence.responses, inputs);
+    let by_ocsp = ocsp_status::status(certificate, issuer, evidence, inputs);
     if matches!(by_ocsp, Status::Revoked { .. }) {
         return by_ocsp;
     }
@@ -122,10 +168,9 @@ impl<'a> Signers<'a> {
         Self { bag, trust, anchor, depth: 0 }
     }
 
-    /// Other certificates of this authority, which may have another key for its lists.
-    pub(super) fn named_like(self, authority: &Certificate) -> impl Iterator<Item = &'a Certificate> {
-        let (name, key) = (authority.subject().clone(), authority.spki().to_vec());
-        self.bag.iter().filter(move |other| *other.subject() == name && other.spki() != key)
+    /// Certificates of that name: of an authority with another key for its lists, or of somebody who signs lists for others.
+    pub(super) fn named(self, name: &DistinguishedName) -> impl Iterator<Item = &'a Certificate> + use<'a, '_> {
+        self.bag.iter().chain(Some(self.anchor)).filter(move |other| other.subject() == name)
     }
 
     /// Whether a signer leads to the anchor and is good itself.

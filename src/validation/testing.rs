@@ -31,6 +31,7 @@ const CRL_NUMBER: &str = "2.5.29.20";
 const DELTA_CRL_INDICATOR: &str = "2.5.29.27";
 const ISSUING_DISTRIBUTION_POINT: &str = "2.5.29.28";
 const CRL_REASON: &str = "2.5.29.21";
+const CERTIFICATE_ISSUER: &str = "2.5.29.29";
 
 /// One element of DER from its parts.
 pub fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
@@ -228,6 +229,8 @@ pub struct List<'a> {
     pub entries: Vec<(&'a Certificate, u8)>,
     pub extensions: Vec<(String, bool, Vec<u8>)>,
     pub entry_extensions: Vec<(String, bool, Vec<u8>)>,
+    /// Whether entries say whose certificates they are, where that changes.
+    pub names_issuers: bool,
 }
 
 impl<'a> List<'a> {
@@ -243,6 +246,7 @@ impl<'a> List<'a> {
             entries: entries.to_vec(),
             extensions: Vec::new(),
             entry_extensions: Vec::new(),
+            names_issuers: false,
         }
     }
 
@@ -256,7 +260,13 @@ impl<'a> List<'a> {
         list.extend(self.base.map(|base| (DELTA_CRL_INDICATOR.to_owned(), true, tlv(2, &[&[base]]))));
         list.extend(self.scope.clone().map(|scope| (ISSUING_DISTRIBUTION_POINT.to_owned(), true, sequence(&[&scope]))));
         list.extend(self.extensions.iter().cloned());
-        let entries: Vec<Vec<u8>> = self.entries.iter().map(|entry| self.entry(entry)).collect();
+        let mut whose = self.by.certificate.subject().clone();
+        let mut entries = Vec::new();
+        for (certificate, reason) in &self.entries {
+            let changes = self.names_issuers && *certificate.issuer() != whose;
+            whose = certificate.issuer().clone();
+            entries.push(self.entry(certificate, *reason, changes));
+        }
         let tbs = sequence(&[
             &tlv(2, &[&[1]]),
             &algorithm.to_der().unwrap(),
@@ -269,8 +279,12 @@ impl<'a> List<'a> {
         assemble(&tbs, &algorithm, &self.by.key.sign(&tbs).unwrap(), &[]).unwrap()
     }
 
-    fn entry(&self, (certificate, reason): &(&Certificate, u8)) -> Vec<u8> {
-        let mut list = vec![(CRL_REASON.to_owned(), false, tlv(0x0a, &[&[*reason]]))];
+    fn entry(&self, certificate: &Certificate, reason: u8, names_issuer: bool) -> Vec<u8> {
+        let mut list = vec![(CRL_REASON.to_owned(), false, tlv(0x0a, &[&[reason]]))];
+        if names_issuer {
+            let issuer = sequence(&[&tlv(0xa4, &[certificate.issuer().der()])]);
+            list.push((CERTIFICATE_ISSUER.to_owned(), true, issuer));
+        }
         list.extend(self.entry_extensions.iter().cloned());
         sequence(&[&tlv(2, &[certificate.serial()]), &instant(NOW - Duration::days(2)), &extensions(&list)])
     }

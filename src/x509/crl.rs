@@ -1,13 +1,13 @@
 //! Certificate revocation lists, version 2 (RFC 5280 §5, GB/T 20518 §5.3): the bytes of one to be signed, and a reader.
 //!
-//! Kept out on purpose: making indirect and delta lists and lists of some reasons, which GB/T 20518 advises against; reading
-//! indirect ones; and who signs. Delta lists and lists of some reasons of others are read.
+//! Kept out on purpose: making indirect and delta lists and lists of some reasons, which GB/T 20518 advises against; and who signs.
+//! Those of others are read.
 
 use const_oid::{
     ObjectIdentifier,
     db::rfc5280::{
-        ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS, ID_CE_DELTA_CRL_INDICATOR, ID_CE_INVALIDITY_DATE,
-        ID_CE_ISSUING_DISTRIBUTION_POINT,
+        ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CERTIFICATE_ISSUER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS, ID_CE_DELTA_CRL_INDICATOR,
+        ID_CE_INVALIDITY_DATE, ID_CE_ISSUING_DISTRIBUTION_POINT,
     },
 };
 use der::{
@@ -171,6 +171,8 @@ pub struct CertificateList<'a> {
     pub entries: Vec<RevokedEntry>,
     /// Why the list may not be relied upon although it can be read; empty for a sound one.
     pub obstacles: Vec<Obstacle>,
+    /// Of an indirect list: from which entry on its certificates are whose (certificateIssuer, RFC 5280 §5.3.3).
+    issuers: Vec<(usize, DistinguishedName)>,
     number: Option<Uint>,
     /// deltaCRLIndicator: the list says what changed since the complete one with this number (RFC 5280 §5.2.4).
     base_number: Option<Uint>,
@@ -233,16 +235,35 @@ impl<'a> CertificateList<'a> {
         })
     }
 
-    /// The entry of the certificate with this serial (content octets of the INTEGER).
+    /// Whether there may be entries of certificates of others than the issuer of the list.
+    pub fn is_indirect(&self) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.indirect)
+    }
+
+    /// The entry of the certificate of the list's issuer with this serial (content octets of the INTEGER).
     pub fn find(&self, serial: &[u8]) -> Option<&RevokedEntry> {
-        self.entries.iter().find(|entry| entry.serial == serial)
+        self.find_of(&self.issuer_name, serial)
+    }
+
+    /// The same for a certificate of this issuer.
+    pub fn find_of(&self, issuer: &DistinguishedName, serial: &[u8]) -> Option<&RevokedEntry> {
+        let is_it = |(index, entry): &(usize, &RevokedEntry)| entry.serial == serial && self.issuer_of(*index) == issuer;
+        self.entries.iter().enumerate().find(is_it).map(|(_, entry)| entry)
+    }
+
+    /// An entry that names no issuer has that of the one before it.
+    fn issuer_of(&self, index: usize) -> &DistinguishedName {
+        let named = self.issuers.partition_point(|(start, _)| *start <= index);
+        named.checked_sub(1).map_or(&self.issuer_name, |last| &self.issuers[last].1)
     }
 
     fn decode(signed: Signed<'a>) -> der::Result<Self> {
         let fields = TbsCertList::from_der(signed.tbs)?;
         fields.check(&signed)?;
         let extensions = fields.extensions.unwrap_or_default();
-        let obstacles = obstacles(&extensions, fields.revoked_certificates.as_deref());
+        let scope = value(&extensions, ID_CE_ISSUING_DISTRIBUTION_POINT).map(Scope::parse).transpose()?;
+        let is_indirect = scope.as_ref().is_some_and(|scope| scope.indirect);
+        let obstacles = obstacles(&extensions, fields.revoked_certificates.as_deref(), is_indirect);
         let entries = fields.revoked_certificates.unwrap_or_default();
         Ok(Self {
             issuer: fields.issuer.to_der()?,
@@ -252,7 +273,8 @@ impl<'a> CertificateList<'a> {
             number: extension_list::find(&extensions, ID_CE_CRL_NUMBER)?,
             base_number: extension_list::find(&extensions, ID_CE_DELTA_CRL_INDICATOR)?,
             authority_key_identifier: key_identifier(&extensions)?,
-            scope: value(&extensions, ID_CE_ISSUING_DISTRIBUTION_POINT).map(Scope::parse).transpose()?,
+            scope,
+            issuers: issuers(&entries)?,
             entries: entries.into_iter().map(RevokedEntry::decode).collect::<der::Result<_>>()?,
             obstacles,
             signed,
@@ -263,7 +285,7 @@ impl<'a> CertificateList<'a> {
 const V2: u8 = 1;
 const LIST_EXTENSIONS: &[ObjectIdentifier] =
     &[ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER, ID_CE_DELTA_CRL_INDICATOR, ID_CE_ISSUING_DISTRIBUTION_POINT];
-const ENTRY_EXTENSIONS: &[ObjectIdentifier] = &[ID_CE_CRL_REASONS, ID_CE_INVALIDITY_DATE];
+const ENTRY_EXTENSIONS: &[ObjectIdentifier] = &[ID_CE_CRL_REASONS, ID_CE_INVALIDITY_DATE, ID_CE_CERTIFICATE_ISSUER];
 
 /// RFC 5280 §5.1.
 #[derive(der::Sequence)]
@@ -302,14 +324,28 @@ impl TbsCertList<'_> {
     }
 }
 
-fn obstacles(extensions: &[Extension], entries: Option<&[RevokedCertificate<'_>]>) -> Vec<Obstacle> {
-    let of_entries = entries.unwrap_or_default().iter().filter_map(|entry| entry.extensions.as_deref());
+fn obstacles(extensions: &[Extension], entries: Option<&[RevokedCertificate<'_>]>, is_indirect: bool) -> Vec<Obstacle> {
+    let of_entries = || entries.unwrap_or_default().iter().filter_map(|entry| entry.extensions.as_deref());
+    // Whose certificate it is may not be passed over, critical or not.
+    let misplaced = of_entries().flatten().filter(|extension| !is_indirect && extension.extn_id == ID_CE_CERTIFICATE_ISSUER);
     let unknown = extension_list::critical_unknown(extensions, LIST_EXTENSIONS)
-        .chain(of_entries.flat_map(|list| extension_list::critical_unknown(list, ENTRY_EXTENSIONS)));
+        .chain(of_entries().flat_map(|list| extension_list::critical_unknown(list, ENTRY_EXTENSIONS)))
+        .chain(misplaced.map(|extension| extension.extn_id));
     let empty = entries.is_some_and(<[_]>::is_empty).then_some(Obstacle::EmptyRevokedCertificates);
     let critical = |extension: &Extension| extension.extn_id == ID_CE_CRL_NUMBER && extension.critical;
     let number = extensions.iter().any(critical).then_some(Obstacle::CriticalNumber);
     unknown.map(Obstacle::CriticalExtension).chain(empty).chain(number).collect()
+}
+
+/// Where in the list the issuer changes.
+fn issuers(entries: &[RevokedCertificate<'_>]) -> der::Result<Vec<(usize, DistinguishedName)>> {
+    let named = |(index, entry): (usize, &RevokedCertificate<'_>)| {
+        let names = value(entry.extensions.as_deref()?, ID_CE_CERTIFICATE_ISSUER)?;
+        let directory = |name| if let GeneralName::Directory(name) = name { Some(name) } else { None };
+        let name = GeneralName::list(names).map(|names| names.into_iter().find_map(directory));
+        Some(name.and_then(|name| Ok((index, name.ok_or_else(|| Tag::Sequence.value_error())?))))
+    };
+    entries.iter().enumerate().filter_map(named).collect()
 }
 
 fn key_identifier(extensions: &[Extension]) -> der::Result<Option<Vec<u8>>> {

@@ -44,6 +44,9 @@ pub use signed::Signed;
 pub enum Error {
     #[error("not a DER {what}: {why}")]
     Malformed { what: &'static str, why: String },
+    /// A CMS that is something else than SignedData: encrypted, a digest, a receipt.
+    #[error("a CMS with content of the type {0}")]
+    OtherContent(const_oid::ObjectIdentifier),
     #[error(transparent)]
     Crypto(#[from] crate::crypto::Error),
 }

@@ -3,5 +3,5 @@
 
 mod limits;
 mod sessions;
-mod tokens;
+pub mod tokens;
 mod walk;

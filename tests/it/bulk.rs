@@ -17,6 +17,7 @@ use hufu::{
     cli::{
         claim::request,
         client::{Client, Identity},
+        department::make,
     },
     crypto::{Algorithm, algorithms},
 };
@@ -108,7 +109,7 @@ impl Bulk {
         let auditor = running.claim(text(&claims, "auditor")?, &people, "auditor").await?;
         let api = running.api(Some(&administrator))?;
         let body = json!({"name": "民政局", "organizations": ["民政局"], "mail": ["bulk.example"]});
-        let department = text(&api.post("/api/v1/departments", &body).await?, "id")?.to_owned();
+        let department = text(&make(&api, &administrator, &body).await?, "id")?.to_owned();
         for (name, role) in [("registrar", "registration-officer"), ("approver", "approver")] {
             running.appoint([&administrator, &auditor], &department, role, &people).await?;
             for extension in ["crt", "key"] {

@@ -1,6 +1,6 @@
 //! Citizens, from the counter to the erasure, in both families: who proves what, what others learn of it, and what is left.
 
-mod command_line;
+pub mod command_line;
 mod held;
 mod lost_device;
 
@@ -63,7 +63,7 @@ impl Citizen {
 
 /// The office at whose counter citizens are checked.
 pub struct Counter {
-    office: Office,
+    pub office: Office,
     registration: Agent,
     approver: Agent,
 }
@@ -75,7 +75,7 @@ impl Counter {
         Self { office, registration, approver }
     }
 
-    async fn record(&self, profile: &str, citizen: &Citizen) -> Answer {
+    pub async fn record(&self, profile: &str, citizen: &Citizen) -> Answer {
         let body = json!({
             "profile": profile, "department": self.office.department, "name": citizen.name, "number": citizen.number,
             "contact": citizen.contact, "evidence": hex::encode([9; 32]),
@@ -215,6 +215,12 @@ async fn a_code_takes_two_officers_and_its_time(family: Family) {
     // What officers see of the number is enough to compare it, and no more.
     let shown = counter.approver.get(&format!("/api/v1/citizens/checks/{id}")).await.ok();
     assert!(!shown.text().contains(&citizen.number) && shown.text().contains("****"));
+    let listed = async |filter: &str| {
+        let page = counter.approver.get(&format!("/api/v1/citizens/checks?{filter}")).await.ok().json();
+        page["items"].as_array().unwrap().iter().map(|item| (text(item, "id"), text(item, "name"))).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("state=confirmed").await, [(id.clone(), citizen.name.to_owned())]);
+    assert_eq!((listed("state=signed").await, listed("limit=1").await.len()), (Vec::new(), 1));
 
     let (anonymous, code) = (ca.anonymous(), text(&confirmed, "code"));
     is(&prove(&anonymous, &code).await, 403, "proofing-refused");
@@ -276,7 +282,7 @@ async fn whoever_did_not_ask_has_the_code_taken_back(family: Family) {
 // ---- two for one ----
 
 /// Two applications of one citizen: the certificate of the first, and the second with its proof.
-async fn contested(ca: &Ca, counter: &Counter, citizen: &Citizen, family: Family) -> (Value, String, String) {
+pub async fn contested(ca: &Ca, counter: &Counter, citizen: &Citizen, family: Family) -> (Value, String, String) {
     let (first, ..) = certificate(ca, counter, "citizen", citizen, family).await;
     let fresh = proof(ca, counter, "citizen", &Citizen::new("韩梅")).await;
     let began = std::time::Instant::now();

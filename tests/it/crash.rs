@@ -15,6 +15,7 @@ use hufu::{
         claim::request,
         client::{Identity, Problem},
         decide::decide,
+        department::make,
     },
     crypto::{Algorithm, Digest, algorithms, digest::sha256},
     ledger::{Hash, State},
@@ -225,7 +226,7 @@ impl Base {
         let administrator = running.claim(&claim_code(&place, "administrator")?, &out, "administrator").await?;
         let auditor = running.claim(&claim_code(&place, "auditor")?, &out, "auditor").await?;
         let body = json!({"name": "民政局", "organizations": ["民政局"], "dns": ["mzj.example.cn"], "mail": ["mzj.example.cn"]});
-        let department = running.api(Some(&administrator))?.post("/api/v1/departments", &body).await?;
+        let department = make(&running.api(Some(&administrator))?, &administrator, &body).await?;
         let department = text(&department, "id")?.to_owned();
         let registrar = running.appoint([&administrator, &auditor], &department, "registration-officer", &out).await?;
         let approver = running.appoint([&administrator, &auditor], &department, "approver", &out).await?;

@@ -68,6 +68,38 @@ impl Pki {
         self.list("ca");
     }
 
+    /// Signs a file by the end entity, with its authority's certificate inside and without a word about the time.
+    fn sign(&self) {
+        self.openssl(
+            "cms -sign -noattr -nodetach -binary -in pki.cnf -signer leaf.pem -inkey leaf.key -certfile ca.pem -outform DER -out signed.p7m",
+        );
+    }
+
+    /// Stamps a file by an authority for it.
+    fn stamp(&self) {
+        self.openssl("req -new -newkey rsa:2048 -nodes -keyout tsa.key -out tsa.csr -config pki.cnf -subj /O=Other/CN=tsa");
+        self.openssl(
+            "x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -set_serial 18 -days 365 -extfile pki.cnf -extensions tsa -out tsa.pem",
+        );
+        std::fs::write(self.folder.path().join("serial"), "01").unwrap();
+        self.openssl("ts -query -data pki.cnf -sha256 -cert -out question.tsq");
+        self.openssl(
+            "ts -reply -queryfile question.tsq -signer tsa.pem -inkey tsa.key -config pki.cnf -section tsa_config -out answer.tsr",
+        );
+    }
+
+    /// The command line in the folder of the files: its exit code and what it printed.
+    fn hufu(&self, arguments: &str) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_hufu"))
+            .args(arguments.split_ascii_whitespace())
+            .env_remove("HUFU_TRUST")
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&told).into_owned())
+    }
+
     fn openssl(&self, arguments: &str) {
         let output = Command::new("openssl").args(arguments.split(' ')).current_dir(self.folder.path()).output();
         let output = output.expect("the tests need openssl");
@@ -130,6 +162,16 @@ authorityKeyIdentifier = keyid
 subjectAltName = DNS:www.example.com
 crlDistributionPoints = URI:http://ADDRESS/ca.crl
 authorityInfoAccess = caIssuers;URI:http://ADDRESS/ca.cer, OCSP;URI:http://ADDRESS/ocsp
+[tsa]
+keyUsage = critical, digitalSignature
+extendedKeyUsage = critical, timeStamping
+authorityKeyIdentifier = keyid
+[tsa_config]
+serial = serial
+signer_digest = sha256
+digests = sha256
+default_policy = 1.2.3.4
+ess_cert_id_alg = sha256
 [root_lists]
 database = root.txt
 crlnumber = root.number
@@ -164,12 +206,13 @@ async fn a_foreign_certificate_is_judged_by_a_configured_anchor_and_its_lists() 
     check("no list of the root", &ca, &pki.question(&["ca.crl"]), ("INDETERMINATE", "status-unknown")).await;
     let mut broken = pki.question(&both);
     broken["crls"] = json!(["MAA="]);
-    check("something else", &ca, &broken, ("INDETERMINATE", "status-unknown")).await;
+    let refused = ca.anonymous().post(CERTIFICATES, &broken).await;
+    assert!(refused.status == 400 && refused.text().contains("position 1"), "{}", refused.text());
     broken["crls"] = json!(["?"]);
     assert_eq!(ca.anonymous().post(CERTIFICATES, &broken).await.status, 400);
 
     for (name, more, expected) in [
-        ("another purpose", "purposes = ['client-auth']", ("FAILED", "purpose-not-allowed")),
+        ("another purpose", "purposes = ['client-auth']", ("INDETERMINATE", "no-trusted-path")),
         ("its purpose", "purposes = ['any']", ("PASSED", "valid")),
         ("names that are excluded", "excluded = ['dns:example.com']", ("FAILED", "names-not-permitted")),
         ("other names", "permitted = ['dns:example.net']", ("FAILED", "names-not-permitted")),
@@ -238,19 +281,93 @@ async fn what_certificates_point_to_is_fetched_when_that_is_on() {
     check("revoked", &ca, &alone, ("FAILED", "revoked")).await;
 }
 
+/// A signature by the end entity, whose chain came in it and whose lists came along, in the request or in the signature itself.
+#[tokio::test]
+async fn a_foreign_signature_is_judged_by_lists_that_came_along() {
+    let (pki, ca) = (Pki::start().await, TestCa::new().start().await);
+    pki.sign();
+    let signed = pki.read("signed.p7m");
+    let lists = ["root.crl", "ca.crl"].map(|list| pki.read(list));
+    let question = |signature: &[u8], crls: &[Vec<u8>]| {
+        let encoded: Vec<String> = crls.iter().map(|list| BASE64_STANDARD.encode(list)).collect();
+        json!({"signature": BASE64_STANDARD.encode(signature), "crls": encoded})
+    };
+    let judge = async |name: &str, question: Value, expected: (&str, &str)| {
+        let report = ca.anonymous().post("/api/v1/verify/signature", &question).await.ok().json();
+        assert_eq!((text(&report, "verdict").as_str(), text(&report, "reason").as_str()), expected, "{name}: {report:#}");
+    };
+    judge("nobody trusts it", question(&signed, &lists), ("INDETERMINATE", "no-trusted-path")).await;
+    pki.trust(&ca, "");
+    judge("no lists", question(&signed, &[]), ("INDETERMINATE", "status-unknown")).await;
+    judge("in the request", question(&signed, &lists), ("PASSED", "signature-valid")).await;
+    let enclosed = with_lists(&signed, &lists);
+    judge("in the signature", question(&enclosed, &[]), ("PASSED", "signature-valid")).await;
+    judge("one here, one there", question(&with_lists(&signed, &lists[..1]), &lists[1..]), ("PASSED", "signature-valid")).await;
+    let many = vec![lists[0].clone(); 33];
+    assert_eq!(ca.anonymous().post("/api/v1/verify/signature", &question(&signed, &many)).await.status, 400);
+    pki.revoke();
+    let newer = [pki.read("root.crl"), pki.read("ca.crl")];
+    judge("revoked since", question(&enclosed, &newer), ("INDETERMINATE", "revoked-no-proof-of-time")).await;
+
+    // The same at the command line, where nobody is asked.
+    std::fs::write(pki.folder.path().join("enclosed.p7m"), &enclosed).unwrap();
+    for (name, arguments, code, reason) in [
+        ("in the signature", "enclosed.p7m --anchor root.pem", 0, "signature-valid"),
+        ("no lists", "signed.p7m --anchor root.pem", 2, "status-unknown"),
+        ("no lists, none needed", "signed.p7m --anchor root.pem --revocation when-known", 0, "valid-status-not-proven"),
+        ("from files", "signed.p7m --anchor root.pem --crl root.crl --crl ca.crl.pem", 2, "revoked-no-proof-of-time"),
+        ("another anchor", "enclosed.p7m --anchor leaf.pem", 2, "no-trusted-path"),
+        ("a bundle beside it", "enclosed.p7m --anchor root.pem --trust bundle.json", 0, "signature-valid"),
+        ("no such anchor", "enclosed.p7m --anchor missing.pem", 64, ""),
+    ] {
+        std::fs::copy(ca.data().join("trust/bundle.json"), pki.folder.path().join("bundle.json")).unwrap();
+        let (found, told) = pki.hufu(&format!("verify signature {arguments} --json"));
+        assert!(found == code && told.contains(reason), "{name}: {found} {told}");
+    }
+}
+
+/// A token by an authority of another PKI.
+#[tokio::test]
+async fn a_foreign_time_stamp_is_judged_by_anchors_offline() {
+    let pki = Pki::start().await;
+    pki.stamp();
+    for (name, arguments, code, reason) in [
+        ("good", "--anchor root.pem --revocation when-known --chain ca.pem", 0, "\"PASSED\""),
+        ("no lists", "--anchor root.pem --chain ca.pem", 2, "status-unknown"),
+        ("another anchor", "--anchor leaf.pem --chain ca.pem", 2, "no-trusted-path"),
+    ] {
+        let (found, told) = pki.hufu(&format!("verify timestamp answer.tsr --content pki.cnf --json {arguments}"));
+        assert!(found == code && told.contains(reason), "{name}: {found} {told}");
+    }
+}
+
+/// The CMS with lists beside its certificates (RFC 5652 §5.1).
+fn with_lists(cms: &[u8], lists: &[Vec<u8>]) -> Vec<u8> {
+    let element = |tag: u8, content: &[u8]| {
+        let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+        [&[tag, 0x84], &length[..], content].concat()
+    };
+    let info = parts(cms);
+    let signed = parts(&parts(&info[1])[0]);
+    let (signers, before) = signed.split_last().unwrap();
+    let all = [before.concat(), element(0xa1, &lists.concat()), signers.clone()].concat();
+    element(0x30, &[info[0].clone(), element(0xa0, &element(0x30, &all))].concat())
+}
+
+fn parts(der: &[u8]) -> Vec<Vec<u8>> {
+    let any = <der::asn1::AnyRef<'_> as der::Decode>::from_der(der).unwrap();
+    let mut reader = der::SliceReader::new(any.value()).unwrap();
+    let mut parts = Vec::new();
+    while !der::Reader::is_finished(&reader) {
+        parts.push(der::Reader::tlv_bytes(&mut reader).unwrap().to_vec());
+    }
+    parts
+}
+
 #[tokio::test]
 async fn the_command_line_judges_by_anchors_offline() {
     let pki = Pki::start().await;
-    let run = |arguments: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_hufu"))
-            .args("verify certificate leaf.pem --chain ca.pem --json".split(' '))
-            .args(arguments.split_ascii_whitespace())
-            .env_remove("HUFU_TRUST")
-            .current_dir(pki.folder.path())
-            .output()
-            .unwrap();
-        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
-    };
+    let run = |arguments: &str| pki.hufu(&format!("verify certificate leaf.pem --chain ca.pem --json {arguments}"));
     let lists = "--anchor root.pem --crl root.crl --crl ca.crl.pem";
     for (name, arguments, code, reason) in [
         ("good", lists, 0, "\"valid\""),

@@ -53,7 +53,9 @@ async fn a_grant_takes_two_people_one_of_them_from_outside(family: Family) {
     // Two of the department are two people, and neither is from outside.
     let first = grant(&ca, &inside[0], &officer).await;
     assert_eq!((first.status, first.json()["missing"].clone()), (202, missing(1, 1)));
-    assert_eq!(grant(&ca, &inside[0], &officer).await.json()["missing"], missing(1, 1), "one who signs twice is one");
+    let again = grant(&ca, &inside[0], &officer).await;
+    assert_eq!(refused(&again), (403, "not-permitted".to_owned()), "one who signs twice is one, and is told so");
+    assert!(text(&again.json(), "detail").starts_with("one person is counted once"));
     assert_eq!(grant(&ca, &inside[1], &officer).await.json()["missing"], missing(0, 1));
     assert_eq!(ca.client(&office.administrator).get(&format!("{OFFICERS}/{officer}")).await.ok().json()["state"], "proposed");
     ca.audit_finds_nothing().await;
@@ -86,6 +88,8 @@ async fn the_grant_of_an_officer_who_was_dismissed_meanwhile_does_not_count(fami
     let officer = propose(&ca, &leaver, Some(&office.department), "approver").await;
     grant(&ca, &leaver, &officer).await.ok();
     ca.dismiss(&office.administrator, &leaver).await;
+    let dismissed = ca.client(&office.administrator).get(&format!("/api/v1/officers/{}", leaver.id)).await.ok().json();
+    assert_eq!((&dismissed["state"], &dismissed["roles"]), (&json!("dismissed"), &json!([])));
     assert_eq!(grant(&ca, &office.administrator, &officer).await.status, 202);
     assert_eq!(grant(&ca, ca.auditor(family).await, &officer).await.status, 201);
     ca.audit_finds_nothing().await;

@@ -342,12 +342,19 @@ async fn records_that_changed_after_they_were_shown_are_not_decided_on(family: F
     check(&ca, vec![hand_in("suspended meanwhile", "revoke", &holder.id, &shown, (409, "seen-stale"))]).await;
 
     let suspended_twice = ca.draft(approver, "suspend", &holder.id, None, None).await;
-    let reason = ca.draft(approver, "revoke", &holder.id, Some("because"), None).await;
-    let future = hufu::policy::Timestamp::new(ca.clock.now() + Duration::days(1)).to_string();
-    let future = ca.draft(approver, "revoke", &holder.id, Some("keyCompromise"), Some(&future)).await;
+    // What cannot be done is not drafted, and whoever signs it all the same is refused.
+    let tomorrow = hufu::policy::Timestamp::new(ca.clock.now() + Duration::days(1));
+    let draft = |reason: &str, since: Option<String>| json!({"act": "revoke", "about": holder.id, "reason": reason, "since": since});
+    let drafts = |name, body: Value| Case::post(name, &client, "/api/v1/statements/drafts", &body, (400, "malformed-request"));
+    let mut reason = ca.draft(approver, "revoke", &holder.id, None, None).await;
+    reason.reason = Some("because".parse().unwrap());
+    let mut future = ca.draft(approver, "revoke", &holder.id, Some("keyCompromise"), None).await;
+    future.since = Some(tomorrow);
     check(
         &ca,
         vec![
+            drafts("a draft with a reason that is none", draft("because", None)),
+            drafts("a draft since tomorrow", draft("keyCompromise", Some(tomorrow.to_string()))),
             hand_in("suspended twice", "suspend", &holder.id, &suspended_twice, (409, "wrong-state")),
             hand_in("a reason that is none", "revoke", &holder.id, &reason, (400, "malformed-request")),
             hand_in("since tomorrow", "revoke", &holder.id, &future, (400, "malformed-request")),
@@ -454,8 +461,10 @@ async fn a_repeated_request_is_done_once(family: Family) {
     let made = administrator.send("POST", "/api/v1/departments", &headers, department.to_string().into_bytes()).await.ok().json();
     let again = administrator.send("POST", "/api/v1/departments", &headers, department.to_string().into_bytes()).await.ok().json();
     assert_eq!(made, again);
+    ca.decide(&office.administrator, "define-department", &text(&made, "id"), None, None).await.ok();
     let taken = json!({"name": "假税务局", "organizations": ["税务局"]});
-    check(&ca, vec![Case::post("a name that is taken", &administrator, "/api/v1/departments", &taken, (409, "wrong-state"))]).await;
+    let refused = (409, "departments-refused");
+    check(&ca, vec![Case::post("a name that is taken", &administrator, "/api/v1/departments", &taken, refused)]).await;
 }
 
 async fn what_is_not_there_is_not_found(family: Family) {
@@ -470,6 +479,15 @@ async fn what_is_not_there_is_not_found(family: Family) {
     let statement = json!({"statement": "x"});
     let log = format!("/ledger/department-{}-g1", family.algorithm().name());
     let cases = vec![
+        Case::get("a status that none has", &client, "/api/v1/certificates?status=good", (400, "malformed-request")),
+        Case::get("a state that none has", &client, "/api/v1/enrolments?state=submited", (400, "malformed-request")),
+        Case::get("a check in a state that none has", &client, "/api/v1/citizens/checks?state=open", (400, "malformed-request")),
+        Case::get(
+            "a notice in a state that none has",
+            &ca.client(&office.administrator),
+            "/api/v1/notices?state=sent",
+            (400, "malformed-request"),
+        ),
         Case::get("an unknown digest", &client, format!("/api/v1/certificates/{digest}"), certificate),
         Case::get("an unknown serial", &client, format!("/api/v1/certificates/{serial}"), certificate),
         Case::get("no name of a certificate", &client, "/api/v1/certificates/wang", certificate),

@@ -24,12 +24,14 @@ in_both_families! {
     nobody_else_renews_and_nothing_that_is_not_good,
     a_statement_renews_with_the_key_that_was_shown_alone,
     an_officer_renews_while_they_hold_a_role,
+    a_list_knows_whoever_has_renewed,
+    a_command_that_comes_too_early_leaves_nothing,
     a_citizen_renews_and_keeps_their_one_place,
     the_command_replaces_the_files_and_tells_a_service,
 }
 
 /// A member of staff who acts with their own certificate.
-async fn member(ca: &Ca, office: &Office, family: Family) -> (Person, Holder) {
+pub async fn member(ca: &Ca, office: &Office, family: Family) -> (Person, Holder) {
     let holder = ca.issue(office, "staff", family).await;
     let authority = ca.services().authorities().load(&holder.authority()).unwrap();
     let above = ca.services().authorities().chain(&authority).unwrap();
@@ -41,7 +43,7 @@ async fn draft(ca: &Ca, by: &Person, id: &str, csr: &str) -> Answer {
     ca.client(by).post("/api/v1/statements/drafts", &json!({"act": "renew", "about": id, "csr": csr})).await
 }
 
-async fn renew(ca: &Ca, by: &Person, id: &str, csr: &str) -> Answer {
+pub async fn renew(ca: &Ca, by: &Person, id: &str, csr: &str) -> Answer {
     let drafted = draft(ca, by, id, csr).await.ok().json();
     let statement = by.sign(&serde_json::from_value(drafted["payload"].clone()).unwrap());
     ca.client(by).post(&format!("/api/v1/certificates/{id}/renewal"), &json!({"statement": statement, "csr": csr})).await
@@ -51,7 +53,7 @@ fn refused(answer: &Answer) -> (u16, String) {
     (answer.status, text(&answer.json(), "code"))
 }
 
-fn leaf(answer: &Value) -> Certificate {
+pub fn leaf(answer: &Value) -> Certificate {
     Certificate::parse_many(text(answer, "chain").as_bytes()).unwrap().remove(0)
 }
 
@@ -62,6 +64,7 @@ async fn the_holder_renews_within_the_window_with_a_key_of_their_choice(family: 
     assert!(text(&holder.view, "renewable_from").starts_with("2030-12-02T"));
     let early = draft(&ca, &person, &holder.id, &new_csr(family)).await;
     assert_eq!(refused(&early), (409, "wrong-state".to_owned()));
+    assert!(text(&early.json(), "detail").contains(&format!("renewable from {} on", text(&holder.view, "renewable_from"))));
 
     ca.clock.forward(Duration::days(340));
     let new: Secret = family.algorithm().generate().unwrap();
@@ -137,6 +140,42 @@ async fn an_officer_renews_while_they_hold_a_role(family: Family) {
     assert_eq!(refused(&draft(&ca, &office.registration, &dismissed, &new_csr(family)).await), (409, "wrong-state".to_owned()));
     renew(&ca, &office.approver, &id, &new_csr(family)).await.ok();
     ca.audit_finds_nothing().await;
+}
+
+async fn a_list_knows_whoever_has_renewed(family: Family) {
+    let short = |text: String| text.replace("lifetime = \"365 days\"", "lifetime = \"100 days\"");
+    let ca = TestCa::new().with_policy("profiles/staff.toml", short).at("2030-01-01T00:00:00Z").start().await;
+    let office = ca.office(family).await;
+    let csv = "number,CN\n1,王芳\n";
+    import(&ca, &office.registration, &office.department, csv, "").await.ok();
+    let ids = in_state(&ca, &office, "submitted").await;
+    approve_list(&ca, &office.approver, &ids).await;
+    let codes = ca.client(&office.registration).post("/api/v1/enrolments/codes", &json!({"enrolments": ids})).await.ok().json();
+    let person = ca.claim(&text(&codes["codes"][0], "code"), "wangfang", family).await;
+    ca.clock.forward(Duration::days(80));
+    renew(&ca, &person, &person.identity.certificate().id().to_string(), &new_csr(family)).await.ok();
+    let report = async |csv: &str| {
+        let report = import(&ca, &office.registration, &office.department, csv, "&dry_run=true").await.ok().json();
+        ["unchanged", "different", "ended"].map(|name| report[name].as_u64().unwrap())
+    };
+    assert_eq!(report(csv).await, [1, 0, 0]);
+    assert_eq!(report("number,CN\n1,王方\n").await, [0, 1, 0]);
+    // The first has ended, the one that followed has not; then both have.
+    ca.clock.forward(Duration::days(30));
+    assert_eq!(report(csv).await, [1, 0, 0]);
+    ca.clock.forward(Duration::days(100));
+    assert_eq!(report(csv).await, [0, 0, 1]);
+}
+
+async fn a_command_that_comes_too_early_leaves_nothing(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let output = tokio::task::block_in_place(|| hufu(&ca, &office.registration).output().unwrap());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("wrong-state: the certificate is renewable from 20"), "{told}");
+    let mut next = office.registration.files.clone().into_os_string();
+    next.push(".key.next");
+    assert!(!std::path::Path::new(&next).exists());
 }
 
 async fn a_citizen_renews_and_keeps_their_one_place(family: Family) {

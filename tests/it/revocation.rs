@@ -133,6 +133,15 @@ async fn a_list_takes_two_administrators_who_say_the_same(family: Family) {
         assert_eq!(waits.status, 202, "{}", waits.text());
         assert!(acknowledged(&ca, &waits.json()).payload().leaves.is_empty());
     }
+    // Whoever signs the same once more brings nobody nearer, and what nobody can do is not drafted.
+    let again = revoke_list(&ca, &office.administrator, &list, "keyCompromise").await;
+    assert_eq!((again.status, text(&again.json(), "code")), (403, "not-permitted".to_owned()));
+    assert!(text(&again.json(), "detail").contains("another person must"), "{}", again.text());
+    for reason in ["left", "keycompromise"] {
+        let refused = draft_list(&ca, &second, &list, reason).await;
+        assert_eq!((refused.status, text(&refused.json(), "code")), (400, "malformed-request".to_owned()));
+        assert!(text(&refused.json(), "detail").contains("one of unspecified, keyCompromise"), "{}", refused.text());
+    }
     // The second administrator says something else: another reason, another order.
     for (other, reason) in [(list.clone(), "superseded"), (list.iter().rev().cloned().collect(), "keyCompromise")] {
         let waits = revoke_list(&ca, &second, &other, reason).await;
@@ -206,6 +215,11 @@ async fn leavers_lose_what_they_hold_by_their_numbers(family: Family) {
     };
     let unknown = holdings("number\n2\n9\n").await;
     assert_eq!(unknown["findings"], json!([{"line": 3, "column": "number", "code": "unknown"}]));
+    // A number that slipped by a line is noticed by the name beside it, and a column that nothing is done with is not passed over.
+    let slipped = holdings("工号,姓名\n2,乙\n3,丁\n").await;
+    assert_eq!(slipped["findings"], json!([{"line": 3, "column": "CN", "code": "different", "heading": "姓名"}]));
+    let unknown = holdings("number,since\n2,2026-01-01\n").await;
+    assert_eq!((&unknown["findings"][0]["column"], &unknown["findings"][0]["code"]), (&json!("since"), &json!("not-asked-for")));
     let held = holdings("number,name\n2,乙\n3,丙\n4,丁\n").await;
     let list: Vec<String> = serde_json::from_value(held["items"].clone()).unwrap();
     assert_eq!((&held["lines"], &held["without"], list.len()), (&json!(3), &json!(0), 3));

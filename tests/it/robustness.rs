@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, process::Command};
 
-use crate::conformance::{harness, vectors};
+use crate::conformance::{example, vectors};
 
 #[path = "../../fuzz/parsers.rs"]
 mod parsers;
@@ -22,7 +22,7 @@ fn every_parser_has_its_fuzz_target() {
 /// Thousands of objects, bent ones of ours and, where they are at hand, those of others. docs/robustness.md has the numbers.
 #[test]
 fn no_object_panics_a_parser_or_takes_it_long_or_much_memory() {
-    let mut command = Command::new(harness());
+    let mut command = Command::new(example("conformance"));
     command.arg("limits");
     if let Some(vectors) = vectors() {
         for kind in ["cert", "cmp", "cms", "crl", "csr", "ocsp-req", "ocsp-resp"] {

@@ -29,6 +29,8 @@ use crate::world::{Ca, Holder, TestCa, in_both_families, text};
 in_both_families! {
     a_signature_is_judged_with_what_the_ledger_says,
     a_signature_that_is_provably_older_stays_good_after_a_revocation,
+    a_proof_from_before_the_signature_does_not_pass_it,
+    what_is_not_understood_is_said_in_a_sentence,
     a_report_comes_as_a_page_and_as_a_signed_file,
     the_command_line_judges_offline_and_asks_a_server,
     content_larger_than_the_memory_is_verified,
@@ -38,6 +40,11 @@ const SIGNATURES: &str = "/api/v1/verify/signature";
 const CONTENT: &[u8] = "关于表彰先进工作者的决定".as_bytes();
 
 /// In the words of the family: GM/T 0010 for SM2.
+fn level(family: Family, is_stamped: bool) -> String {
+    let level = if family == Family::Sm2 { ["GM/T 0010", "GM/T 0010-T"] } else { ["CAdES-B-B", "CAdES-B-T"] };
+    level[usize::from(is_stamped)].to_owned()
+}
+
 fn dialect(family: Family) -> Dialect {
     if family == Family::Sm2 { Dialect::Gm } else { Dialect::Cms }
 }
@@ -96,7 +103,7 @@ async fn a_signature_is_judged_with_what_the_ledger_says(family: Family) {
     let report = judge(&ca, json!({"signature": base64(&attached)})).await;
     check(&report, "PASSED", "signature-valid");
     let signer = &report["signatures"][0];
-    assert_eq!((text(&signer["signer"], "id"), text(signer, "level")), (holder.id.clone(), "CAdES-B-B".to_owned()));
+    assert_eq!((text(&signer["signer"], "id"), text(signer, "level")), (holder.id.clone(), level(family, false)));
     assert_eq!(text(&signer["best_signature_time"], "source"), "now");
     for check in signer["checks"].as_array().unwrap() {
         assert!(!text(check, "clause").is_empty() && !text(check, "detail").is_empty(), "{check}");
@@ -153,8 +160,8 @@ async fn a_signature_that_is_provably_older_stays_good_after_a_revocation(family
     let report = judge(&ca, json!({"signature": base64(&stamped)})).await;
     check(&report, "PASSED", "signature-valid");
     let signer = &report["signatures"][0];
-    assert_eq!((text(signer, "level").as_str(), text(&signer["best_signature_time"], "source").as_str()), ("CAdES-B-T", "time-stamp"));
-    check(&signer["time_stamps"][0], "PASSED", "signature-valid");
+    assert_eq!((text(signer, "level"), text(&signer["best_signature_time"], "source").as_str()), (level(family, true), "time-stamp"));
+    check(&signer["time_stamps"][0], "PASSED", "time-stamp-valid");
     assert!(signer["time_stamps"][0]["certificate"]["ledger"]["receipt"].is_string());
 
     ca.clock.forward(Duration::seconds(5));
@@ -162,6 +169,11 @@ async fn a_signature_that_is_provably_older_stays_good_after_a_revocation(family
     ca.clock.forward(Duration::seconds(5));
     let report = judge(&ca, json!({"signature": base64(&stamped)})).await;
     check(&report, "PASSED", "signature-valid");
+    let code = |report: &Value| report["remarks"][0]["code"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        (code(&report), text(&report["signatures"][0]["certificate"]["later"], "reason")),
+        ("not-good-later".into(), "superseded".into())
+    );
     check_offline(&ca, &stamped, &report);
     let report = judge(&ca, json!({"signature": base64(&alone)})).await;
     check(&report, "INDETERMINATE", "revoked-no-proof-of-time");
@@ -185,6 +197,56 @@ async fn a_signature_that_is_provably_older_stays_good_after_a_revocation(family
     check(&judge(&ca, json!({"signature": base64(&between)})).await, "FAILED", "revoked");
 }
 
+/// Whoever signs after a revocation keeps the proof of status from before it; it does not help.
+async fn a_proof_from_before_the_signature_does_not_pass_it(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let holder = ca.issue(&office, "staff", family).await;
+    let fetch = async |what: &str| {
+        let path = ca.scratch().join(what);
+        std::fs::write(&path, ca.anonymous().get(&format!("/api/v1/certificates/{}/{what}", holder.id)).await.ok().body).unwrap();
+        shown_path(&path)
+    };
+    let (receipt, old) = (fetch("receipt").await, fetch("status-proof").await);
+    ca.clock.forward(Duration::seconds(30));
+    ca.revoke(&office.approver, &holder.id, "keyCompromise", None).await;
+    ca.clock.forward(Duration::seconds(30));
+    let signed = sign(&holder, family, Some(CONTENT), Some(&ca), ca.now() - Duration::seconds(40)).await;
+    let online = judge(&ca, json!({"signature": base64(&signed)})).await;
+    check(&online, "INDETERMINATE", "revoked-no-proof-of-time");
+
+    let file = |name: &str, octets: &[u8]| {
+        let path = ca.scratch().join(name);
+        std::fs::write(&path, octets).unwrap();
+        shown_path(&path)
+    };
+    let signature = file("late.p7m", &signed);
+    // Everything about who stamped it, and nothing about the signer but what the signer gives.
+    let mut stamper = online.clone();
+    stamper["signatures"][0]["certificate"] = Value::Null;
+    let stamper = file("stamper.json", stamper.to_string().as_bytes());
+    let offline = |more: &[&str]| {
+        let bundle = bundle(&ca);
+        let (code, told) =
+            hufu(&[&["verify", "signature", &signature, "--trust", &bundle, "--receipt", &receipt, "--json"], more].concat());
+        let report: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"));
+        (code, text(&report, "reason"), report)
+    };
+    let (code, reason, report) = offline(&["--status-proof", &old, "--evidence", &stamper]);
+    assert_eq!((code, reason.as_str()), (2, "status-proof-too-old"), "{report:#}");
+    assert_eq!(report["signatures"][0]["best_signature_time"]["source"], "time-stamp");
+    // With what the server knows the verdict is the server's, whichever proof comes with it.
+    let whole = file("whole.json", online.to_string().as_bytes());
+    for proofs in [&["--evidence", &whole][..], &["--status-proof", &old, "--evidence", &whole]] {
+        let (code, reason, report) = offline(proofs);
+        assert_eq!((code, reason.as_str()), (2, "revoked-no-proof-of-time"), "{report:#}");
+    }
+    // A time before the signer's own is not answered, here or there.
+    let late = sign(&holder, family, Some(CONTENT), None, ca.now()).await;
+    let at = rfc3339(ca.now() - Duration::seconds(50));
+    check(&judge(&ca, json!({"signature": base64(&late), "at": at})).await, "INDETERMINATE", "signed-after-asked-time");
+}
+
 /// The evidence of a report and the bundle lead to the same verdict without the service.
 fn check_offline(ca: &Ca, signature: &[u8], report: &Value) {
     let (file, evidence) = (ca.scratch().join("kept.p7m"), ca.scratch().join("kept.json"));
@@ -194,6 +256,55 @@ fn check_offline(ca: &Ca, signature: &[u8], report: &Value) {
     let arguments = ["verify", "signature", &file, "--trust", &bundle(ca), "--evidence", &shown_path(&evidence), "--json"];
     let (code, told) = hufu(&arguments);
     assert_eq!(code, 0, "{told}");
+}
+
+async fn what_is_not_understood_is_said_in_a_sentence(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let holder = ca.issue(&office, "staff", family).await;
+    let detached = base64(&sign(&holder, family, None, None, ca.now()).await);
+    let anonymous = ca.anonymous();
+    let digest = family.algorithm().digest();
+    let hash = digest.hash(CONTENT);
+    let hexadecimal = hex::encode(&hash);
+    for (name, question, word) in [
+        (
+            "hexadecimal",
+            json!({"signature": detached, "digest": hexadecimal, "digest_algorithm": digest.name()}),
+            "32 octets, and here are 48",
+        ),
+        ("too weak", json!({"signature": detached, "digest": base64(&hash), "digest_algorithm": "SHA-1"}), "SHA-512, SM3"),
+        ("no signature", json!({"content": "AA=="}), "the field signature is missing"),
+        ("no such field", json!({"signature": detached, "contents": "AA=="}), "`content`"),
+        ("of another type", json!({"signature": 7}), "signature is of the wrong type"),
+        ("no such format", json!({"signature": detached, "format": "pdf"}), "`time-stamp`"),
+    ] {
+        let answer = anonymous.post(SIGNATURES, &question).await;
+        assert_eq!((answer.status, text(&answer.json(), "code").as_str()), (400, "malformed-request"), "{name}");
+        assert!(text(&answer.json(), "detail").contains(word), "{name}: {}", answer.text());
+    }
+    let other = hufu::crypto::Digest::Sha384;
+    let question = json!({"signature": detached, "digest": base64(&other.hash(CONTENT)), "digest_algorithm": other.name()});
+    let report = judge(&ca, question).await;
+    check(&report, "INDETERMINATE", "content-missing");
+    assert!(
+        report.to_string().contains(&format!("the signature is by {}, the digest that was given by SHA-384", digest.name())),
+        "{report:#}"
+    );
+
+    let certificate = async |text: &str| anonymous.post("/api/v1/verify/certificate", &json!({"certificate": text})).await;
+    check(&certificate(&base64(holder.certificate.der())).await.ok().json(), "PASSED", "valid");
+    let refused = certificate(&detached).await;
+    assert!(refused.status == 400 && refused.text().contains("it is a signature"), "{}", refused.text());
+    for root in ca.roots() {
+        let report = certificate(&root.to_pem()).await.ok().json();
+        check(&report, "PASSED", "trusted-root");
+        assert_eq!(report["judged"]["file"]["digest"], hex::encode(hufu::crypto::digest::sha256(root.der())));
+    }
+    // A little more than the limit, or the service hangs up before all of it was sent.
+    let large = json!({"signature": "A".repeat((1 << 20) + 100)});
+    let answer = anonymous.post(SIGNATURES, &large).await;
+    assert!(answer.status == 413 && answer.text().contains("limits.signature_body"), "{}", answer.text());
 }
 
 async fn a_report_comes_as_a_page_and_as_a_signed_file(family: Family) {
@@ -221,12 +332,14 @@ async fn a_report_comes_as_a_page_and_as_a_signed_file(family: Family) {
         check(&judge(&ca, json!({"signature": base64(&report.body)})).await, "PASSED", "signature-valid");
         let file = ca.scratch().join("report.p7m");
         std::fs::write(&file, &report.body).unwrap();
-        let signer = text(&judge(&ca, json!({"signature": base64(&report.body)})).await["signatures"][0]["signer"], "id");
-        let proof = ca.scratch().join("report.status-proof");
-        std::fs::write(&proof, anonymous.get(&format!("/api/v1/certificates/{signer}/status-proof")).await.ok().body).unwrap();
-        let arguments = ["verify", "signature", &shown_path(&file), "--trust", &bundle(&ca), "--status-proof", &shown_path(&proof)];
-        let (code, told) = hufu(&arguments);
-        assert_eq!(code, 0, "{told}");
+        // Whoever has the bundle needs nothing else: the proofs of its signer are in it.
+        let (code, told) = hufu(&["verify", "signature", &shown_path(&file), "--trust", &bundle(&ca), "--json"]);
+        let judged: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((code, text(&judged["signatures"][0]["certificate"], "reason").as_str()), (0, "valid"), "{told}");
+        let of_another = ca.scratch().join("other.json");
+        std::fs::write(&of_another, judge(&ca, json!({"signature": base64(&signed)})).await.to_string()).unwrap();
+        let with_others = ["verify", "signature", &shown_path(&file), "--trust", &bundle(&ca), "--evidence", &shown_path(&of_another)];
+        assert_eq!(hufu(&with_others).0, 0, "proofs of others are beside the point");
         if family == Family::P256 {
             let root = ca.data().join("trust/root-p256-g1.pem");
             let mut openssl = Command::new("openssl");
@@ -298,7 +411,17 @@ async fn the_command_line_judges_offline_and_asks_a_server(family: Family) {
     // Without the proof of status nothing is said against it, and nothing of what came after the issue.
     let (code, told) = hufu(&["verify", "signature", &attached, "--trust", &bundle, "--receipt", &receipt, "--json"]);
     let report: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!((code, text(&report["signatures"][0]["certificate"], "reason").as_str()), (0, "valid-status-not-proven"));
+    check(&report, "PASSED", "valid-status-not-proven");
+    assert_eq!((code, text(&report["remarks"][0], "code").as_str()), (0, "proof-missing"));
+    // Nobody answers: that is no verdict, and nothing is on standard output.
+    let nobody = ["verify", "signature", &attached, "--trust", &root, "--server", "https://127.0.0.1:1", "--json"];
+    let output = Command::new(env!("CARGO_BIN_EXE_hufu")).args(nobody).env("HUFU_IDENTITY", "/nowhere/at/all").output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(69), 0), "{output:?}");
+    // An identity that is only in the environment is not needed to verify.
+    let asked = [&["verify", "signature", &attached], &online[..]].concat();
+    let output = Command::new(env!("CARGO_BIN_EXE_hufu")).args(&asked).env("HUFU_IDENTITY", "/nowhere/at/all").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(hufu(&[&asked[..], &["--identity", "/nowhere/at/all"]].concat()).0, 64);
     // A bare signature without its signer, and a time that is none.
     assert_eq!(hufu(&["verify", "signature", &raw, "--raw", "--content", &content, "--trust", &bundle]).0, 64);
     assert_eq!(hufu(&["verify", "signature", &attached, "--at", "yesterday", "--trust", &bundle]).0, 64);

@@ -69,10 +69,16 @@ async fn whatever_claim_left_signs_and_the_service_agrees(family: Family) {
                     timestamp,
                     format: Some(*format),
                     attached,
+                    out: Some(ca.scratch().join("signature")),
                     ..sign(&ca, &person)
                 };
                 let made = sign.execute().await.unwrap();
-                let level = if stamped { "CAdES-B-T" } else { "CAdES-B-B" };
+                let level = match (made["format"] == "gm-t-0010", stamped) {
+                    (false, false) => "CAdES-B-B",
+                    (false, true) => "CAdES-B-T",
+                    (true, false) => "GM/T 0010",
+                    (true, true) => "GM/T 0010-T",
+                };
                 assert_eq!((&made["level"], made["time"].is_string()), (&json!(level), stamped), "{made}");
                 let signature = std::fs::read(text(&made, "signature")).unwrap();
                 let report = verify(&ca, &signature, (!attached).then_some(CONTENT)).await;
@@ -92,6 +98,8 @@ async fn whatever_claim_left_signs_and_the_service_agrees(family: Family) {
     let made = sign(&ca, &person).execute().await.unwrap();
     let expected = if family == Family::Sm2 { "gm-t-0010" } else { "cms" };
     assert_eq!((text(&made, "format").as_str(), text(&made, "signature").ends_with("content.p7s")), (expected, true));
+    // What is there is replaced only when it is named.
+    assert!(sign(&ca, &person).execute().await.unwrap_err().to_string().contains("is there already"));
 }
 
 /// A key as it may lie on a disk.
@@ -216,7 +224,11 @@ async fn keys_of_others_sign_as_well() {
         let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
         let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
         parameters.distinguished_name.push(rcgen::DnType::CommonName, "stranger");
-        let sign = Sign { timestamp: tsa(&ca), ..foreign(&ca, &key, &parameters.self_signed(&key).unwrap()) };
+        let sign = Sign {
+            timestamp: tsa(&ca),
+            out: Some(ca.scratch().join("signature")),
+            ..foreign(&ca, &key, &parameters.self_signed(&key).unwrap())
+        };
         let made = sign.execute().await.unwrap();
         let report = verify(&ca, &std::fs::read(text(&made, "signature")).unwrap(), Some(CONTENT)).await;
         let checks = report["signatures"][0]["checks"].as_array().unwrap();
@@ -293,6 +305,8 @@ async fn a_time_stamp_is_verified_offline_and_by_the_service(family: Family) {
     let stamp = hufu::cli::time_stamp::fetch(&tsa(&ca).unwrap(), digest, &digest.hash(CONTENT)).await.unwrap();
     let (token, response) = (file("token", stamp.der()), file("response", &hufu::x509::tsp::granted(stamp.der()).unwrap()));
     let (content, other, nonsense) = (file("content", CONTENT), file("other", b"another"), file("nonsense", b"nonsense"));
+    let own = file("own", ca.roots()[0].der());
+    let refusal = file("refusal", &hufu::x509::tsp::rejection(hufu::x509::tsp::Failure::BadAlgorithm, "no such function").unwrap());
     let cut = file("cut", &stamp.der()[..stamp.der().len() - 1]);
 
     let mut altered = stamp.der().to_vec();
@@ -300,6 +314,8 @@ async fn a_time_stamp_is_verified_offline_and_by_the_service(family: Family) {
     let altered = file("altered", &altered);
     let id = stamp_authority(stamp.der());
     let api = ca.anonymous();
+    // A proof of status shows what was at the time of the stamp once that second is over.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let receipt = file("receipt", &api.get(&format!("/api/v1/certificates/{id}/receipt")).await.ok().body);
     let proof = file("proof", &api.get(&format!("/api/v1/certificates/{id}/status-proof")).await.ok().body);
     let recorded = hex::encode(hufu::crypto::digest::sha256(stamp.der()));
@@ -320,20 +336,22 @@ async fn a_time_stamp_is_verified_offline_and_by_the_service(family: Family) {
     let online = ["--trust", &roots, "--server", &server];
     let nobody = ["--trust", &roots, "--server", "https://127.0.0.1:1"];
     for (name, token, content, how, code, reason) in [
-        ("offline with proofs", &token, &content, &proven[..], 0, "signature-valid"),
-        ("the ledger has it", &token, &content, &logged[..], 0, "signature-valid"),
+        ("offline with proofs", &token, &content, &proven[..], 0, "time-stamp-valid"),
+        ("the ledger has it", &token, &content, &logged[..], 0, "time-stamp-valid"),
         ("a receipt of something else", &token, &content, &another[..], 1, "ledger-proof-invalid"),
         ("a receipt without a bundle", &token, &content, &unheard[..], 64, ""),
-        ("a whole response", &response, &content, &proven[..], 0, "signature-valid"),
-        ("offline, issue proven", &token, &content, &issued[..], 0, "signature-valid"),
+        ("a whole response", &response, &content, &proven[..], 0, "time-stamp-valid"),
+        ("offline, issue proven", &token, &content, &issued[..], 0, "valid-status-not-proven"),
         ("offline without proofs", &token, &content, &offline[..], 2, "status-unknown"),
         ("offline, of something else", &token, &other, &proven[..], 1, "time-stamp-of-other-content"),
         ("offline, altered", &altered, &content, &proven[..], 1, "signature-broken"),
         ("offline, cut short", &cut, &content, &proven[..], 1, "format-error"),
         ("offline, no token", &nonsense, &content, &proven[..], 1, "format-error"),
-        ("by the service", &token, &content, &online[..], 0, "signature-valid"),
+        ("offline, a certificate", &own, &content, &proven[..], 2, "unsupported-format"),
+        ("offline, refused", &refusal, &content, &proven[..], 2, "unsupported-format"),
+        ("by the service", &token, &content, &online[..], 0, "time-stamp-valid"),
         ("by the service, of something else", &token, &other, &online[..], 1, "time-stamp-of-other-content"),
-        ("nobody answers", &token, &content, &nobody[..], 2, ""),
+        ("nobody answers", &token, &content, &nobody[..], 69, ""),
     ] {
         let output = hufu(&[&["verify", "timestamp", token, "--content", content, "--json"], how].concat());
         assert_eq!(output.status.code(), Some(code), "{name}: {output:?}");
@@ -348,7 +366,7 @@ async fn a_time_stamp_is_verified_offline_and_by_the_service(family: Family) {
     let told = hufu(&[&["verify", "timestamp", &token, "--content", &content], &proven[..]].concat());
     let told = String::from_utf8(told.stdout).unwrap();
     assert!(
-        told.starts_with("PASSED  signature-valid\n  签名有效。\n") && told.contains("± 1000 ms") && told.contains("TSA department"),
+        told.starts_with("PASSED  time-stamp-valid\n  时间戳有效:") && told.contains("± 1000 ms") && told.contains("TSA department"),
         "{told}"
     );
     let ahead = ca.now() + Duration::SECOND;

@@ -12,9 +12,11 @@ in_both_families! {
     a_code_works_once_and_a_newer_one_ends_it,
     what_was_approved_can_be_taken_back_until_it_is_claimed,
     whoever_guesses_codes_waits,
+    whoever_comes_back_or_has_another_name_is_enrolled_anew,
+    a_file_of_codes_holds_those_that_work,
 }
 
-const CSV: &str = "工号,姓名,OU,邮箱\nE-1,王芳,一科,\nE-2,李雷,二科,lilei@mzj.example.cn; ll@mzj.example.cn\nE-3,韩梅,,\n";
+pub const CSV: &str = "工号,姓名,OU,邮箱\nE-1,王芳,一科,\nE-2,李雷,二科,lilei@mzj.example.cn; ll@mzj.example.cn\nE-3,韩梅,,\n";
 
 pub async fn import(ca: &Ca, by: &Person, department: &str, csv: &str, options: &str) -> Answer {
     let path = format!("/api/v1/enrolments/import?profile=staff&department={department}{options}");
@@ -111,7 +113,7 @@ async fn a_dry_run_names_every_wrong_line_and_changes_nothing(family: Family) {
 
     let refused = import(&ca, &office.registration, &office.department, &csv, "").await;
     assert_eq!((refused.status, text(&refused.json(), "code")), (422, "lines-refused".to_owned()));
-    assert!(text(&refused.json(), "detail").contains("line 5, column number: repeated"));
+    assert!(text(&refused.json(), "detail").contains("line 5, column number (工号): repeated"));
     assert!(!refused.text().contains("11010519491231002X") && !report.to_string().contains("11010519491231002X"));
 
     let client = ca.client(&office.registration);
@@ -200,4 +202,79 @@ async fn whoever_guesses_codes_waits(family: Family) {
     }
     let refused = claim(&ca, &code, &new_csr(family)).await;
     assert_eq!((refused.status, text(&refused.json(), "code")), (429, "too-many-attempts".to_owned()));
+}
+
+async fn whoever_comes_back_or_has_another_name_is_enrolled_anew(family: Family) {
+    let (ca, office, ids) = approved(family).await;
+    let take_part = async |ids: &[String], name: &str| {
+        let handed_out = codes(&ca, &office.registration, ids, false).await.ok().json();
+        assert_eq!(text(&handed_out["codes"][0], "number"), "E-1");
+        ca.claim(&text(&handed_out["codes"][0], "code"), name, family).await
+    };
+    let first = take_part(&ids[..1], "first").await;
+    let renamed = CSV.replace("王芳,一科", "王方,一科");
+    let report = async |csv: &str, options: &str| import(&ca, &office.registration, &office.department, csv, options).await.ok().json();
+
+    // As long as the certificate is good, what the list says otherwise is told and not taken.
+    let told = report(&renamed, "&dry_run=true&again=true").await;
+    assert_eq!((&told["unchanged"], &told["different"], &told["enrolled"]), (&json!(2), &json!(1), &json!(0)));
+    assert_eq!(told["differences"], json!([{"line": 2, "column": "CN", "code": "different", "heading": "姓名"}]));
+    assert!(!told.to_string().contains("王"));
+
+    ca.revoke(&office.approver, &first.identity.certificate().id().to_string(), "affiliationChanged", None).await;
+    let ended = report(&renamed, "").await;
+    assert_eq!((&ended["unchanged"], &ended["ended"], &ended["enrolled"]), (&json!(2), &json!(1), &json!(0)));
+    let again = report(&renamed, "&again=true").await;
+    assert_eq!((&again["unchanged"], &again["ended"], &again["enrolled"]), (&json!(2), &json!(0), &json!(1)));
+    assert_eq!(report(&renamed, "&again=true").await["unchanged"], json!(3), "the new request waits");
+
+    let anew = in_state(&ca, &office, "submitted").await;
+    approve_list(&ca, &office.approver, &anew).await;
+    let second = take_part(&anew, "second").await;
+    assert_eq!(second.id, first.id);
+    assert!(second.identity.certificate().subject_text().contains("王方"));
+    assert_eq!(report(&renamed, "").await["unchanged"], json!(3));
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_file_of_codes_holds_those_that_work(family: Family) {
+    let (ca, office, ids) = approved(family).await;
+    let file = ca.scratch().join("codes.csv");
+    let hufu = async |arguments: &[&str], out: &std::path::Path| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hufu"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HUFU_")) {
+            command.env_remove(name);
+        }
+        command.args(["codes", "--json", "--department", &office.department, "--out"]).arg(out).args(arguments);
+        command.arg("--identity").arg(&office.registration.files);
+        command.args(["--server", &format!("https://127.0.0.1:{}", ca.running().https.port())]);
+        command.stdin(std::process::Stdio::null()).output().await.unwrap()
+    };
+    let told = async |arguments: &[&str], out: &std::path::Path| -> Value {
+        let done = hufu(arguments, out).await;
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).unwrap()
+    };
+    let counts = |told: &Value| ["made", "skipped", "elsewhere", "removed"].map(|name| told[name].as_u64().unwrap());
+    let kept = || {
+        let mut reader = csv::Reader::from_path(&file).unwrap();
+        reader.records().map(|record| record.unwrap()).map(|record| (record[0].to_owned(), record[3].to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(counts(&told(&[], &file).await), [3, 0, 0, 0]);
+    let handed_out = kept();
+
+    // What cannot be written ends no code.
+    let refused = hufu(&["--replace"], &file.join("below-a-file")).await;
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("codes.csv"));
+    claim(&ca, &handed_out[0].1, &new_csr(family)).await.ok();
+
+    // One was used, one was replaced by a code in another file, one works still.
+    codes(&ca, &office.registration, &ids[1..2], true).await.ok();
+    assert_eq!(counts(&told(&[], &file).await), [0, 2, 1, 2]);
+    assert_eq!(kept(), handed_out[2..]);
+    assert_eq!(counts(&told(&["--replace"], &file).await), [1, 1, 0, 0]);
+    let now = kept();
+    assert_eq!((now.len(), &now[0], now[1].0.as_str()), (2, &handed_out[2], "E-2"));
+    claim(&ca, &now[1].1, &new_csr(family)).await.ok();
+    ca.audit_finds_nothing().await;
 }

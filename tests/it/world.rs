@@ -500,7 +500,10 @@ impl Ca {
     /// A department of that name, certifying `{domain}` and what is below it.
     pub async fn department(&self, administrator: &Person, name: &str, domain: &str) -> String {
         let body = json!({"name": name, "organizations": [name], "dns": [domain], "mail": [domain]});
-        text(&self.client(administrator).post("/api/v1/departments", &body).await.ok().json(), "id")
+        let id = text(&self.client(administrator).post("/api/v1/departments", &body).await.ok().json(), "id");
+        let made = self.decide(administrator, "define-department", &id, None, None).await.ok();
+        assert_eq!((made.status, text(&made.json(), "department")), (200, id.clone()));
+        id
     }
 
     /// Proposes an officer, signs the grant, and claims the certificate with its code.
@@ -563,12 +566,13 @@ impl Ca {
         self.client(by).send("DELETE", &format!("/api/v1/officers/{}", officer.id), &json, body).await.ok();
     }
 
-    /// The audit of the database agrees with it, while the service runs.
+    /// The audit of the database agrees with it, and every decision follows, while the service runs.
     pub async fn audit_finds_nothing(&self) {
         let options = Options { busy_timeout: std::time::Duration::from_secs(5), max_connections: 2 };
         let db = Db::open(&self.config.database_url(), options).await.unwrap();
         let bundle = self.services().trust_bundle().unwrap();
         assert_eq!(audit(&db, &bundle).await.unwrap(), []);
+        crate::replay::finds_nothing(&db, &bundle).await;
         db.close().await;
     }
 
@@ -592,10 +596,12 @@ pub fn statement_path(act: &str, about: &str) -> String {
         "revoke" => ("certificates", "revocation"),
         "suspend" => ("certificates", "suspension"),
         "resume" => ("certificates", "resumption"),
+        "re-review" => ("certificates", "re-review"),
         "grant" => ("officers", "grant"),
         "activate-policy" => ("policies", "activation"),
         "grant-token" => ("tokens", "grant"),
         "revoke-token" => ("tokens", "revocation"),
+        "define-department" | "change-department" | "merge-department" => ("department-changes", "decision"),
         other => panic!("no act {other}"),
     };
     format!("/api/v1/{collection}/{about}/{name}")
@@ -619,6 +625,12 @@ impl Person {
         let pem = std::fs::read_to_string(self.files.with_extension("key")).unwrap();
         let chain = self.identity.chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec())).collect();
         tls::certified_key(chain, &decrypt_pem(&pem, b"").unwrap()).unwrap()
+    }
+
+    /// The key by itself, for whoever signs without the person.
+    pub fn copy_of_key(&self) -> Box<dyn PrivateKey> {
+        let pem = std::fs::read_to_string(self.files.with_extension("key")).unwrap();
+        self.identity.key.public_key().algorithm().load(&decrypt_pem(&pem, b"").unwrap()).unwrap()
     }
 
     /// A statement with this payload, as it is.

@@ -25,6 +25,7 @@ impl Presented {
         match Code::parse(text) {
             Ok(code) => Ok(Self::Code(code)),
             Err(_) if hexadecimal => Ok(Self::Proof(text.to_ascii_lowercase())),
+            Err(error) if Code::is_meant(text) => Err(error.into()),
             Err(_) => bail!("this is neither a code, seven groups of six letters and digits, nor a proof, 64 hexadecimal digits"),
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     },
     crypto::Digest,
     files,
+    services::replay::export::Export,
     world::{SystemEntropy, random},
     x509::{Certificate, ocsp, ocsp::Nonce},
 };
@@ -63,6 +64,9 @@ impl Kept {
         }
         gatherer.ledgers().await?;
         gatherer.documents(&temporary.join("signatures"), subjects)?;
+        for (file, text) in Export::gather(&running.services.db).await?.to_files() {
+            gatherer.kept.put(format!("export/{file}"), text);
+        }
         let expected = serde_json::to_vec_pretty(&json!({"certificates": gatherer.expected, "documents": gatherer.documents}))?;
         gatherer.kept.put("expected.json", expected);
         Ok(gatherer.kept)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Admitted, Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
+use super::{Admitted, Authenticated, Body, Page, Paging, Path, Query, check_word, officers::Signed, page};
 use crate::{
     http::{
         App,
@@ -20,7 +20,7 @@ use crate::{
     ledger::StatusKey,
     policy::{Act, DepartmentId, PersonId, Timestamp},
     services::{Error, court::Evidence, revoke::Changed, tokens::Scope, verify::rfc3339},
-    store::{CertificateFilter, CertificateRow},
+    store::{self, CertificateFilter, CertificateRow},
     world::{from_millis, millis},
     x509::p7c,
 };
@@ -125,12 +125,13 @@ async fn list(State(app): State<App>, reader: Admitted, Query(filter): Query<Fil
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
     let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.readers_department(&reader));
     let person = filter.person.map(|id| id.to_string());
-    app.services.check_reader(&reader, department.as_deref(), person.as_deref())?;
+    app.services.check_reader(&reader, department.as_deref(), person.as_deref()).await?;
     if let Some(exact) = filter.serial.as_deref().or(filter.fingerprint.as_deref()) {
         let row = app.services.find_certificate(exact).await?;
-        app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
+        app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person)).await?;
         return Ok(Json(Page { items: vec![View::of(&app, &row)?], next: None }));
     }
+    check_word("status", filter.status.as_deref(), store::certificates::STATUSES)?;
     let expires_before = filter.expires_before.as_deref().map(str::parse::<Timestamp>).transpose();
     let expires_before = expires_before.map_err(|error| Error::malformed("expires_before", error))?.map(|time| millis(time.instant()));
     let limit = paging.limit()?;
@@ -164,7 +165,7 @@ async fn one(State(app): State<App>, reader: Result<Admitted, Problem>, Path(id)
     }
     let reader = reader?.within(Scope::CertificatesRead)?;
     let row = app.services.find_certificate(&id).await?;
-    app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person))?;
+    app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person)).await?;
     Ok(Json(View::of(&app, &row)?).into_response())
 }
 
@@ -196,16 +197,16 @@ async fn receipt(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
 #[utoipa::path(get, path = "/certificates/{id}/evidence", responses((status = 200, body = serde_json::Value), Caller))]
 async fn evidence(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<Evidence>, Problem> {
     let row = app.services.find_certificate(&id).await?;
-    app.services.check_read(&caller, row.department.as_deref(), Some(&row.person))?;
+    app.services.check_read(&caller, row.department.as_deref(), Some(&row.person)).await?;
     Ok(Json(app.services.evidence(&row).await?))
 }
 
-/// What the ledger says of the certificate as of its newest checkpoint, with the proof.
+/// What the ledger says of the certificate as of now, with the proof.
 #[utoipa::path(get, path = "/certificates/{id}/status-proof", responses((status = 200, content_type = "text/plain", body = String)))]
 async fn status_proof(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let row = app.services.find_certificate(&id).await?;
     let key = StatusKey::of_tbs(&row.tbs);
-    let proof = app.services.status_proof(&row.authority, &key).await?;
+    let proof = app.services.status_proof_now(&row.authority, &key).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], proof.to_string()).into_response())
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Anybody, Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
+use super::{Anybody, Authenticated, Body, Page, Paging, Path, Query, check_word, officers::Signed, page};
 use crate::{
     http::{
         App,
@@ -34,7 +34,7 @@ use crate::{
         limits::in_even_time,
         proofing::{
             ProofToken, Proofed,
-            counter::{IdentityCheck, NewCheck},
+            counter::{IdentityCheck, NewCheck, STATES},
             oidc::{Begun, Returned},
         },
         verify::rfc3339,
@@ -49,7 +49,7 @@ const COOKIE_ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age
 
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(routes!(record_check))
+        .routes(routes!(checks, record_check))
         .routes(routes!(one_check))
         .routes(routes!(sign_check))
         .routes(routes!(confirm_check))
@@ -133,6 +133,55 @@ async fn record_check(
     Ok((StatusCode::CREATED, Json((&check).into())))
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct CheckFilter {
+    /// `next` of the page before.
+    cursor: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    #[param(value_type = Option<String>)]
+    department: Option<DepartmentId>,
+    state: Option<String>,
+}
+
+/// What tells one check from another; the rest is in each.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedIdentityCheck)]
+struct ListedCheck {
+    id: String,
+    state: &'static str,
+    profile: String,
+    department: Option<String>,
+    submitted_by: String,
+    submitted_at: String,
+    name: Option<String>,
+}
+
+#[utoipa::path(get, path = "/citizens/checks", params(CheckFilter), responses((status = 200, body = Page<ListedCheck>), openapi::Caller))]
+async fn checks(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Query(filter): Query<CheckFilter>,
+) -> Result<Json<Page<ListedCheck>>, Problem> {
+    let limit = Paging { cursor: None, limit: filter.limit }.limit()?;
+    let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.usual_department(&caller));
+    app.services.check_read(&caller, department.as_deref(), None).await?;
+    check_word("state", filter.state.as_deref(), STATES)?;
+    let checks = app.services.checks(department.as_deref(), filter.state.as_deref(), filter.cursor.as_deref(), limit).await?;
+    let last = checks.last().map(|check| check.row.id.clone());
+    let view = |check: IdentityCheck| ListedCheck {
+        state: check.state(),
+        name: check.name().map(str::to_owned),
+        submitted_at: rfc3339(from_millis(check.row.submitted_at)),
+        id: check.row.id,
+        profile: check.row.profile,
+        department: check.row.department,
+        submitted_by: check.row.submitted_by,
+    };
+    Ok(page(checks.into_iter().map(view).collect(), limit, last))
+}
+
 #[utoipa::path(get, path = "/citizens/checks/{id}", responses((status = 200, body = CheckView), openapi::Caller, Refused<410>))]
 async fn one_check(
     State(app): State<App>,
@@ -140,7 +189,7 @@ async fn one_check(
     Path(id): Path<String>,
 ) -> Result<Json<CheckView>, Problem> {
     let check = app.services.find_check(&id).await?;
-    app.services.check_read(&caller, check.row.department.as_deref(), None)?;
+    app.services.check_read(&caller, check.row.department.as_deref(), None).await?;
     Ok(Json((&check).into()))
 }
 
@@ -444,7 +493,7 @@ async fn contests(
 ) -> Result<Json<Page<ContestView>>, Problem> {
     let limit = Paging { cursor: None, limit: filter.limit }.limit()?;
     let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.usual_department(&caller));
-    app.services.check_read(&caller, department.as_deref(), None)?;
+    app.services.check_read(&caller, department.as_deref(), None).await?;
     let rows = app.services.contests(department.as_deref(), filter.cursor.as_deref(), limit).await?;
     let last = rows.last().map(|row| row.later.clone());
     let view = |row: crate::store::citizens::ContestRow| ContestView {
@@ -467,7 +516,7 @@ async fn one_contest(
     Path(id): Path<String>,
 ) -> Result<Json<ContestView>, Problem> {
     let contest = app.services.find_contest(&id).await?;
-    app.services.check_read(&caller, contest.department().as_deref(), None)?;
+    app.services.check_read(&caller, contest.department().as_deref(), None).await?;
     let shown = Some(app.services.contest_subject(&contest)?.shown);
     let row = contest.row;
     Ok(Json(ContestView { id: row.later, earlier: row.earlier, opened_at: rfc3339(from_millis(row.opened_at)), state: row.state, shown }))

@@ -15,7 +15,7 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{Authenticated, Body, IdempotencyKey, LIST_BODY, Page, Paging, Path, Query, certificates, officers::Signed, page};
+use super::{Authenticated, Body, IdempotencyKey, LIST_BODY, Page, Paging, Path, Query, certificates, check_word, officers::Signed, page};
 use crate::{
     http::{
         App,
@@ -28,6 +28,7 @@ use crate::{
         approve::Approval,
         enrol::{Application, Enrolment},
     },
+    store,
 };
 
 pub fn router() -> OpenApiRouter<App> {
@@ -171,7 +172,7 @@ async fn submit(
 async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
     let enrolment = app.services.find_enrolment(&id).await?;
     let department = enrolment.department.map(|department| department.to_string());
-    app.services.check_read(&caller, department.as_deref(), Some(&enrolment.person.to_string()))?;
+    app.services.check_read(&caller, department.as_deref(), Some(&enrolment.person.to_string())).await?;
     Ok(Json(View::of(&enrolment)?))
 }
 
@@ -183,7 +184,8 @@ async fn list(
 ) -> Result<Json<Page<View>>, Problem> {
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
     let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.usual_department(&caller));
-    app.services.check_read(&caller, department.as_deref(), None)?;
+    app.services.check_read(&caller, department.as_deref(), None).await?;
+    check_word("state", filter.state.as_deref(), store::enrolments::STATES)?;
     let limit = paging.limit()?;
     let rows = app.services.list_enrolments(filter.state.as_deref(), department.as_deref(), paging.after()?, limit).await?;
     let last = rows.last().map(|row| row.seq.to_string());

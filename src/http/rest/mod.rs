@@ -9,6 +9,7 @@ mod enrolments;
 mod notices;
 mod officers;
 mod policies;
+mod re_reviews;
 mod renewals;
 mod report;
 mod revocations;
@@ -54,6 +55,7 @@ pub fn routers(limits: &Limits) -> Vec<(&'static str, OpenApiRouter<App>)> {
         ("notices", notices::router()),
         ("officers", officers::router()),
         ("policies", policies::router()),
+        ("re_reviews", re_reviews::router()),
         ("renewals", renewals::router()),
         ("revocations", revocations::router()),
         ("sessions", sessions::router()),
@@ -203,7 +205,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         if has_nul(&bytes) {
             return Err(Problem::malformed("a NUL character"));
         }
-        let value = serde_json::from_slice(&bytes).map_err(|error| Problem::malformed(describe(&error)))?;
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| Problem::malformed(describe(&error)))?;
+        json.end().map_err(|_| Problem::malformed("not JSON: more follows the end"))?;
         Ok(Self { value, digest: request_digest(&bytes), idempotency_key })
     }
 }
@@ -238,13 +242,29 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-/// What is wrong with a body, without repeating what is in it.
-fn describe(error: &serde_json::Error) -> String {
-    let kind = match error.classify() {
-        serde_json::error::Category::Data => "a field is missing, unknown or of the wrong type",
-        _ => "not JSON",
-    };
-    format!("{kind} (line {}, column {})", error.line(), error.column())
+/// What is wrong with a body, without repeating what is in it: a field is named where the program knows it.
+fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let at: String = error.path().to_string().chars().filter(|character| !character.is_control()).take(100).collect();
+    let error = error.inner();
+    let place = format!("line {}, column {}", error.line(), error.column());
+    if error.classify() != serde_json::error::Category::Data {
+        return format!("not JSON ({place})");
+    }
+    // The words of serde: only the names of fields that there are in the program are passed on.
+    let text = error.to_string();
+    let quoted = |start: &str| text.strip_prefix(start).and_then(|rest| rest.split_once('`')).map(|(name, _)| name.to_owned());
+    let known = |text: &str| text.split_once("expected ").map(|(_, known)| known.split(" at line").next().unwrap_or_default().to_owned());
+    if let Some(field) = quoted("missing field `") {
+        format!("the field {field} is missing ({place})")
+    } else if text.starts_with("unknown field") {
+        format!("a field is not known; there are {} ({place})", known(&text).unwrap_or_default().trim_start_matches("one of "))
+    } else if text.starts_with("unknown variant") {
+        format!("{at} is not one of {} ({place})", known(&text).unwrap_or_default().trim_start_matches("one of "))
+    } else if at == "." {
+        format!("a field is missing, unknown or of the wrong type ({place})")
+    } else {
+        format!("{at} is of the wrong type ({place})")
+    }
 }
 
 /// The query of a list without filters.
@@ -266,10 +286,15 @@ impl Paging {
     }
 
     fn after(&self) -> Result<Option<i64>, Problem> {
-        self.cursor
-            .as_deref()
-            .map(|cursor| cursor.parse().map_err(|_| Problem::malformed("cursor is the `next` of the page before")))
-            .transpose()
+        self.cursor.as_deref().map(|cursor| cursor.parse().map_err(|_| Problem::bad_cursor())).transpose()
+    }
+}
+
+/// A filter by a word that no record has is refused: an empty list would say that there are none.
+fn check_word(field: &'static str, word: Option<&str>, words: &[&str]) -> Result<(), Error> {
+    match word {
+        Some(word) if !words.contains(&word) => Err(Error::malformed(field, format!("one of {}", words.join(", ")))),
+        _ => Ok(()),
     }
 }
 

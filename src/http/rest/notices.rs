@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Page, Paging, Path, Query, page};
+use super::{Authenticated, Page, Paging, Path, Query, check_word, page};
 use crate::{
     http::{App, openapi::Caller, problem::Problem},
-    store::NoticeRow,
+    store::{self, NoticeRow},
     world::{from_millis, rfc3339},
 };
 
@@ -71,7 +71,8 @@ async fn list(
     Authenticated(caller): Authenticated,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Page<View>>, Problem> {
-    app.services.check_read(&caller, None, None)?;
+    app.services.check_read(&caller, None, None).await?;
+    check_word("state", filter.state.as_deref(), store::notices::STATES)?;
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
     let rows = app.services.notices(filter.state.as_deref(), paging.after()?, limit).await?;
@@ -81,6 +82,6 @@ async fn list(
 
 #[utoipa::path(get, path = "/notices/{id}", responses((status = 200, body = View), Caller))]
 async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
-    app.services.check_read(&caller, None, None)?;
+    app.services.check_read(&caller, None, None).await?;
     Ok(Json(app.services.find_notice(&id).await?.into()))
 }

@@ -44,7 +44,7 @@ struct View {
     id: String,
     name: String,
     department: Option<String>,
-    /// `proposed` until a signed grant says otherwise.
+    /// `proposed` until a signed grant says otherwise, then `appointed`, and `dismissed` once a statement has ended the roles.
     state: &'static str,
     roles: Vec<String>,
 }
@@ -64,10 +64,12 @@ struct Answer {
 
 impl From<Officer> for View {
     fn from(officer: Officer) -> Self {
-        let (state, roles) = if officer.roles.is_empty() {
-            ("proposed", officer.proposed.iter().map(ToString::to_string).collect())
-        } else {
+        let (state, roles) = if !officer.roles.is_empty() {
             ("appointed", officer.roles.iter().map(|grant| grant.role.to_string()).collect())
+        } else if officer.dismissed {
+            ("dismissed", Vec::new())
+        } else {
+            ("proposed", officer.proposed.iter().map(ToString::to_string).collect())
         };
         Self { id: officer.id.to_string(), name: officer.name, department: officer.department.map(|id| id.to_string()), state, roles }
     }
@@ -115,7 +117,7 @@ async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<View>>, Problem> {
     let limit = paging.limit()?;
-    app.services.check_read(&caller, None, None)?;
+    app.services.check_read(&caller, None, None).await?;
     let officers = app.services.officers(paging.cursor.as_deref(), limit).await?;
     let last = officers.last().map(|officer| officer.id.to_string());
     Ok(page(officers.into_iter().map(View::from).collect(), limit, last))
@@ -125,7 +127,7 @@ async fn list(
 async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
     let officer = app.services.find_officer(&id).await?;
     let department = officer.department.map(|department| department.to_string());
-    app.services.check_read(&caller, department.as_deref(), Some(&officer.id.to_string()))?;
+    app.services.check_read(&caller, department.as_deref(), Some(&officer.id.to_string())).await?;
     Ok(Json(officer.into()))
 }
 

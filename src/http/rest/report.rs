@@ -47,11 +47,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Form {
     }
 }
 
-/// The first of the two types that the header names: browsers put the page first, programs do not name it.
+/// Whether the page weighs more (RFC 9110 §12.5.1), or as much and is named first: browsers put it first, programs do not name it.
 fn prefers_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
-    types.find(|name| ["text/html", "application/json"].contains(name)) == Some("text/html")
+    let (mut page, mut json) = (None, None);
+    for (place, range) in accept.split(',').enumerate() {
+        let mut parts = range.split(';').map(str::trim);
+        let named: &mut Option<(f32, usize)> = match parts.next() {
+            Some(name) if name.eq_ignore_ascii_case("text/html") => &mut page,
+            Some(name) if name.eq_ignore_ascii_case("application/json") => &mut json,
+            _ => continue,
+        };
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        named.get_or_insert((weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)), place));
+    }
+    match (page, json) {
+        (Some((weight, place)), Some((other, at))) => weight > other || (weight == other && weight > 0.0 && place < at),
+        (Some((weight, _)), None) => weight > 0.0,
+        (None, _) => false,
+    }
 }
 
 impl Form {
@@ -103,6 +117,10 @@ mod tests {
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
             ("text/html; charset=utf-8", true),
             ("application/json, text/html", false),
+            ("text/html;q=0.1, application/json", false),
+            ("application/json;q=0.5, text/html;q=0.9", true),
+            ("text/html;q=0", false),
+            ("text/html; level=1; q=0.2, application/json; q=0.2", true),
             ("text/plain", false),
         ] {
             let mut headers = HeaderMap::new();

@@ -1,7 +1,7 @@
 //! `/enrolments/import` and `/enrolments/codes`: a department's people as a list, and the codes that they come to their
 //! certificates with.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use axum::{
     Json,
@@ -49,7 +49,8 @@ struct Import {
     /// Say what is wrong and what would be done, and do nothing.
     #[serde(default)]
     dry_run: bool,
-    /// Enrol again those whose enrolment was rejected, withdrawn or expired.
+    /// Enrol again, with the data of the list, those whose enrolment was rejected, withdrawn or expired, or whose certificates are
+    /// all revoked or over.
     #[serde(default)]
     again: bool,
 }
@@ -110,7 +111,9 @@ struct Wanted {
 struct Codes {
     codes: Vec<Code>,
     /// Those that have a code that works, and kept it.
-    skipped: BTreeSet<String>,
+    skipped: Vec<String>,
+    /// The codes of those: SHA-256 of its first half, in hexadecimal, by enrolment.
+    working: BTreeMap<String, String>,
     expires_at: String,
 }
 
@@ -140,7 +143,8 @@ async fn codes(State(app): State<App>, Authenticated(caller): Authenticated, bod
     let codes = app.services.hand_out_codes(&caller, &body.value.enrolments, earlier).await?;
     let answer = Codes {
         codes: codes.handed_out.into_iter().map(Code::from).collect(),
-        skipped: codes.skipped,
+        skipped: codes.skipped.keys().cloned().collect(),
+        working: codes.skipped.into_iter().map(|(enrolment, hash)| (enrolment, hex::encode(hash))).collect(),
         expires_at: rfc3339(from_millis(codes.expires_at)),
     };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())

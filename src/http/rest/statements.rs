@@ -1,4 +1,4 @@
-//! `/statements/drafts`: what there is to sign for an act, with a nonce for it.
+//! `/statements`: what somebody signed; `/statements/drafts`: what there is to sign for an act, with a nonce for it.
 
 use axum::{
     Json,
@@ -6,25 +6,127 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
     routes,
 };
 
-use super::{Authenticated, Body, LIST_BODY};
+use super::{Authenticated, Body, LIST_BODY, Page, Paging, Query, page};
 use crate::{
     http::{
         App,
         openapi::{Caller, Refused},
         problem::Problem,
     },
-    policy::{Act, Payload, ReasonCode, Timestamp},
-    services::{Error, statements::Subject},
+    policy::{Act, Payload, ReasonCode, Statement, Timestamp, statement::LogPosition},
+    services::{Error, signed::Signer, statements::Subject, verify::rfc3339},
+    store::{ListedStatementRow, StatementFilter},
+    world::{from_millis, millis},
 };
 
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(draft).layer(DefaultBodyLimit::max(LIST_BODY)))
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(draft).layer(DefaultBodyLimit::max(LIST_BODY)))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    /// `next` of the page before.
+    cursor: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// A person, or a certificate by id, fingerprint or serial number; absent: the caller.
+    signer: Option<String>,
+    act: Option<String>,
+    /// Recorded then or later: a time such as `2030-01-01T00:00:00Z`.
+    since: Option<String>,
+}
+
+/// A statement that was recorded.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecordedStatement)]
+struct View {
+    /// SHA-256 of the JWS: decisions name it.
+    digest: String,
+    act: String,
+    about: String,
+    /// How many things it is about, when it is about a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    recorded_at: String,
+    /// The state of the ledger that its signer knew.
+    #[schema(value_type = Object)]
+    log: LogPosition,
+    policy: String,
+    person: Option<String>,
+    certificate: Option<String>,
+    /// How many decisions rest on it: none while it waits for others, one for each of a list.
+    decisions: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<String>,
+}
+
+impl TryFrom<ListedStatementRow> for View {
+    type Error = Error;
+
+    fn try_from(listed: ListedStatementRow) -> Result<Self, Error> {
+        let row = listed.statement;
+        let statement = Statement::parse(&row.jws)?;
+        let payload = statement.payload();
+        Ok(Self {
+            digest: hex::encode(&row.digest),
+            items: (listed.items > 0).then_some(listed.items),
+            reason: payload.reason.as_ref().map(ToString::to_string),
+            since: payload.since.map(|since| since.to_string()),
+            recorded_at: rfc3339(from_millis(row.recorded_at)),
+            log: payload.log.clone(),
+            policy: payload.policy.to_string(),
+            act: row.act,
+            about: row.about,
+            person: row.signer_person,
+            certificate: row.signer_certificate.map(hex::encode),
+            decisions: listed.decisions,
+            decision: listed.decision.map(hex::encode),
+        })
+    }
+}
+
+/// What somebody signed, oldest first.
+#[utoipa::path(get, path = "/statements", responses((status = 200, body = Page<View>), Caller, Refused<404>))]
+async fn list(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Page<View>>, Problem> {
+    let limit = Paging { cursor: None, limit: filter.limit }.limit()?;
+    let act = filter.act.as_deref().map(str::parse::<Act>).transpose().map_err(|error| Error::malformed("act", error))?;
+    let since = filter.since.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("since", error))?;
+    let after = filter.cursor.as_deref().map(|cursor| place(cursor).ok_or_else(Problem::bad_cursor)).transpose()?;
+    let signer = match &filter.signer {
+        Some(signer) => app.services.find_signer(signer).await?,
+        None => Signer::Person(caller.person()),
+    };
+    let filter = StatementFilter {
+        act: act.map(|act| act.to_string()),
+        since: since.map(|since| millis(since.instant())),
+        after,
+        ..StatementFilter::default()
+    };
+    let rows = app.services.signed_statements(&caller, &signer, filter, limit).await?;
+    let last = rows.last().map(|row| format!("{}-{}", row.statement.recorded_at, hex::encode(&row.statement.digest)));
+    let items = rows.into_iter().map(View::try_from).collect::<Result<_, _>>()?;
+    Ok(page(items, limit, last))
+}
+
+/// When a statement was recorded, and its digest.
+fn place(cursor: &str) -> Option<(i64, Vec<u8>)> {
+    let (at, digest) = cursor.split_once('-')?;
+    Some((at.parse().ok()?, hex::decode(digest).ok()?))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -32,7 +134,7 @@ pub fn router() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 struct Request {
     act: String,
-    /// The id of the enrolment, certificate or officer, or the digest of the policy.
+    /// The id of the enrolment, certificate, officer or change of departments, or the digest of the policy.
     about: Option<String>,
     /// Instead: enrolments that are approved, or certificates that are revoked, together.
     list: Option<Vec<String>>,
@@ -106,19 +208,23 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
         }
         Act::Revoke | Act::Suspend | Act::Resume => {
             let row = services.find_certificate(about).await?;
-            services.policy().decide(&caller.actor, act, &crate::services::revoke::certificate_object(&row)?)?;
+            services.may_change(&caller.actor, act, &row).await?;
             services.certificate_subject(&row).await
         }
+        Act::ReReview => services.re_review_subject(caller, about).await,
         Act::Grant => {
             let officer = services.find_officer(about).await?;
-            services.check_grants(&caller.actor, act, &officer)?;
+            services.check_grants(&caller.actor, act, &officer).await?;
             Ok(services.officer_subject(&officer))
         }
-        Act::GrantToken | Act::RevokeToken => services.token_subject(caller, act, &services.find_token(about).await?),
+        Act::GrantToken | Act::RevokeToken => services.token_subject(caller, act, &services.find_token(about).await?).await,
+        Act::DefineDepartment | Act::ChangeDepartment | Act::MergeDepartment => {
+            services.department_subject(caller, act, &services.find_department_change(about).await?).await
+        }
         Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),
         Act::Dismiss => {
             let officer = services.find_officer(about).await?;
-            services.check_read(caller, officer.department.map(|department| department.to_string()).as_deref(), None)?;
+            services.check_dismissal(&caller.actor, &officer).await?;
             Ok(services.officer_subject(&officer))
         }
         Act::CheckIdentity

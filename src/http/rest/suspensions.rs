@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    extract::{ConnectInfo, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Authenticated, Body, Path};
 use crate::{
-    http::{App, listener::Peer, openapi::Caller, problem::Problem},
+    http::{App, openapi::Caller, problem::Problem},
     services::limits::in_even_time,
 };
 
@@ -51,12 +51,8 @@ struct SuspensionCode {
 
 /// The same for every code that is well formed.
 #[utoipa::path(post, path = "/suspensions", request_body = Request, responses((status = 202, body = SuspensionTaken)))]
-async fn suspend(
-    State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    Body { value, .. }: Body<Request>,
-) -> Result<(StatusCode, Json<SuspensionTaken>), Problem> {
-    in_even_time(app.services.suspend_by_code(peer.address.ip(), &value.code)).await?;
+async fn suspend(State(app): State<App>, Body { value, .. }: Body<Request>) -> Result<(StatusCode, Json<SuspensionTaken>), Problem> {
+    in_even_time(app.services.suspend_by_code(&value.code)).await?;
     let message = Message {
         zh: "挂失码已受理。若该码有效,对应证书现已暂停使用。",
         en: "The code was taken. If it is a valid one, its certificate is suspended now.",

@@ -140,7 +140,7 @@ async fn list(
 ) -> Result<Json<Page<View>>, Problem> {
     let limit = Paging { cursor: None, limit: filter.limit }.limit()?;
     let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.usual_department(&caller));
-    app.services.check_read(&caller, department.as_deref(), None)?;
+    app.services.check_read(&caller, department.as_deref(), None).await?;
     let tokens = app.services.tokens(department.as_deref(), filter.cursor.as_deref(), limit).await?;
     let last = tokens.last().map(|token| token.id.clone());
     Ok(page(tokens.iter().map(|token| View::of(&app, token)).collect(), limit, last))
@@ -150,6 +150,6 @@ async fn list(
 async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(id): Path<String>) -> Result<Json<View>, Problem> {
     let token = app.services.find_token(&id).await?;
     let department = token.department.map(|department| department.to_string());
-    app.services.check_read(&caller, department.as_deref(), None)?;
+    app.services.check_read(&caller, department.as_deref(), None).await?;
     Ok(Json(View::of(&app, &token)))
 }

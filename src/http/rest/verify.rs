@@ -1,12 +1,18 @@
 //! `/verify/certificate` and `/verify/signature`: public.
 
+use std::borrow::Cow;
+
 use axum::{
     extract::{DefaultBodyLimit, State},
     response::Response,
 };
 use base64::prelude::*;
 use serde::Deserialize;
-use utoipa::ToSchema;
+use time::{OffsetDateTime, UtcOffset};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Ref, RefOr, Schema, schema::AnyOfBuilder},
+};
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
     routes,
@@ -20,14 +26,18 @@ use crate::{
     config::Limits,
     crypto::Digest,
     http::{App, openapi::Caller, problem::Problem},
-    policy::Timestamp,
     services::{
         Error,
         tokens::Scope,
         verify::Question,
         verify_signature::{Content, Kind, SignatureQuestion, Verified},
     },
-    validation::{Purpose, Report, foreign::Files, signature::raw::Encoding},
+    validation::{
+        Purpose, Report, SignatureReport, TimeStampReport,
+        foreign::Files,
+        signature::{format::no_certificate, raw::Encoding},
+    },
+    world::parse_rfc3339,
     x509::Certificate,
 };
 
@@ -46,7 +56,7 @@ pub fn router(limits: &Limits) -> OpenApiRouter<App> {
 #[schema(as = CertificateQuestion)]
 #[serde(deny_unknown_fields)]
 struct Request {
-    /// PEM.
+    /// PEM, or DER in base64.
     certificate: String,
     #[serde(default)]
     chain: Vec<String>,
@@ -71,10 +81,6 @@ async fn certificate(
     Body { value: request, .. }: Body<Request>,
 ) -> Result<Response, Problem> {
     caller.within(Scope::Verify)?;
-    let read = |field: &'static str, pem: &str| {
-        let certificates = Certificate::parse_many(pem.as_bytes()).map_err(|error| Error::malformed(field, error))?;
-        certificates.into_iter().next().ok_or_else(|| Error::malformed(field, "no certificate"))
-    };
     if request.chain.len() > MOST_CERTIFICATES {
         return Err(Error::malformed("chain", format!("at most {MOST_CERTIFICATES}")).into());
     }
@@ -83,27 +89,57 @@ async fn certificate(
         Some(name) => Purpose::find(name)
             .ok_or_else(|| Error::malformed("purpose", format!("one of {}", Purpose::ALL.map(Purpose::name).join(", "))))?,
     };
-    let at = request.at.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("at", error))?;
+    let evidence = evidence(&request.crls, &request.ocsp)?;
+    let question = Question {
+        certificate: read_certificate("certificate", &request.certificate)?,
+        chain: request.chain.iter().map(|pem| read_certificate("chain", pem)).collect::<Result<_, _>>()?,
+        at: time(request.at.as_deref())?,
+        purpose,
+    };
+    // Up to hundreds of signature checks: not on a thread that serves connections.
+    let services = app.services.clone();
+    let (id, about) = (question.certificate.id(), question.at);
+    let verdict = tokio::task::spawn_blocking(move || services.verify_certificate(&question, &evidence.read())).await;
+    let mut report = verdict.map_err(|_| Problem::panicked())??;
+    app.services.add_evidence(&id, &mut report, about).await?;
+    form.answer(&app, &report).await
+}
+
+/// Other people's times are in other zones and finer than a second.
+fn time(at: Option<&str>) -> Result<Option<OffsetDateTime>, Error> {
+    let read = |text| parse_rfc3339(text).and_then(|at| at.checked_to_offset(UtcOffset::UTC));
+    at.map(|text| read(text).ok_or_else(|| Error::malformed("at", "a time of RFC 3339, as 2030-01-01T00:00:00Z"))).transpose()
+}
+
+/// Lists and responses that come with a question.
+fn evidence(crls: &[String], ocsp: &[String]) -> Result<Files, Error> {
     let files = |field: &'static str, files: &[String]| {
         if files.len() > MOST_FILES {
             return Err(Error::malformed(field, format!("at most {MOST_FILES}")));
         }
-        files.iter().map(|file| BASE64_STANDARD.decode(file).map_err(|error| Error::malformed(field, error))).collect()
+        files.iter().map(|file| octets(field, file)).collect()
     };
-    let question = Question {
-        certificate: read("certificate", &request.certificate)?,
-        chain: request.chain.iter().map(|pem| read("chain", pem)).collect::<Result<_, _>>()?,
-        at: at.map(Timestamp::instant),
-        purpose,
-        evidence: Files { lists: files("crls", &request.crls)?, responses: files("ocsp", &request.ocsp)? },
+    readable(Files { lists: files("crls", crls)?, responses: files("ocsp", ocsp)? })
+}
+
+/// One certificate in PEM, or its DER in base64.
+fn read_certificate(field: &'static str, text: &str) -> Result<Certificate, Error> {
+    let file = match BASE64_STANDARD.decode(text.split_ascii_whitespace().collect::<String>()) {
+        Ok(der) if !der.is_empty() => der,
+        Ok(_) | Err(_) => text.as_bytes().to_vec(),
     };
-    // Up to hundreds of signature checks: not on a thread that serves connections.
-    let services = app.services.clone();
-    let id = question.certificate.id();
-    let verdict = tokio::task::spawn_blocking(move || services.verify_certificate(&question)).await;
-    let mut report = verdict.map_err(|_| Problem::panicked())??;
-    app.services.add_evidence(&id, &mut report).await?;
-    form.answer(&app, &report).await
+    let certificates = Certificate::parse_many(&file).map_err(|_| Error::malformed(field, no_certificate(&file)))?;
+    certificates.into_iter().next().ok_or_else(|| Error::malformed(field, no_certificate(&file)))
+}
+
+/// Evidence that cannot be read would be passed over without a word.
+fn readable(files: Files) -> Result<Files, Error> {
+    let (lists, responses) = files.unreadable();
+    match (lists.first(), responses.first()) {
+        (Some(place), _) => Err(Error::malformed("crls", format!("the list at position {place} is no CRL in DER (a PEM file is not DER)"))),
+        (None, Some(place)) => Err(Error::malformed("ocsp", format!("the response at position {place} is no OCSP response in DER"))),
+        (None, None) => Ok(files),
+    }
 }
 
 /// What a signature is and what it is over. Octets are in base64.
@@ -127,6 +163,11 @@ struct SignatureRequest {
     #[serde(default)]
     #[schema(inline)]
     encoding: EncodingName,
+    /// Revocation lists and OCSP responses about certificates of other PKIs, DER in base64, beside those in the signature.
+    #[serde(default)]
+    crls: Vec<String>,
+    #[serde(default)]
+    ocsp: Vec<String>,
     at: Option<String>,
 }
 
@@ -148,17 +189,41 @@ enum EncodingName {
     Fixed,
 }
 
+/// What is answered: on a signature, or for the format `time-stamp` on a token.
+struct VerifiedBody;
+
+impl PartialSchema for VerifiedBody {
+    fn schema() -> RefOr<Schema> {
+        let [signature, time_stamp] = [SignatureReport::name(), TimeStampReport::name()].map(Ref::from_schema_name);
+        AnyOfBuilder::new().item(signature).item(time_stamp).into()
+    }
+}
+
+impl ToSchema for VerifiedBody {
+    fn name() -> Cow<'static, str> {
+        "VerifiedSignature".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((SignatureReport::name().into(), SignatureReport::schema()));
+        schemas.push((TimeStampReport::name().into(), TimeStampReport::schema()));
+        SignatureReport::schemas(schemas);
+        TimeStampReport::schemas(schemas);
+    }
+}
+
 /// A report on each signer, as JSON, as a page, or signed.
 #[utoipa::path(
     post, path = "/verify/signature", request_body = SignatureRequest, params(Signed), security(()),
-    responses((status = 200, content((Value = "application/json"), ("text/html"), ("application/pkcs7-mime"))), Caller),
+    responses((status = 200, content((VerifiedBody = "application/json"), ("text/html"), ("application/pkcs7-mime"))), Caller),
 )]
 async fn signature(
     State(app): State<App>,
     caller: Anybody,
     form: Form,
-    Body { value: request, .. }: Body<SignatureRequest>,
+    body: Result<Body<SignatureRequest>, Problem>,
 ) -> Result<Response, Problem> {
+    let Body { value: request, .. } = body.map_err(Problem::by_signature_limit)?;
     caller.within(Scope::Verify)?;
     let question = request.question()?;
     let services = app.services.clone();
@@ -166,7 +231,7 @@ async fn signature(
     match verified {
         Verified::Signature(mut report) => {
             app.services.add_evidence_to_signatures(&mut report.signatures).await?;
-            form.answer(&app, &report).await
+            form.answer(&app, &*report).await
         }
         Verified::TimeStamp(mut report) => {
             app.services.add_evidence_to_time_stamp(&mut report).await?;
@@ -202,8 +267,9 @@ impl SignatureRequest {
             (FormatName::Raw, None) => return Err(Error::malformed("content", "a bare signature needs the content or its digest")),
             (FormatName::TimeStamp, stamped) => Kind::TimeStamp { stamped },
         };
-        let at = self.at.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|error| Error::malformed("at", error))?;
-        Ok(SignatureQuestion { signature: signature_octets(&self.signature, &kind)?, kind, certificates, at: at.map(Timestamp::instant) })
+        let signature = signature_octets(&self.signature, &kind)?;
+        let evidence = evidence(&self.crls, &self.ocsp)?;
+        Ok(SignatureQuestion { signature, kind, certificates, evidence, at: time(self.at.as_deref())? })
     }
 
     fn digest_algorithm(&self) -> Result<Option<Digest>, Error> {

@@ -36,7 +36,8 @@ fn check_token(row: &TokenRow, recorded: &BTreeSet<&[u8]>, records: &Records, fi
         let found = statement.as_ref().and_then(|digest| records.statements.get(digest));
         found.is_some_and(|found| found.act == act.as_str() && found.about == row.id)
     };
-    let revoked = records.statements.values().any(|found| found.act == Act::RevokeToken.as_str() && found.about == row.id);
+    let reviewed = row.revoked_statement.as_ref().is_some_and(|statement| records.re_reviews.holds(statement, "token", &row.id));
+    let revoked = reviewed || records.statements.values().any(|found| found.act == Act::RevokeToken.as_str() && found.about == row.id);
     let mut finding = findings.row("token", &row.id);
     if row.granted_at.is_some() || row.statement.is_some() || row.secret_hash.is_some() {
         finding.check("statement", about(&row.statement, Act::GrantToken), || "no statement grants this token".to_owned());
@@ -44,8 +45,8 @@ fn check_token(row: &TokenRow, recorded: &BTreeSet<&[u8]>, records: &Records, fi
     }
     finding.check("revoked_at", row.revoked_at.is_some() == revoked, || format!("a statement revokes it: {revoked}"));
     if let Some(at) = row.revoked_at {
-        finding
-            .check("revoked_statement", about(&row.revoked_statement, Act::RevokeToken), || "no statement revokes this token".to_owned());
+        let signed = reviewed || about(&row.revoked_statement, Act::RevokeToken);
+        finding.check("revoked_statement", signed, || "no statement revokes this token".to_owned());
         let bound = recorded.contains(&revocation_commitment(&row.id, at)[..]);
         finding.check("revoked_at", bound, || "the ledger has no such revocation".to_owned());
     }

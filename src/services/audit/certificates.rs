@@ -196,8 +196,8 @@ impl Check<'_> {
         }
         let organization = certificate.subject().find(const_oid::db::rfc4519::ORGANIZATION_NAME);
         if let (Some(department), Some(organization)) = (&row.department, organization) {
-            let own = |(kind, value, of): &(String, String, String)| kind == "organization" && *value == organization && of == department;
-            finding.check("department", self.records.namespaces.iter().any(own), || "its O is not this department's".to_owned());
+            let own = self.records.organizations.had(department, &organization, row.created_at);
+            finding.check("department", own, || "its O was not this department's".to_owned());
         }
         let commitment = book.issues.get(key).map_or([0; 32], |issue| issue.digests.subject);
         self.facts.issued.entry(enrolment.clone()).or_default().push(Issued {

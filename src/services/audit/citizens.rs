@@ -122,7 +122,9 @@ fn check_codes_at_counters(records: &Records, findings: &mut Findings) {
         };
         finding.check("code_hash", bound, || "the ledger has no such code with these times".to_owned());
         let taken_back = row.withdrawn.as_ref().map(|statement| signer(statement, Act::WithdrawIdentity));
-        let bound = taken_back.is_none_or(|signer| signer.is_some()) && withdrawal(row).is_none_or(|body| bodies.contains(&body[..]));
+        let reviewed = row.withdrawn.as_ref().is_some_and(|statement| records.re_reviews.holds(statement, "identity-check", &row.id));
+        let signed = reviewed || taken_back.is_none_or(|signer| signer.is_some());
+        let bound = signed && withdrawal(row).is_none_or(|body| bodies.contains(&body[..]));
         finding.check("withdrawn", bound, || "no statement and leaf that take it back".to_owned());
         let proof = used.get(row.id.as_str()).map(|proof| proof.created_at);
         finding.check("used_at", row.used_at == proof, || "the proof that it gave says otherwise".to_owned());

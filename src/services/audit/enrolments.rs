@@ -104,14 +104,15 @@ fn check_decision(row: &store::EnrolmentRow, requests: usize, issued: &[Issued],
         Act::Reject | Act::DismissContest => "rejected",
         // A leaver's, that was approved and had no key yet.
         Act::Withdraw | Act::Revoke => "withdrawn",
-        Act::Expire => "expired",
+        Act::Expire | Act::MergeDepartment => "expired",
         _ => "submitted",
     };
     finding.check("state", row.state == state, || format!("the decision makes it {state}"));
     let expected = if state == "issued" { requests } else { 0 };
     finding.check("state", issued.len() == expected, || format!("{} certificates answer {requests} requests", issued.len()));
-    // A contest is about two enrolments, and a revocation about whatever somebody holds: they name no profile.
-    let nameless = matches!(act, Act::DismissContest | Act::Revoke);
+    // A contest is about two enrolments, a revocation about whatever somebody holds, and a merger about all that was asked of a
+    // department: they name no profile.
+    let nameless = matches!(act, Act::DismissContest | Act::Revoke | Act::MergeDepartment);
     let same = profile.as_ref().map_or(nameless, |profile| profile.as_str() == row.profile);
     finding.check("profile", same, || "the decision has another".to_owned());
     let submitter = match act {

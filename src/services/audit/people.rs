@@ -1,4 +1,4 @@
-//! Persons, departments, roles and claim codes against the leaves that bind them.
+//! Persons, roles and claim codes against the leaves that bind them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,14 +8,13 @@ use crate::{
     policy::{Act, PersonId, PolicySet, Role, profile::SubjectKind},
     services::{
         logs::OPERATIONS,
-        register::{department_commitment, dismissal_commitment, grant_commitment},
+        register::{dismissal_commitment, grant_commitment},
     },
     store,
 };
 
 pub(super) fn check(records: &Records, findings: &mut Findings) {
     check_persons(records, findings);
-    check_departments(records, findings);
     check_grants(records, findings);
     check_claims(records, findings);
 }
@@ -69,38 +68,6 @@ fn kind_of(enrolment: &store::EnrolmentRow, policies: &BTreeMap<&[u8], PolicySet
     }
 }
 
-fn check_departments(records: &Records, findings: &mut Findings) {
-    let mut names: BTreeMap<&str, Vec<(&str, String)>> = BTreeMap::new();
-    for (kind, value, department) in &records.namespaces {
-        if !records.departments.contains_key(department) {
-            findings.row("department_namespace", format!("{kind}/{value}")).add("department", "there is no such department");
-        }
-        names.entry(department).or_default().push((kind, value.clone()));
-    }
-    let mut recorded = bodies(records, EventType::CA_EVENT);
-    for (id, row) in &records.departments {
-        let commitment = department_commitment(row, names.get(id.as_str()).map(Vec::as_slice).unwrap_or_default());
-        if recorded.remove(&commitment[..]).is_none() {
-            // One digest binds the row and the names: nothing says which of them was changed.
-            findings.disagree(("department", id, "name"), ("department_namespace", id, "value"));
-        }
-        records.check_person(findings, "department", id, "created_by", &row.created_by);
-        findings.row("department", id).check("successor", row.successor.is_none(), || "this release merges no departments".to_owned());
-    }
-    let mut others: BTreeSet<[u8; 32]> = super::access::commitments(&records.tokens).collect();
-    others.extend(records.citizens.code_commitments());
-    others.extend(records.staff.code_commitments());
-    recorded.retain(|body, _| !others.iter().any(|other| other[..] == **body));
-    for (_, index) in recorded {
-        let what = format!("missing or changed: leaf {index} of {OPERATIONS} made a department, a token or codes that no row is");
-        findings.row("department", "?").add("id", what.clone());
-        findings.row("department_namespace", "?").add("value", what.clone());
-        findings.row("identity_check", "?").add("code_hash", what.clone());
-        findings.row("enrolment_code", "?").add("code_hash", what.clone());
-        findings.row("token", "?").add("id", what);
-    }
-}
-
 /// The leaf of each body of that type in the operations log.
 pub(super) fn bodies(records: &Records, event_type: EventType) -> BTreeMap<&[u8], u64> {
     let notices = records.books.get(OPERATIONS).into_iter().flat_map(|book| book.notices(event_type));
@@ -120,7 +87,11 @@ fn check_grants(records: &Records, findings: &mut Findings) {
     let withdrawn: BTreeSet<&Vec<u8>> = records.grants.iter().filter_map(|row| row.withdrawn_statement.as_ref()).collect();
     let dismissals: Vec<RoleLeaf<'_>> = recorded.extract_if(.., |leaf| leaf.statements.iter().any(|one| withdrawn.contains(one))).collect();
     for row in &records.grants {
-        if let (Some(statement), Some(at)) = (&row.withdrawn_statement, row.withdrawn_at) {
+        let merger = row.withdrawn_statement.as_deref().and_then(|statement| records.merger_by(statement));
+        if let Some(merger) = merger {
+            let ended = row.department.as_ref() == Some(&merger.department) && row.withdrawn_at == merger.decided_at;
+            findings.row("role_grant", &row.id).check("withdrawn_at", ended, || "the department was merged at another time".to_owned());
+        } else if let (Some(statement), Some(at)) = (&row.withdrawn_statement, row.withdrawn_at) {
             let body = dismissal_commitment(&row.person, at);
             let bound = dismissals.iter().any(|leaf| leaf.statements.contains(statement) && leaf.body == body);
             findings.row("role_grant", &row.id).check("withdrawn_at", bound, || "the ledger has no such dismissal".to_owned());
@@ -173,7 +144,13 @@ fn check_grant(row: &store::RoleGrantRow, records: &Records, findings: &mut Find
     let mut finding = findings.row("role_grant", &row.id);
     finding.check("role", row.role.parse::<Role>().is_ok(), || "not a role".to_owned());
     finding.check("statement", about(&row.statement, Act::Grant), || "no statement grants this person a role".to_owned());
-    let withdrawn = row.withdrawn_statement.as_ref().map(|statement| about(statement, Act::Dismiss));
+    let ended = |statement: &Vec<u8>| {
+        records.merger_by(statement).is_some_and(|merger| ends(merger, row))
+            || about(statement, Act::Dismiss)
+            || records.re_reviews.holds(statement, "roles", &row.person)
+    };
+    let withdrawn = row.withdrawn_statement.as_ref().map(ended);
+    let merged = records.department_changes.values().any(|change| change.act == Act::MergeDepartment.as_str() && ends(change, row));
     finding.check("withdrawn_statement", withdrawn != Some(false), || "no statement dismisses this person".to_owned());
     finding.check("withdrawn_at", row.withdrawn_at.is_some() == withdrawn.is_some(), || "not with its statement".to_owned());
     let dismissed = records
@@ -181,6 +158,12 @@ fn check_grant(row: &store::RoleGrantRow, records: &Records, findings: &mut Find
         .values()
         .any(|found| found.act == Act::Dismiss.as_str() && found.about == row.person && found.recorded_at >= row.granted_at);
     finding.check("withdrawn_at", row.withdrawn_at.is_some() || !dismissed, || "a statement dismissed this person".to_owned());
+    finding.check("withdrawn_at", row.withdrawn_at.is_some() || !merged, || "its department was merged".to_owned());
+}
+
+/// Whether a change that was done ended the roles in the department of this grant.
+fn ends(change: &store::DepartmentChangeRow, grant: &store::RoleGrantRow) -> bool {
+    change.statement.is_some() && grant.department.as_ref() == Some(&change.department)
 }
 
 fn check_claims(records: &Records, findings: &mut Findings) {

@@ -2,31 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde::Deserialize;
-
 use super::{Error, Facts, Findings, IN_FLIGHT, Records, citizens::STANDING_ALONE};
 use crate::{
     crypto::digest::sha256,
     ledger::{EventType, State, StatusKey},
-    policy::{About, Act, Decision, PolicySet, SignerReference, Statement, jws::canonical, statement::list_root},
+    policy::{About, Act, PolicySet, SignerReference, Statement, decision::HashedText, statement::list_root},
     services::{logs::OPERATIONS, renew},
     store::{self, Connection},
 };
-
-/// The text that a decision hash is the hash of.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Canonical {
-    pub decision: Decision,
-    pub statements: Vec<String>,
-}
-
-/// `None` for text that is not the canonical form of a decision.
-pub(super) fn parse(text: &str) -> Option<Canonical> {
-    let parsed: Canonical = serde_json::from_str(text).ok()?;
-    let again = canonical(&serde_json::json!({"decision": parsed.decision, "statements": parsed.statements}));
-    (again == text.as_bytes()).then_some(parsed)
-}
 
 pub(super) async fn check(connection: &mut Connection, records: &Records, facts: &Facts, findings: &mut Findings) -> Result<(), Error> {
     for row in records.statements.values() {
@@ -126,7 +109,13 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
         };
         // The approval of what had no key yet is followed by another decision, which names its statements again.
         let followed = parsed.decision.act == Act::Approve && keyless.contains(parsed.decision.about.to_string().as_str());
-        let rested_on = rests.contains(digest.as_slice()) || STANDING_ALONE.contains(&parsed.decision.act) || followed;
+        // That an approval was taken away is followed by another decision, when there is one.
+        let reviewed = records.reviewed(parsed);
+        // A proposal that was taken back changed nothing.
+        let about = parsed.decision.about.to_string();
+        let taken_back = parsed.decision.act == Act::Dismiss && records.grants.iter().all(|grant| grant.person != about);
+        let alone = STANDING_ALONE.contains(&parsed.decision.act) || followed || reviewed || taken_back;
+        let rested_on = rests.contains(digest.as_slice()) || alone;
         finding.check("digest", rested_on, || "no leaf and no enrolment rests on it".to_owned());
         let listed: Vec<String> = named.remove(digest).unwrap_or_default().into_iter().enumerate().map(place).collect();
         if listed != parsed.statements {
@@ -154,9 +143,24 @@ fn is_vote(statement: &store::StatementRow, enrolments: &HashSet<&str>, records:
             listed || enrolments.contains(about)
         }
         Ok(Act::Revoke) => records.lists.contains_key(about),
+        Ok(Act::ReReview) => matches!(about.parse(), Ok(About::Digest(id)) if records.was_issued(&StatusKey::from_tbs_digest(&id))),
+        Ok(Act::DefineDepartment | Act::ChangeDepartment | Act::MergeDepartment) => records.department_changes.contains_key(about),
         Ok(Act::Grant) => records.persons.contains_key(about),
         Ok(Act::ActivatePolicy) => hex::decode(about).is_ok_and(|digest| records.policies.contains_key(&digest)),
         _ => false,
+    }
+}
+
+impl Records {
+    fn was_issued(&self, key: &StatusKey) -> bool {
+        self.books.values().any(|book| book.issues.contains_key(key))
+    }
+
+    /// Whether a decision takes an approval away that rested on a stolen key.
+    fn reviewed(&self, decision: &HashedText) -> bool {
+        let about = decision.decision.about.to_string();
+        let holds = |statement: &String| hex::decode(statement).is_ok_and(|one| self.re_reviews.holds(&one, "enrolment", &about));
+        decision.decision.act == Act::ReReview && decision.statements.iter().any(holds)
     }
 }
 
@@ -185,7 +189,7 @@ fn place((expected, (ordinal, statement)): (usize, (i64, Vec<u8>))) -> String {
 
 /// The statements of a decision are about what it is about; a claim rests on the grant of its person, too, what a proof decides
 /// (an issue, or a resumption) on what two officers signed at a counter, and what ends a request names the approvals that it had.
-fn check_reasons(id: &str, decision: &Canonical, renewals: &HashMap<&str, String>, records: &Records, findings: &mut Findings) {
+fn check_reasons(id: &str, decision: &HashedText, renewals: &HashMap<&str, String>, records: &Records, findings: &mut Findings) {
     for digest in &decision.statements {
         let found = hex::decode(digest).ok().and_then(|digest| records.statements.get(&digest));
         let Some(statement) = found else {
@@ -203,7 +207,17 @@ fn check_reasons(id: &str, decision: &Canonical, renewals: &HashMap<&str, String
             && renewals.get(decision.decision.about.to_string().as_str()) == Some(&statement.about);
         let proof = matches!(decision.decision.act, Act::Prove | Act::Resume)
             && [Act::CheckIdentity.as_str(), Act::ConfirmIdentity.as_str()].contains(&statement.act.as_str());
-        if !own && !grant && !renewal && !proof {
+        // The statement is about the certificate of the stolen key, the decision about what its approval was taken from.
+        let review = statement.act == Act::ReReview.as_str() && records.reviewed(decision);
+        // What was asked of a department ends when that is merged.
+        let merger = decision.decision.act == Act::MergeDepartment
+            && records.department_changes.get(&statement.about).is_some_and(|change| {
+                let about = decision.decision.about.to_string();
+                change.act == statement.act
+                    && statement.act == Act::MergeDepartment.as_str()
+                    && records.enrolments.iter().any(|row| row.id == about && row.department.as_ref() == Some(&change.department))
+            });
+        if !own && !grant && !renewal && !proof && !review && !merger {
             findings.disagree(("decision", id, "canonical"), ("statement", digest, "about"));
         }
     }

@@ -10,10 +10,11 @@ use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOpt
 use super::*;
 use crate::{
     config::Config,
-    crypto::Digest,
+    crypto::{Digest, algorithms},
     policy::{Act, Header, LoginPayload, SignerReference, Timestamp, assemble, signing_input, statement::Version},
     services::{
-        fixture::{Installation, Person},
+        departments::{Amendment, NewDepartment, Reorganized, Repeatable},
+        fixture::{Department, Installation, Person},
         tokens::NewToken,
     },
     store::{Db, NoticeProgressRow, NoticeRow, Options},
@@ -234,10 +235,19 @@ async fn rows_that_are_added_or_removed_are_found() {
         ("role_grant", "delete from role_grant where role = 'approver'"),
         (
             "role_grant",
-            "insert into role_grant select 'another', person, null, 'administrator', statement, granted_at, null, null from role_grant where role = 'approver'",
+            "insert into role_grant select 'another', person, null, 'administrator', statement, granted_at, null, null from role_grant where role = 'approver' limit 1",
         ),
         ("department_namespace", "insert into department_namespace select 'dns', 'other.example', id from department"),
+        ("department_namespace", "delete from department_namespace where value = 'one.swj.gov.example'"),
         ("department", "delete from department"),
+        ("department", "update department set parent = null where parent is not null"),
+        ("department", "update department set successor = null where successor is not null"),
+        ("department", "update department set successor = (select max(id) from department where successor is null) where name = '民政局'"),
+        ("department", "update department set name = '水务局' where name = '水利局'"),
+        ("department_change", "delete from department_change where act = 'merge-department'"),
+        ("department_change", "update department_change set statement = null, decided_at = null where act = 'change-department'"),
+        ("role_grant", "update role_grant set withdrawn_at = null, withdrawn_statement = null where withdrawn_at is not null"),
+        ("decision", "update enrolment set state = 'submitted', decision = null where state = 'expired'"),
         ("enrolment", "delete from enrolment where state = 'issued' and seq = (select max(seq) from enrolment where state = 'issued')"),
         ("key_owner", "delete from key_owner"),
         ("authority", "delete from authority where name = 'citizen-sm2-g1'"),
@@ -249,6 +259,8 @@ async fn rows_that_are_added_or_removed_are_found() {
             "token",
             "insert into token select 'another', name, department, 'certificates:read', salt, proposed_by, proposed_at, expires_at, zeroblob(32), statement, granted_at, null, null from token where revoked_at is null and statement is not null",
         ),
+        ("re_review", "delete from re_review where item = (select min(item) from re_review)"),
+        ("re_review", "insert into re_review select statement, 'enrolment', (select id from enrolment limit 1) from re_review limit 1"),
         ("session", "update session set certificate = zeroblob(32)"),
         ("claim", "insert into claim select zeroblob(32), person, profile, department, statement, expires_at, null, 0 from claim limit 1"),
     ];
@@ -262,7 +274,7 @@ async fn rows_that_are_added_or_removed_are_found() {
 }
 
 /// A department, officers, staff; certificates issued, suspended, resumed, revoked; requests rejected and still open.
-async fn life(database: Option<String>) -> Installation {
+pub async fn life(database: Option<String>) -> Installation {
     let installation = Installation::start_on(database).await;
     let department = installation.department("民政局").await;
     let administrator = installation.caller(&installation.administrator).await;
@@ -299,6 +311,7 @@ async fn life(database: Option<String>) -> Installation {
         let answer = services.time_stamp(&request.to_der().unwrap()).await.unwrap();
         assert!(matches!(TimeStampResponse::parse(&answer).unwrap(), TimeStampResponse::Granted(_)));
     }
+    stolen_key(&installation, &department).await;
     let (open, _) = installation.enrol(&department, "韩梅").await;
     // Signed and never handed in: its nonce stays unused.
     installation.sign(&department.approver, Act::Approve, services.enrolment_subject(&open).unwrap(), None).await;
@@ -317,6 +330,8 @@ async fn life(database: Option<String>) -> Installation {
     let officer = services.find_officer(&registrar).await.unwrap();
     let statement = installation.sign(&installation.administrator, Act::Dismiss, services.officer_subject(&officer), None).await;
     services.dismiss(&installation.caller(&installation.administrator).await, &registrar, &statement).await.unwrap();
+
+    reorganize(&installation).await;
 
     let progress = NoticeProgressRow { days: 60, not_after: 1, seq: 0 };
     let notice = NoticeRow {
@@ -338,6 +353,66 @@ async fn life(database: Option<String>) -> Installation {
     installation
 }
 
+/// An officer whose key is stolen: what they approved is put to re-review, and one of it kept.
+async fn stolen_key(installation: &Installation, department: &Department) {
+    let services = installation.services();
+    let thief = installation.officer("thief", &department.id, "approver", &crate::crypto::algorithms::Sm2).await;
+    let mut kept = None;
+    for name in ["刘洋", "陈静"] {
+        let (enrolment, _) = installation.enrol(department, name).await;
+        kept = installation.approve_by(&thief, &enrolment).await.pop();
+    }
+    let id = thief.certificate.id().to_string();
+    let since = Some(Timestamp::new(services.now() - time::Duration::hours(1)));
+    for by in [&installation.administrator, &installation.auditor] {
+        let caller = installation.caller(by).await;
+        let subject = services.re_review_subject(&caller, &id).await.unwrap();
+        let statement = installation.sign_since(by, Act::ReReview, subject, None, since).await;
+        services.re_review(&caller, &id, &statement).await.unwrap();
+    }
+    installation.change(&department.approver, Act::Resume, &kept.unwrap().certificate).await;
+}
+
+/// Departments that are made, renamed, moved and merged, with officers and an open request; changes that wait, one of them signed.
+async fn reorganize(installation: &Installation) {
+    let (services, administrator, auditor) = (installation.services(), &installation.administrator, &installation.auditor);
+    let caller = installation.caller(administrator).await;
+    let once = || Repeatable { idempotency_key: None, request_digest: [8; 32] };
+    let make = async |name: &str, parent: Option<&str>, domain: &str| {
+        let own = |value: &str| vec![value.to_owned()];
+        let organizations = vec!["省政府".to_owned(), "水务局".to_owned()];
+        let organizations = if parent.is_some() { own("水务局") } else { organizations };
+        let parent = parent.map(str::to_owned);
+        let new = NewDepartment { name: name.to_owned(), parent, organizations, dns: own(domain), mail: own(domain) };
+        let change = services.propose_department(&caller, new, once()).await.unwrap();
+        let id = change.department.to_string();
+        installation.reorganize(&[administrator], change).await;
+        id
+    };
+    let province = make("省政府", None, "gov.example").await;
+    let bureau = make("水务局", Some(&province), "swj.gov.example").await;
+    let office = make("水务所", Some(&bureau), "one.swj.gov.example").await;
+    let rename = |name: &str| Amendment { name: Some(name.to_owned()), ..Amendment::default() };
+    let change = services.propose_amendment(&caller, &bureau, rename("水利局"), once()).await.unwrap();
+    installation.reorganize(&[administrator, auditor], change).await;
+
+    let registrar = installation.officer("registrar of the bureau", &bureau, "registration-officer", &algorithms::P256).await;
+    let approver = installation.officer("approver of the bureau", &bureau, "approver", &algorithms::Sm2).await;
+    let merged = Department { id: bureau.clone(), registrar, approver };
+    let (issued, _) = installation.enrol(&merged, "孙权").await;
+    installation.approve(&merged, &issued).await;
+    installation.enrol(&merged, "周瑜").await;
+    let change = services.propose_merger(&caller, &bureau, &province, once()).await.unwrap();
+    installation.reorganize(&[administrator, auditor], change).await;
+
+    let waiting = services.propose_amendment(&caller, &office, rename("水站"), once()).await.unwrap();
+    let subject = services.department_subject(&caller, waiting.act, &waiting).await.unwrap();
+    let statement = installation.sign(administrator, waiting.act, subject, None).await;
+    let answer = services.decide_department(&caller, &waiting.id.to_string(), &statement).await.unwrap();
+    assert!(matches!(answer, Reorganized::Waiting(..)));
+    services.propose_amendment(&caller, &province, rename("省"), once()).await.unwrap();
+}
+
 async fn login(installation: &Installation, person: &Person) {
     let services = installation.services();
     let challenge = services.login_challenge();
@@ -356,7 +431,7 @@ async fn token(installation: &Installation, department: &str, scopes: [&str; 2],
     let new = NewToken { name: "service".to_owned(), department: Some(department.to_owned()), scopes, days: None };
     let proposed = services.propose_token(&caller, new).await.unwrap();
     for act in acts {
-        let subject = services.token_subject(&caller, *act, &proposed).unwrap();
+        let subject = services.token_subject(&caller, *act, &proposed).await.unwrap();
         let statement = installation.sign(administrator, *act, subject, None).await;
         match act {
             Act::GrantToken => drop(services.grant_token(&caller, &proposed.id, &statement).await.unwrap()),

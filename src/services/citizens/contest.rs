@@ -132,6 +132,6 @@ impl Contest {
 
     pub fn object(&self, decided_by: Vec<PersonId>) -> Object<'static> {
         let concerns = vec![self.later.person, self.later.submitted_by, self.earlier.person, self.earlier.submitted_by];
-        Object::Citizen(rules::CitizenCase { department: self.later.department.into(), concerns, decided_by })
+        Object::Citizen(rules::CitizenCase { department: self.later.place.path.clone(), concerns, decided_by })
     }
 }

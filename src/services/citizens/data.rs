@@ -22,7 +22,7 @@ use super::{
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{About, Act, DepartmentPath, EmployeeNumber, Object, PersonId, Timestamp, jws::canonical, rules},
+    policy::{About, Act, EmployeeNumber, Object, PersonId, Timestamp, jws::canonical, rules},
     store::{self, CertificateFilter, CertificateRow, citizens::Change},
     world::{from_millis, millis},
 };
@@ -119,7 +119,7 @@ impl Services {
         };
         let department = row.and_then(|row| row.department);
         let department = department.as_deref().map(str::parse).transpose().map_err(|_| Error::Corrupt(format!("person {person}")))?;
-        let department = DepartmentPath::from(department);
+        let department = self.path(department).await?;
         Ok(move |decided_by| Object::Citizen(rules::CitizenCase { department: department.clone(), concerns: vec![person], decided_by }))
     }
 

@@ -141,7 +141,7 @@ impl Services {
         let department = self.department_of(proof, application.department.as_deref()).await?;
         let about = rules::Enrolment {
             profile,
-            department: department.into(),
+            department: self.path(department).await?,
             submitted_by: person.id,
             subject: person.id,
             approved_by: Vec::new(),
@@ -178,10 +178,12 @@ impl Services {
     /// Whose officers it concerns: those of the counter; after a login, those of the department that the applicant names.
     async fn department_of(&self, proof: &ProofingRow, named: Option<&str>) -> Result<Option<DepartmentId>, Error> {
         let Some(check) = self.check_of(proof).await? else { return self.department_id(named).await };
-        match (check.department.as_deref(), named) {
-            (counter, Some(named)) if counter != Some(named) => Err(Error::malformed("department", "the code is from another's counter")),
-            (counter, _) => self.department_id(counter).await,
+        if named.is_some_and(|named| check.department.as_deref() != Some(named)) {
+            return Err(Error::malformed("department", "the code is from another's counter"));
         }
+        // What the officers of a merged department have seen counts in its successor.
+        let counter = self.known_department_id(check.department.as_deref()).await?;
+        Ok(self.place(counter).await?.successor.or(counter))
     }
 
     /// The name comes from the proof, never from the application.
@@ -412,7 +414,7 @@ impl Services {
             (store::enrolments::find(&mut connection, id).await?, store::citizens::proofing_of(&mut connection, id).await?)
         };
         let enrolment = enrolment.ok_or_else(|| Error::unknown("enrolment", id))?;
-        self.check_read(caller, enrolment.department.as_deref(), Some(&enrolment.person))?;
+        self.check_read(caller, enrolment.department.as_deref(), Some(&enrolment.person)).await?;
         let proof = proof.ok_or_else(|| Error::unknown("evidence of enrolment", id))?;
         Ok(json!({
             "enrolment": id,

@@ -42,7 +42,7 @@ impl Services {
         match act {
             Act::CheckIdentity | Act::ConfirmIdentity | Act::WithdrawIdentity => {
                 let check = self.find_check(about).await?;
-                self.policy().decide(&caller.actor, act, &check.object()?)?;
+                self.policy().decide(&caller.actor, act, &self.check_object(&check).await?)?;
                 check.subject_of_statement()
             }
             Act::UpholdContest | Act::DismissContest => {

@@ -2,8 +2,11 @@
 //!
 //! Only a suspension that the holder brought about ends so: by the code, or by their own statement. What an officer suspended,
 //! an officer resumes. The suspended certificate says nothing here: whoever has the device could use it, and so could whoever
-//! took it. The proof is of the same person, younger than the suspension, and of a level at which it would decide on an issue;
-//! a code from a counter has waited its time, too.
+//! took it. The proof is of the same person, who was seen after the suspension, and of a level at which it would decide on an
+//! issue; a code from a counter has waited its time, too.
+
+use serde_json::Value;
+use time::Duration;
 
 use super::super::{
     Services,
@@ -20,7 +23,7 @@ use crate::{
         self, CertificateRow, StatementRow,
         citizens::{Change, ProofingRow},
     },
-    world::millis,
+    world::{millis, parse_rfc3339},
 };
 
 /// Why the system key suspended: somebody typed the code.
@@ -66,6 +69,11 @@ impl Services {
     async fn check_resumption(&self, proof: &ProofingRow, row: &CertificateRow) -> Result<(), Error> {
         let profile = self.profile(&row.profile)?;
         self.check_proof(proof, &profile)?;
+        // What anybody may ask the responder is no secret to whoever has proven who they are.
+        let status = self.status_name(row)?;
+        if status != "suspended" {
+            return Err(Error::WrongState { what: "certificate", found: status.to_owned(), expected: "suspended" });
+        }
         if !self.proofing_rules(&row.profile)?.decides(super::enrol::assurance(proof)?) {
             return Err(Error::AssuranceTooLow);
         }
@@ -78,8 +86,24 @@ impl Services {
             }
         };
         let suspension = self.suspension_by_holder(row).await?.ok_or(Error::ProofingRefused)?;
-        let theirs = holder.as_ref() == Some(&row.person) && suspension.recorded_at <= proof.created_at;
+        let theirs = holder.as_ref() == Some(&row.person) && suspension.recorded_at <= self.seen_at(proof).await?;
         if theirs { Ok(()) } else { Err(Error::ProofingRefused) }
+    }
+
+    /// When the person was seen whom a proof is about: at the counter, or by the provider. The proof itself is made when the code
+    /// is typed, which may be weeks later.
+    async fn seen_at(&self, proof: &ProofingRow) -> Result<i64, Error> {
+        if let Some(check) = &proof.identity_check {
+            let mut connection = self.db.read().await?;
+            let check =
+                store::citizens::find_check(&mut connection, check).await?.ok_or_else(|| Error::unknown("identity check", check))?;
+            return Ok(check.submitted_at);
+        }
+        let evidence: Value = serde_json::from_str(&proof.evidence).map_err(|_| Error::Corrupt(format!("proofing {}", proof.id)))?;
+        // A login of which that was not recorded yet says too little.
+        let login = evidence["auth_time"].as_str().and_then(parse_rfc3339).ok_or(Error::ProofingRefused)?;
+        // The provider tells whole seconds: at the end of this one at the latest.
+        Ok(millis(login + Duration::SECOND) - 1)
     }
 
     /// The statement by which a certificate is suspended now, if its holder brought that about.
@@ -87,12 +111,18 @@ impl Services {
         if self.status_name(row)? != "suspended" {
             return Ok(None);
         }
-        let suspensions = {
+        let id = hex::encode(&row.id);
+        let (suspensions, reviews) = {
             let mut connection = self.db.read().await?;
-            store::statements::about(&mut connection, Act::Suspend.as_str(), &hex::encode(&row.id)).await?
+            let suspensions = store::statements::about(&mut connection, Act::Suspend.as_str(), &id).await?;
+            (suspensions, store::re_reviews::of_item(&mut connection, &id).await?)
         };
         // The newest, for each ends before another begins.
         let Some(newest) = suspensions.into_iter().next_back() else { return Ok(None) };
+        // What was put to re-review since then waits for an officer.
+        if reviews.iter().any(|(_, at)| *at >= newest.recorded_at) {
+            return Ok(None);
+        }
         let by_holder = match &newest.signer_person {
             Some(signer) => *signer == row.person,
             None => Statement::parse(&newest.jws)?.payload().reason.as_ref().map(ReasonCode::as_str) == Some(BY_CODE),

@@ -32,12 +32,12 @@ pub async fn life(installation: &Installation, department: &Department) {
     }
     services.new_suspension_code(&certificate).await.unwrap();
     let code = services.new_suspension_code(&suspended).await.unwrap();
-    services.suspend_by_code("192.0.2.1".parse().unwrap(), &code.reveal()).await.unwrap();
+    services.suspend_by_code(&code.reveal()).await.unwrap();
 
     let resumed = obtain(installation, department, "110105194912310046", &algorithms::P256).await;
     let certificate = services.certificates_of_enrolment(&resumed).await.unwrap().remove(0);
     let code = services.new_suspension_code(&certificate).await.unwrap();
-    services.suspend_by_code("192.0.2.1".parse().unwrap(), &code.reveal()).await.unwrap();
+    services.suspend_by_code(&code.reveal()).await.unwrap();
     let (_, token) = services.prove_by_code(confirmed(installation, department, "110105194912310046").await).await.unwrap();
     services.resume_by_proof(token.reveal(), &hex::encode(&certificate.id)).await.unwrap();
 

@@ -228,10 +228,12 @@ impl<'a> Judge<'a> {
         let certificate = self.evidence.about == about.to_string();
         let fits = match entry.event_type {
             EventType::ISSUE => matches!(act, Act::Approve | Act::Claim | Act::Issue | Act::Prove | Act::Renew),
-            EventType::HOLD => *act == Act::Suspend && certificate,
+            // A re-review is about the certificate that was stolen, and suspends what rests on it.
+            EventType::HOLD => (*act == Act::Suspend && certificate) || *act == Act::ReReview,
             EventType::RESUME => *act == Act::Resume && certificate,
             EventType::REVOKE => {
-                (matches!(act, Act::Revoke | Act::Complete) && certificate) || matches!(act, Act::UpholdContest | Act::Erase)
+                (matches!(act, Act::Revoke | Act::Complete | Act::ReReview) && certificate)
+                    || matches!(act, Act::UpholdContest | Act::Erase)
             }
             _ => false,
         };

@@ -39,6 +39,9 @@ const CODE_LIFE: Duration = Duration::days(30);
 /// How often the locator of a code may come with a wrong secret.
 const MOST_FAILURES: i64 = 10;
 
+/// What becomes of a check that is not taken back.
+pub static STATES: &[&str] = &["recorded", "signed", "confirmed", "used"];
+
 /// What an officer records about the person at the counter.
 pub struct NewCheck {
     pub profile: String,
@@ -75,7 +78,7 @@ impl Services {
         check_contact(&new.contact)?;
         let number = IdentityNumber::resident(&new.number, self.clock.now().date()).map_err(|error| Error::malformed("number", error))?;
         let department = self.department_id(new.department.as_deref()).await?;
-        let object = Object::IdentityCheck(rules::IdentityCheck { department: department.into(), recorded_by: caller.person() });
+        let object = Object::IdentityCheck(rules::IdentityCheck { department: self.path(department).await?, recorded_by: caller.person() });
         self.policy().decide(&caller.actor, Act::CheckIdentity, &object)?;
 
         let id = hex::encode(random::<16>(&*self.entropy));
@@ -113,6 +116,21 @@ impl Services {
             store::citizens::find_check(&mut connection, id).await?
         };
         self.open_check(row.ok_or_else(|| Error::unknown("identity check", id))?)
+    }
+
+    /// The checks of a department that were not forgotten yet.
+    pub async fn checks(
+        &self,
+        department: Option<&str>,
+        state: Option<&str>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<IdentityCheck>, Error> {
+        let rows = {
+            let mut connection = self.db.read().await?;
+            store::citizens::page_of_checks(&mut connection, department, state, after, limit).await?
+        };
+        rows.into_iter().map(|row| self.open_check(row)).collect()
     }
 
     fn open_check(&self, row: IdentityCheckRow) -> Result<IdentityCheck, Error> {
@@ -187,8 +205,16 @@ impl Services {
         }
     }
 
+    /// What the rules decide about.
+    pub async fn check_object(&self, check: &IdentityCheck) -> Result<Object<'static>, Error> {
+        let corrupt = |_| Error::Corrupt(format!("identity check {}", check.row.id));
+        let recorded_by: PersonId = check.row.submitted_by.parse().map_err(corrupt)?;
+        let department: Option<DepartmentId> = check.row.department.as_deref().map(str::parse).transpose().map_err(corrupt)?;
+        Ok(Object::IdentityCheck(rules::IdentityCheck { department: self.path(department).await?, recorded_by }))
+    }
+
     async fn check_statement_about(&self, caller: &Caller, check: &IdentityCheck, act: Act, statement: &str) -> Result<Checked, Error> {
-        self.policy().decide(&caller.actor, act, &check.object()?)?;
+        self.policy().decide(&caller.actor, act, &self.check_object(check).await?)?;
         self.check_statement(caller, statement, act, &check.subject_of_statement()?).await
     }
 
@@ -246,13 +272,6 @@ impl IdentityCheck {
         self.row.id.parse().map_err(|_| Error::Corrupt(format!("identity check {}", self.row.id)))
     }
 
-    pub fn object(&self) -> Result<Object<'static>, Error> {
-        let corrupt = |_| Error::Corrupt(format!("identity check {}", self.row.id));
-        let recorded_by: PersonId = self.row.submitted_by.parse().map_err(corrupt)?;
-        let department: Option<DepartmentId> = self.row.department.as_deref().map(str::parse).transpose().map_err(corrupt)?;
-        Ok(Object::IdentityCheck(rules::IdentityCheck { department: department.into(), recorded_by }))
-    }
-
     /// What both officers are shown. The number is there to be compared with the card, and is not repeated in full.
     pub fn shown(&self) -> Value {
         json!({
@@ -270,6 +289,10 @@ impl IdentityCheck {
 
     pub fn subject_of_statement(&self) -> Result<Subject, Error> {
         Ok(Subject { about: self.about()?, shown: self.shown(), salt: self.salt, log: OPERATIONS.to_owned() })
+    }
+
+    pub fn name(&self) -> Option<&str> {
+        self.subject.name.as_deref()
     }
 
     pub fn state(&self) -> &'static str {

@@ -28,7 +28,7 @@ use super::{Established, ProofToken, Proofing, ProvenSubject, check_contact};
 use crate::{
     config::{OidcConfig, read_passphrase},
     crypto::digest::sha256,
-    policy::{Assurance, IdentityNumber},
+    policy::{Assurance, IdentityNumber, Timestamp},
     services::{Services, error::Error, https, register::check_text},
     store::{self, citizens::OidcFlowRow},
     world::{millis, random},
@@ -309,6 +309,7 @@ impl Proofing for Provider {
                 "issuer": issuer,
                 "acr": acr,
                 "id_token": hex::encode(login.token_digest),
+                "auth_time": Timestamp::new(login.at).to_string(),
             }),
             token: ProofToken::of(random(&*services.entropy)),
             identity_check: None,
@@ -325,6 +326,8 @@ struct Login {
     claims: serde_json::Map<String, Value>,
     /// SHA-256 of the ID token with its signature: it is evidence to whoever has the token, and to nobody else anything.
     token_digest: [u8; 32],
+    /// When the person logged in, as the provider says.
+    at: OffsetDateTime,
 }
 
 impl Provider {
@@ -354,6 +357,8 @@ impl Provider {
                 None => Err("it does not say when the person logged in".to_owned()),
             });
         let claims = token.claims(&verifier, &Nonce::new(secrets.nonce)).map_err(|error| refused(&error))?;
+        let at = claims.auth_time().and_then(|login| OffsetDateTime::from_unix_timestamp(login.timestamp()).ok());
+        let at = at.ok_or_else(|| refused(&"it does not say when the person logged in"))?;
         if let Some(expected) = claims.access_token_hash() {
             let algorithm = token.signing_alg().map_err(|error| refused(&error))?;
             let key = token.signing_key(&verifier).map_err(|error| refused(&error))?;
@@ -371,7 +376,7 @@ impl Provider {
                 all.entry(name).or_insert(value);
             }
         }
-        Ok(Login { claims: all, token_digest: sha256(token.to_string().as_bytes()) })
+        Ok(Login { claims: all, token_digest: sha256(token.to_string().as_bytes()), at })
     }
 
     /// The contact that the provider says it has verified (OpenID Connect Core §5.1: `email_verified`, `phone_number_verified`).

@@ -4,7 +4,7 @@
 //! now. All codes that were made together are bound by one leaf of the operations log, so that a code slipped into the table
 //! is found.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
@@ -38,8 +38,8 @@ pub struct HandedOut {
 /// What was asked for.
 pub struct Codes {
     pub handed_out: Vec<HandedOut>,
-    /// Enrolments that have a code that works, and kept it.
-    pub skipped: BTreeSet<String>,
+    /// Enrolments that have a code that works, and kept it, with its hash.
+    pub skipped: BTreeMap<String, Vec<u8>>,
     /// In milliseconds since 1970 UTC.
     pub expires_at: i64,
 }
@@ -68,12 +68,12 @@ impl Services {
             let mut connection = self.db.read().await?;
             let persons: Vec<String> = enrolments.iter().map(|enrolment| enrolment.person.to_string()).collect();
             let staff = store::staff::of_persons(&mut connection, &persons).await?;
-            (staff, store::staff::with_working_code(&mut connection, ids, now).await?)
+            (staff, store::staff::working_codes(&mut connection, ids, now, MOST_CLAIM_FAILURES).await?)
         };
-        let skipped: BTreeSet<String> = if earlier == Earlier::Keep { working.into_iter().collect() } else { BTreeSet::new() };
+        let skipped: BTreeMap<String, Vec<u8>> = if earlier == Earlier::Keep { working.into_iter().collect() } else { BTreeMap::new() };
         let staff: HashMap<&str, &store::StaffRow> = staff.iter().map(|row| (row.person.as_str(), row)).collect();
         let mut handed_out = Vec::new();
-        for enrolment in enrolments.iter().filter(|enrolment| !skipped.contains(&enrolment.id.to_string())) {
+        for enrolment in enrolments.iter().filter(|enrolment| !skipped.contains_key(&enrolment.id.to_string())) {
             let row = staff.get(enrolment.person.to_string().as_str());
             handed_out.push(HandedOut {
                 enrolment: enrolment.id.to_string(),

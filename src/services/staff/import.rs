@@ -3,7 +3,7 @@
 //! A line is known by its employee number, so the same list handed in again, whole or after it was cut off half-way, records
 //! what is missing and changes nothing else. Commits are of some hundred people each: a crash leaves whole ones.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -23,7 +23,6 @@ use super::{
 use crate::{
     policy::{
         Act, DepartmentId, Object, PersonId, Profile,
-        jws::canonical,
         national::NationalSource,
         profile::{Evidence, NameSource, Source, SubjectKind},
         rules,
@@ -45,12 +44,12 @@ pub struct Roster<'a> {
     pub ended: Ended,
 }
 
-/// What becomes of a line whose enrolment has ended: rejected, withdrawn, expired.
+/// What becomes of a line whose enrolment has ended: rejected, withdrawn, expired, or issued and no certificate of it is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// It stays so: a list that comes again brings nobody back.
     Stay,
-    /// The person is enrolled anew.
+    /// The person is enrolled anew, with the data of the line.
     EnrolAgain,
 }
 
@@ -65,8 +64,10 @@ pub struct Report {
     pub unchanged: usize,
     /// Enrolled before, with other data, which stay.
     pub different: usize,
-    /// Enrolled before, and ended.
+    /// Enrolled before, and ended: nothing waits, and no certificate is good.
     pub ended: usize,
+    /// Where the data are others: line and column.
+    pub differences: Vec<lines::Finding>,
     pub findings: Vec<lines::Finding>,
     /// How many there are; `findings` may be the first of them only.
     pub findings_total: usize,
@@ -78,7 +79,8 @@ enum Known {
     /// The person is there, and has no such enrolment that stands.
     Person(PersonId),
     Unchanged,
-    Different,
+    /// In these columns.
+    Different(BTreeSet<String>),
     Ended,
 }
 
@@ -94,23 +96,23 @@ impl Services {
     pub async fn check_roster(&self, caller: &Caller, roster: &Roster<'_>) -> Result<Report, Error> {
         let (context, lines, findings) = self.read_roster(caller, roster).await?;
         let known = self.known(&context, &lines, roster.ended).await?;
-        Ok(report(&known, findings))
+        Ok(report(&lines, &known, findings))
     }
 
     /// Records whoever is not recorded yet. A list with a wrong line is refused whole.
     pub async fn record_roster(&self, caller: &Caller, roster: &Roster<'_>) -> Result<Report, Error> {
         let (context, lines, findings) = self.read_roster(caller, roster).await?;
         if findings.total > 0 {
-            return Err(Error::LinesRefused { total: findings.total, first: findings.told.into_iter().next() });
+            return Err(Error::LinesRefused { total: findings.total, first: findings.told.into_iter().next().map(Box::new) });
         }
         let mut total = Report { lines: lines.len(), ..Report::default() };
         for batch in lines.chunks(BATCH) {
-            total.add(&self.record_batch(&context, batch, roster.ended).await?);
+            total.add(self.record_batch(&context, batch, &findings, roster.ended).await?);
         }
         Ok(total)
     }
 
-    async fn record_batch(&self, context: &Context, lines: &[Line], ended: Ended) -> Result<Report, Error> {
+    async fn record_batch(&self, context: &Context, lines: &[Line], none: &Findings, ended: Ended) -> Result<Report, Error> {
         for _ in 0..ATTEMPTS {
             let known = self.known(context, lines, ended).await?;
             let mut rows = Vec::new();
@@ -118,12 +120,12 @@ impl Services {
                 rows.extend(self.line_rows(context, line, known));
             }
             if rows.is_empty() {
-                return Ok(report(&known, Findings::default()));
+                return Ok(report(lines, &known, none.of_same_list()));
             }
             match self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await {
                 // The same list came twice at one moment, and the other was first with one of its numbers.
                 Err(Error::Store(store::Error::Taken { constraint })) if constraint.contains("staff.") => {}
-                other => return other.map(|_| report(&known, Findings::default())),
+                other => return other.map(|_| report(lines, &known, none.of_same_list())),
             }
         }
         Err(Error::Busy)
@@ -137,14 +139,14 @@ impl Services {
         let person = PersonId::generate(&*self.entropy);
         let about = rules::Enrolment {
             profile: &profile,
-            department: department.into(),
+            department: self.path(department).await?,
             submitted_by: caller.person(),
             subject: person,
             approved_by: Vec::new(),
         };
         self.policy().decide(&caller.actor, Act::Submit, &Object::Enrolment(about))?;
-        let facts = self.department_facts(department).await?;
-        let (mut lines, mut findings) = lines::read(roster.csv, &|column| takes(&profile, column));
+        let facts = self.place(department).await?.facts;
+        let (mut lines, mut findings) = lines::read(roster.csv, &columns(&profile));
         lines.retain(|line| {
             let (fields, alternative_names) = (&line.fields, &line.names);
             let sources = Sources { profile: &profile, fields, alternative_names, department: &facts, person, csr: None };
@@ -165,14 +167,21 @@ impl Services {
     async fn known(&self, context: &Context, lines: &[Line], ended: Ended) -> Result<Vec<Known>, Error> {
         let department = context.department;
         let indexes: Vec<[u8; 32]> = lines.iter().map(|line| self.vault.index_of_employee(department, &line.number)).collect();
-        let (staff, enrolments) = {
+        let (staff, enrolments, certificates) = {
             let mut connection = self.db.read().await?;
             let indexes: Vec<Vec<u8>> = indexes.iter().map(|index| index.to_vec()).collect();
             let staff = store::staff::by_numbers(&mut connection, &department.to_string(), &indexes).await?;
             let persons: Vec<String> = staff.iter().map(|row| row.person.clone()).collect();
-            let profile = context.profile.name().as_str();
-            (staff, store::enrolments::newest_of_persons(&mut connection, profile, &persons).await?)
+            let enrolments = store::enrolments::newest_of_persons(&mut connection, context.profile.name().as_str(), &persons).await?;
+            let certificates = store::certificates::running_of(&mut connection, &persons, millis(self.clock.now())).await?;
+            (staff, enrolments, certificates)
         };
+        let mut holders: HashSet<&str> = HashSet::new();
+        for row in certificates.iter().filter(|row| row.profile == context.profile.name().as_str()) {
+            if self.is_revocable(row)? {
+                holders.insert(&row.person);
+            }
+        }
         let mut persons: HashMap<Vec<u8>, String> = HashMap::new();
         for row in staff {
             persons.extend(row.blind_index.map(|index| (index, row.person)));
@@ -184,15 +193,18 @@ impl Services {
             .map(|(line, index)| {
                 let Some(person) = persons.get(&index[..]) else { return Ok(Known::New) };
                 let id = person.parse().map_err(|_| Error::Corrupt(format!("person {person}")))?;
-                Ok(match newest.get(person.as_str()) {
-                    None => Known::Person(id),
-                    Some(row) if matches!(row.state.as_str(), "rejected" | "withdrawn" | "expired") => match ended {
-                        Ended::Stay => Known::Ended,
-                        Ended::EnrolAgain => Known::Person(id),
-                    },
-                    Some(row) if row.request_digest == self.line_digest(context, line) => Known::Unchanged,
-                    Some(_) => Known::Different,
-                })
+                let Some(row) = newest.get(person.as_str()) else { return Ok(Known::Person(id)) };
+                let stands = match row.state.as_str() {
+                    "submitted" | "approved" => true,
+                    "issued" => holders.contains(person.as_str()),
+                    _ => false,
+                };
+                if !stands {
+                    return Ok(if ended == Ended::EnrolAgain { Known::Person(id) } else { Known::Ended });
+                }
+                // A renewal has the data of what it follows.
+                let different = line.differs_from(&self.open_record(row)?);
+                Ok(if different.is_empty() { Known::Unchanged } else { Known::Different(different) })
             })
             .collect()
     }
@@ -201,14 +213,11 @@ impl Services {
         let (person, is_new) = match known {
             Known::New => (PersonId::generate(&*self.entropy), true),
             Known::Person(person) => (*person, false),
-            Known::Unchanged | Known::Different | Known::Ended => return Vec::new(),
+            Known::Unchanged | Known::Different(_) | Known::Ended => return Vec::new(),
         };
         let record = SubjectRecord { subject: line.fields.clone(), alternative_names: line.names.clone() };
         let Context { profile, department, submitted_by } = context;
-        let row = store::EnrolmentRow {
-            request_digest: self.line_digest(context, line).to_vec(),
-            ..self.enrolment_row(profile, Some(*department), person, *submitted_by, &record)
-        };
+        let row = self.enrolment_row(profile, Some(*department), person, *submitted_by, &record);
         let mut rows = Vec::new();
         if is_new {
             rows.push(Row::Person(store::PersonRow {
@@ -229,50 +238,68 @@ impl Services {
         rows.push(Row::Enrolment(row, Vec::new()));
         rows
     }
-
-    /// Recognises a line that comes again. It is about a person, so it is no digest that anybody can try names against.
-    fn line_digest(&self, context: &Context, line: &Line) -> [u8; 32] {
-        let text = canonical(&serde_json::json!([context.profile.name().as_str(), line.number.expose(), line.fields, line.names]));
-        self.vault.digest_of_line(context.department, &zeroize::Zeroizing::new(text))
-    }
 }
 
 /// Only a certificate of a person whose department knows them, with nothing in it from a certification request.
-fn must_do_without_request(profile: &Profile) -> Result<(), Error> {
+pub(super) fn must_do_without_request(profile: &Profile) -> Result<(), Error> {
     let from_request = profile.subject_fields().iter().any(|field| field.source == Source::Csr)
         || profile.name_fields().iter().any(|field| field.source == NameSource::Csr);
     if profile.subject_kind() != SubjectKind::Person || profile.evidence() == Evidence::Required || from_request {
-        return Err(Error::malformed("profile", "not one of people whom their department knows, or one that takes fields from a request"));
+        return Err(Error::malformed(
+            "profile",
+            "a list is of people, for a profile as staff that needs no evidence and takes nothing from a certification request; enrol others one by one",
+        ));
     }
     Ok(())
 }
 
-/// Whether the profile takes that from a request.
-fn takes(profile: &Profile, column: &str) -> bool {
+/// What a list may tell beside the number: what the profile takes from a request.
+pub(super) fn columns(profile: &Profile) -> BTreeSet<String> {
     let asked = |source: &Source| matches!(source, Source::Request | Source::Department);
-    profile.subject_fields().iter().any(|field| field.attribute.name == column && asked(&field.source))
-        || profile.national_fields().iter().any(|field| field.extension.name == column && field.source == NationalSource::Request)
-        || profile.name_fields().iter().any(|field| field.kind.as_str() == column && field.source == NameSource::Request)
+    let fields = profile.subject_fields().iter().filter(|field| asked(&field.source)).map(|field| field.attribute.name);
+    let national = profile.national_fields().iter().filter(|field| field.source == NationalSource::Request);
+    let names = profile.name_fields().iter().filter(|field| field.source == NameSource::Request);
+    let all = fields.chain(national.map(|field| field.extension.name)).chain(names.map(|field| field.kind.as_str()));
+    all.map(str::to_owned).collect()
 }
 
-fn report(known: &[Known], findings: Findings) -> Report {
+impl Line {
+    /// The columns in which what was recorded of the person is something else.
+    fn differs_from(&self, record: &SubjectRecord) -> BTreeSet<String> {
+        let fields = self.fields.keys().chain(record.subject.keys()).filter(|name| self.fields.get(*name) != record.subject.get(*name));
+        let names = self.names.keys().chain(record.alternative_names.keys());
+        let names = names.filter(|kind| self.names.get(*kind) != record.alternative_names.get(*kind));
+        fields.chain(names).cloned().collect()
+    }
+}
+
+fn report(lines: &[Line], known: &[Known], findings: Findings) -> Report {
     let count = |counts: fn(&Known) -> bool| known.iter().filter(|known| counts(known)).count();
+    let mut differences = findings.of_same_list();
+    for (line, known) in lines.iter().zip(known) {
+        let Known::Different(columns) = known else { continue };
+        for column in columns {
+            differences.add(line.line, column, "different");
+        }
+    }
     Report {
         lines: known.len(),
         enrolled: count(|known| matches!(known, Known::New | Known::Person(_))),
         unchanged: count(|known| matches!(known, Known::Unchanged)),
-        different: count(|known| matches!(known, Known::Different)),
+        different: count(|known| matches!(known, Known::Different(_))),
         ended: count(|known| matches!(known, Known::Ended)),
+        differences: differences.told,
         findings: findings.told,
         findings_total: findings.total,
     }
 }
 
 impl Report {
-    fn add(&mut self, batch: &Self) {
+    fn add(&mut self, batch: Self) {
         self.enrolled += batch.enrolled;
         self.unchanged += batch.unchanged;
         self.different += batch.different;
         self.ended += batch.ended;
+        self.differences.extend(batch.differences);
     }
 }

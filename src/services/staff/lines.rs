@@ -3,7 +3,7 @@
 //! The first line names the columns: the employee number, and whatever the profile takes from a request. A mistake is never
 //! repeated in what is said about it, for it may be about a person.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -20,9 +20,18 @@ const MOST_COLUMNS: usize = 32;
 const SEPARATOR: char = ';';
 
 /// What the columns are called in personnel departments.
-static HEADINGS: &[(&str, &str)] =
-    &[("工号", NUMBER), ("employee_number", NUMBER), ("姓名", "CN"), ("name", "CN"), ("处室", "OU"), ("unit", "OU"), ("邮箱", "mail")];
-const NUMBER: &str = "number";
+static HEADINGS: &[(&str, &str)] = &[
+    ("工号", NUMBER),
+    ("员工编号", NUMBER),
+    ("职工编号", NUMBER),
+    ("employee_number", NUMBER),
+    ("姓名", "CN"),
+    ("name", "CN"),
+    ("处室", "OU"),
+    ("unit", "OU"),
+    ("邮箱", "mail"),
+];
+pub const NUMBER: &str = "number";
 
 /// One person of a list.
 pub struct Line {
@@ -41,6 +50,12 @@ pub struct Finding {
     pub line: u64,
     pub column: String,
     pub code: &'static str,
+    /// What the list itself calls the column, where that is another name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heading: Option<String>,
+    /// What to do about it, where the code does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl std::fmt::Display for Finding {
@@ -49,7 +64,11 @@ impl std::fmt::Display for Finding {
         if !self.column.is_empty() {
             write!(formatter, ", column {}", self.column)?;
         }
-        write!(formatter, ": {}", self.code)
+        if let Some(heading) = &self.heading {
+            write!(formatter, " ({heading})")?;
+        }
+        write!(formatter, ": {}", self.code)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(formatter, " ({hint})"))
     }
 }
 
@@ -58,15 +77,31 @@ impl std::fmt::Display for Finding {
 pub struct Findings {
     pub told: Vec<Finding>,
     pub total: usize,
+    /// What the list calls a column, where it has another name for it.
+    headings: HashMap<String, String>,
 }
 
 impl Findings {
     pub fn add(&mut self, line: u64, column: &str, code: &'static str) {
+        self.add_with(line, column, code, None);
+    }
+
+    fn add_with(&mut self, line: u64, column: &str, code: &'static str, hint: Option<String>) {
         self.total += 1;
         if self.told.len() < MOST_FINDINGS {
+            let heading = self.headings.get(column).cloned();
             // A heading may be anything; no more of it is repeated than tells it from others.
-            self.told.push(Finding { line, column: column.chars().take(40).collect(), code });
+            self.told.push(Finding { line, column: column.chars().take(40).collect(), code, heading, hint });
         }
+    }
+
+    fn not_utf8(&mut self, line: u64, column: &str) {
+        self.add_with(line, column, "not-utf-8", Some("save the file as \"CSV UTF-8\"".to_owned()));
+    }
+
+    /// None yet, about a list whose columns have the same names.
+    pub fn of_same_list(&self) -> Self {
+        Self { headings: self.headings.clone(), ..Self::default() }
     }
 }
 
@@ -77,9 +112,9 @@ enum Column {
     Field(String),
 }
 
-/// The people of a list, and what is wrong with the other lines. A file whose first line is wrong has no lines. `takes` says
-/// which columns there may be beside the number.
-pub fn read(file: &[u8], takes: &dyn Fn(&str) -> bool) -> (Vec<Line>, Findings) {
+/// The people of a list, and what is wrong with the other lines. A file whose first line is wrong has no lines. `takes` are
+/// the columns that there may be beside the number.
+pub fn read(file: &[u8], takes: &BTreeSet<String>) -> (Vec<Line>, Findings) {
     // Spreadsheets put a byte order mark before UTF-8.
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
@@ -138,12 +173,12 @@ impl Places<'_> {
 }
 
 /// Empty when one of them is wrong.
-fn headings(first: &csv::ByteRecord, takes: &dyn Fn(&str) -> bool, findings: &mut Findings) -> Vec<Column> {
+fn headings(first: &csv::ByteRecord, takes: &BTreeSet<String>, findings: &mut Findings) -> Vec<Column> {
     let mut columns = Vec::new();
     let mut seen = Vec::new();
     for heading in first.iter().take(MOST_COLUMNS + 1) {
         let Ok(heading) = std::str::from_utf8(heading) else {
-            findings.add(1, "", "not-utf-8");
+            findings.not_utf8(1, "");
             return Vec::new();
         };
         let heading = heading.trim();
@@ -151,8 +186,11 @@ fn headings(first: &csv::ByteRecord, takes: &dyn Fn(&str) -> bool, findings: &mu
         if seen.contains(&name) {
             findings.add(1, heading, "repeated");
         }
-        if name != NUMBER && !takes(name) {
-            findings.add(1, heading, "not-asked-for");
+        if name != NUMBER && !takes.contains(name) {
+            findings.add_with(1, heading, "not-asked-for", Some(taken(takes)));
+        }
+        if name != heading {
+            findings.headings.insert(name.to_owned(), heading.chars().take(40).collect());
         }
         seen.push(name);
         columns.push(match name {
@@ -164,12 +202,22 @@ fn headings(first: &csv::ByteRecord, takes: &dyn Fn(&str) -> bool, findings: &mu
         });
     }
     if !seen.contains(&NUMBER) {
-        findings.add(1, NUMBER, "missing");
+        findings.add_with(1, NUMBER, "missing", Some(taken(takes)));
     }
     if columns.len() > MOST_COLUMNS {
         findings.add(1, "", "too-many-columns");
     }
     if findings.total == 0 { columns } else { Vec::new() }
+}
+
+/// The columns that there may be, with their other names.
+fn taken(takes: &BTreeSet<String>) -> String {
+    let with_aliases = |name: &str| {
+        let aliases: Vec<&str> = HEADINGS.iter().filter(|(_, known)| *known == name).map(|(alias, _)| *alias).collect();
+        if aliases.is_empty() { name.to_owned() } else { format!("{name} ({})", aliases.join(", ")) }
+    };
+    let names: Vec<String> = std::iter::once(NUMBER).chain(takes.iter().map(String::as_str)).map(with_aliases).collect();
+    format!("the columns are {}", names.join("; "))
 }
 
 fn read_line(line: u64, record: &csv::ByteRecord, columns: &[Column], findings: &mut Findings) -> Option<Line> {
@@ -180,7 +228,7 @@ fn read_line(line: u64, record: &csv::ByteRecord, columns: &[Column], findings: 
     let (mut number, mut fields, mut names) = (None, BTreeMap::new(), BTreeMap::new());
     for (column, value) in columns.iter().zip(record) {
         let Ok(value) = std::str::from_utf8(value) else {
-            findings.add(line, column.name(), "not-utf-8");
+            findings.not_utf8(line, column.name());
             return None;
         };
         let value = value.trim();
@@ -218,19 +266,19 @@ fn code(error: EmployeeNumberError) -> &'static str {
 mod tests {
     use super::*;
 
-    fn takes(column: &str) -> bool {
-        ["CN", "OU", "mail"].contains(&column)
+    fn takes() -> BTreeSet<String> {
+        ["CN", "OU", "mail"].map(str::to_owned).into()
     }
 
     fn found(file: &[u8]) -> (usize, Vec<(u64, String, &'static str)>) {
-        let (lines, findings) = read(file, &takes);
+        let (lines, findings) = read(file, &takes());
         (lines.len(), findings.told.into_iter().map(|finding| (finding.line, finding.column, finding.code)).collect())
     }
 
     #[test]
     fn people_are_read_with_their_fields_and_names() {
         let file = "\u{feff}工号,姓名,OU,mail\r\n\r\n E-1 ,王芳,\"一科, 北\",a@x.cn; b@x.cn\r\nE-2,李雷,,\r\n";
-        let (lines, findings) = read(file.as_bytes(), &takes);
+        let (lines, findings) = read(file.as_bytes(), &takes());
         assert_eq!((lines.len(), findings.total), (2, 0));
         assert_eq!((lines[0].line, lines[0].number.expose()), (3, "E-1"));
         assert_eq!(lines[0].fields, BTreeMap::from([("CN".into(), "王芳".into()), ("OU".into(), "一科, 北".into())]));
@@ -263,11 +311,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_wrote_the_list_is_told_in_its_own_words_and_what_to_do() {
+        let told = |file: &[u8]| read(file, &takes()).1.told.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        assert_eq!(told("员工编号,姓名\n,a\n".as_bytes()), "line 2, column number (员工编号): missing");
+        let unknown = told("工号,名字\n1,a\n".as_bytes());
+        assert!(
+            unknown.contains("column 名字: not-asked-for (the columns are number (工号, ") && unknown.contains("CN (姓名, name)"),
+            "{unknown}"
+        );
+        assert!(told(b"CN\nx\n").contains("column number: missing (the columns are number"));
+        assert!(told(b"number,CN\n1,\xff\n").contains("CSV UTF-8"));
+    }
+
+    #[test]
     fn a_long_list_and_many_mistakes_are_cut_and_counted() {
         let file: String = (0..MOST_LINES + 2).map(|number| format!("{number}\n")).collect();
-        let (lines, findings) = read(format!("number\n{file}").as_bytes(), &takes);
+        let (lines, findings) = read(format!("number\n{file}").as_bytes(), &takes());
         assert_eq!((lines.len(), findings.told[0].code, findings.told[0].line), (MOST_LINES, "too-many-lines", MOST_LINES as u64 + 2));
-        let (lines, findings) = read(format!("number\n{}", "x y\n".repeat(MOST_FINDINGS + 5)).as_bytes(), &takes);
+        let (lines, findings) = read(format!("number\n{}", "x y\n".repeat(MOST_FINDINGS + 5)).as_bytes(), &takes());
         assert_eq!((lines.len(), findings.told.len(), findings.total), (0, MOST_FINDINGS, MOST_FINDINGS + 5));
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::QueryBuilder;
 
 use super::{
-    super::{AT_ONCE, Connection, Error, StatementRow, expect_one, on, push_list},
+    super::{AT_ONCE, Connection, Error, StatementRow, departments::within, expect_one, on, push_list},
     ContactNoticeRow, ContestRow, IdentityCheckRow, OidcFlowRow, ProofingRow, SlotRow, SuspensionCodeRow,
 };
 
@@ -22,6 +22,24 @@ pub async fn find_check(connection: &mut Connection, id: &str) -> Result<Option<
 pub async fn find_check_by_locator(connection: &mut Connection, locator: &[u8]) -> Result<Option<IdentityCheckRow>, Error> {
     const SQL: &str = concat!(check_columns!(), "where locator = $1");
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(locator).fetch_optional(c).await)?)
+}
+
+/// A page of the checks about which it is still known whom they were about.
+pub async fn page_of_checks(
+    connection: &mut Connection,
+    department: Option<&str>,
+    state: Option<&str>,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<IdentityCheckRow>, Error> {
+    const SQL: &str = concat!(
+        check_columns!(),
+        "where id > $1 and sealed_subject is not null and (cast($2 as text) is null or department = $2) and (cast($3 as text) is null or \
+         $3 = case when used_at is not null then 'used' when confirmed is not null then 'confirmed' when checked is not null then 'signed' \
+         else 'recorded' end) order by id limit $4"
+    );
+    let after = after.unwrap_or_default();
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(department).bind(state).bind(limit).fetch_all(c).await)?)
 }
 
 /// Every check, for the audit.
@@ -149,15 +167,19 @@ pub async fn find_contest(connection: &mut Connection, later: &str) -> Result<Op
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(later).fetch_optional(c).await)?)
 }
 
-/// A page of the contests whose later enrolment is of a department, by the later enrolment; `None` is every department.
+/// A page of the contests whose later enrolment is of a department or of one that lies in it, by the later enrolment; `None` is every department.
 pub async fn contests(
     connection: &mut Connection,
     department: Option<&str>,
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<ContestRow>, Error> {
-    const SQL: &str = "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o left join enrolment e on e.id = o.later \
-         where o.later > $1 and (cast($2 as text) is null or e.department = $2) order by o.later limit $3";
+    const SQL: &str = concat!(
+        "select o.later, o.earlier, o.opened_at, o.state, o.decision from contest o left join enrolment e on e.id = o.later \
+         where o.later > $1 and (cast($2 as text) is null or e.department",
+        within!("$2"),
+        ") order by o.later limit $3"
+    );
     let after = after.unwrap_or_default();
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).bind(department).bind(limit).fetch_all(c).await)?)
 }

@@ -40,14 +40,8 @@ impl World {
     }
 
     fn judge_der(&self, lists: &[Vec<u8>]) -> Result<(), PathError> {
-        let lists = lists.iter().map(|der| CertificateList::parse(der).unwrap()).collect();
-        let evidence = Evidence { lists, responses: Vec::new() };
-        let trust = TrustStore::of_roots(std::slice::from_ref(&self.root.certificate));
         let bag: Vec<Certificate> = self.bag.iter().cloned().chain([self.ca.certificate.clone()]).collect();
-        let inputs = Inputs::new(NOW, Purpose::Any);
-        let at = EvidenceInputs { at: NOW, max_age: None, strength: Strength::Modern };
-        let mut accept = |path: &_| check_path(path, &bag, &trust, &evidence, &at);
-        validate_if(&self.leaf.certificate, &bag, &trust, &inputs, &mut accept).map(drop)
+        judge_under(&self.root, &self.leaf.certificate, &bag, lists)
     }
 
     fn list(&self) -> List<'_> {
@@ -57,6 +51,15 @@ impl World {
     fn revoking(&self, reason: u8) -> List<'_> {
         List::by(&self.ca, &[(&self.leaf.certificate, reason)])
     }
+}
+
+fn judge_under(root: &Node, leaf: &Certificate, bag: &[Certificate], lists: &[Vec<u8>]) -> Result<(), PathError> {
+    let evidence = Evidence::read(lists.iter().map(Vec::as_slice), []);
+    assert_eq!(evidence.lists().count(), lists.len());
+    let trust = TrustStore::of_roots(std::slice::from_ref(&root.certificate));
+    let at = EvidenceInputs { at: NOW, max_age: None, strength: Strength::Modern };
+    let mut accept = |path: &_| check_path(path, bag, &trust, &evidence, &at);
+    validate_if(leaf, bag, &trust, &Inputs::new(NOW, Purpose::Any), &mut accept).map(drop)
 }
 
 fn check(name: &str, judged: Result<(), PathError>, expected: Option<&str>) {
@@ -165,19 +168,118 @@ fn a_list_is_about_its_distribution_point_and_its_kind_of_certificate() {
         check("users'", world.judge(&[of(tlv(0x81, &[&FLAG]))]), None);
         check("[4.14.12] authorities'", world.judge(&[of(tlv(0x82, &[&FLAG]))]), UNKNOWN);
         check("[4.14.14] attributes'", world.judge(&[of(tlv(0x85, &[&FLAG]))]), UNKNOWN);
-        check("indirect", world.judge(&[of(tlv(0x84, &[&FLAG]))]), UNKNOWN);
         let users = List { scope: Some(tlv(0x81, &[&FLAG])), ..List::by(&world.root, &[]) };
         check("[4.14.11] users', of an authority", world.judge_der(&[users.der(), world.list().der()]), UNKNOWN);
         let authorities = List { scope: Some(tlv(0x82, &[&FLAG])), ..List::by(&world.root, &[]) };
         check("[4.14.13]", world.judge_der(&[authorities.der(), world.list().der()]), None);
     }
+    // The same place by its whole name and by what is below the issuer ([4.14.4], [4.14.7]).
+    let whole = |text: &str| {
+        let below = sequence(&[&oid("2.5.4.3"), &tlv(0x0c, &[text.as_bytes()])]);
+        let issuer = name("CA");
+        let rdns = <der::asn1::AnyRef<'_> as der::Decode>::from_der(&issuer).unwrap().value().to_vec();
+        tlv(0xa0, &[&tlv(0xa0, &[&tlv(0xa4, &[&sequence(&[&rdns, &tlv(0x31, &[&below])])])])])
+    };
+    for world in World::each_with(|draft| draft, points(&[whole("x")])) {
+        check("[4.14.7] whole there, relative here", world.judge(&[List { scope: Some(relative("x")), ..world.list() }]), None);
+        check("another", world.judge(&[List { scope: Some(relative("y")), ..world.list() }]), UNKNOWN);
+    }
     for world in World::each_with(|draft| draft, points(&[relative("x")])) {
+        check("[4.14.4] relative there, whole here", world.judge(&[List { scope: Some(whole("x")), ..world.list() }]), None);
         check("[4.14.5] a relative name", world.judge(&[List { scope: Some(relative("x")), ..world.list() }]), None);
         check("[4.14.6] another", world.judge(&[List { scope: Some(relative("y")), ..world.list() }]), UNKNOWN);
     }
     let issuer = |text: &str| [at("http://a/"), tlv(0xa2, &[&tlv(0xa4, &[&name(text)])])].concat();
     for world in World::each_with(|draft| draft, points(&[issuer("Lists")])) {
         check("[4.14.27] lists of somebody else", world.judge(&[List { scope: Some(at("http://a/")), ..world.list() }]), UNKNOWN);
+    }
+}
+
+/// An authority that changed its key: lists are by one key, and the certificate of that key is good by a list of its own.
+#[test]
+fn a_changed_key_signs_the_lists_of_both() {
+    for family in FAMILIES {
+        let root = Node::root(family);
+        let (old, new) = (root.authority("CA", |draft| draft), root.authority("CA", |draft| draft));
+        let place = tlv(0xa0, &[&tlv(0xa0, &[&tlv(0x86, &[b"http://self-issued/"])])]);
+        // [4.5.3], [4.5.4]: the old key certifies the new one, and the lists are by the new one but for that about itself.
+        let rekeyed = old.certify(&new, points(std::slice::from_ref(&place)));
+        let bag = vec![old.certificate.clone(), rekeyed.clone()];
+        let of_itself = |entries: &[(&Certificate, u8)]| List { scope: Some(place.clone()), ..List::by(&old, entries) }.der();
+        let judge = |leaf: &Certificate, lists: &[Vec<u8>]| {
+            let lists: Vec<Vec<u8>> = lists.iter().cloned().chain([List::by(&root, &[]).der()]).collect();
+            judge_under(&root, leaf, &bag, &lists)
+        };
+        for (name, leaf) in [("old", old.issue("EE", |draft| draft)), ("new", new.issue("EE", |draft| draft))] {
+            let (good, bad) = (List::by(&new, &[]).der(), List::by(&new, &[(&leaf.certificate, 1)]).der());
+            check(name, judge(&leaf.certificate, &[good.clone(), of_itself(&[])]), None);
+            check(name, judge(&leaf.certificate, &[bad, of_itself(&[])]), REVOKED);
+            check(name, judge(&leaf.certificate, std::slice::from_ref(&good)), UNKNOWN);
+            let word = if name == "new" { REVOKED } else { UNKNOWN };
+            check(name, judge(&leaf.certificate, &[good, of_itself(&[(&rekeyed, 1)])]), word);
+        }
+    }
+}
+
+fn indirect<'a>(by: &'a Node, entries: &[(&'a Certificate, u8)]) -> List<'a> {
+    List { scope: Some(tlv(0x84, &[&[0xff]])), names_issuers: true, ..List::by(by, entries) }
+}
+
+/// Lists of somebody else, and of somebody else's certificates ([4.14.22] to [4.14.35]).
+#[test]
+fn an_indirect_list_is_about_the_certificates_that_name_its_issuer() {
+    let flag = tlv(0x84, &[&[0xff]]);
+    let by = |text: &str| tlv(0xa2, &[&tlv(0xa4, &[&name(text)])]);
+    for family in FAMILIES {
+        let root = Node::root(family);
+        let (ca, other) = (root.authority("CA", |draft| draft), root.authority("CA 2", |draft| draft));
+        let lists = root.issue("Lists", |draft| draft.usage(KeyUsages::CRLSign));
+        let leaf = |issuer: &Node, point: &[u8]| issuer.issue("EE", points(&[point.to_vec()])).certificate;
+        let (named, unnamed) = (leaf(&ca, &by("Lists")), ca.issue("EE", |draft| draft).certificate);
+        let serial = named.serial().to_vec();
+        let twin = other.issue("EE", |draft| Draft { serial, ..points(&[by("Lists")])(draft) }).certificate;
+        let bag = [&ca, &other, &lists].map(|node| node.certificate.clone());
+        let indirect = |entries: &_| indirect(&lists, entries);
+        let of_root = List::by(&root, &[]).der();
+        let judge = |leaf: &Certificate, list: &List<'_>| judge_under(&root, leaf, &bag, &[list.der(), of_root.clone()]);
+
+        check("[4.14.28] good", judge(&named, &indirect(&[])), None);
+        check("[4.14.31] revoked", judge(&named, &indirect(&[(&named, 1)])), REVOKED);
+        check("an entry of another's certificate", judge(&named, &indirect(&[(&twin, 1)])), None);
+        check("and of the other", judge(&twin, &indirect(&[(&twin, 1)])), REVOKED);
+        let two = other.issue("EE 3", |draft| draft).certificate;
+        check("whose an entry is holds on", judge(&twin, &indirect(&[(&named, 1), (&two, 1), (&twin, 1)])), REVOKED);
+        check("until it changes", judge(&named, &indirect(&[(&twin, 1), (&unnamed, 1)])), None);
+        check(
+            "without a word whose, it is the issuer's own",
+            judge(&named, &List { names_issuers: false, ..indirect(&[(&named, 1)]) }),
+            None,
+        );
+        check("[4.14.26] of one that does not name it", judge(&unnamed, &indirect(&[])), UNKNOWN);
+        check("[4.14.27] a list that says nothing of others", judge(&named, &List::by(&lists, &[])), UNKNOWN);
+        let issuers = List { scope: Some(flag.clone()), ..List::by(&ca, &[(&unnamed, 1)]) };
+        check("[4.14.22] by the issuer itself, of another", judge(&named, &issuers), None);
+        check("[4.14.23] by the issuer itself", judge(&unnamed, &issuers), REVOKED);
+        let direct = List { names_issuers: true, scope: None, ..indirect(&[(&twin, 1)]) };
+        check("entries of others where there are none", judge(&named, &List { by: &ca, ..direct }), UNKNOWN);
+
+        let at_place = |point: Vec<u8>| leaf(&ca, &[point, by("Lists")].concat());
+        let of_place = |place: Vec<u8>| List { scope: Some([place, flag.clone()].concat()), ..indirect(&[]) };
+        check("[4.14.29] at its place", judge(&at_place(at("http://a/")), &of_place(at("http://a/"))), None);
+        check("at another", judge(&at_place(at("http://a/")), &of_place(at("http://b/"))), UNKNOWN);
+        let below = tlv(0xa0, &[&tlv(0xa1, &[&sequence(&[&oid("2.5.4.3"), &tlv(0x0c, &[b"x"])])])]);
+        check("a place below the issuer of the list", judge(&at_place(below.clone()), &of_place(below)), None);
+        let own = tlv(0xa0, &[&tlv(0xa0, &[&tlv(0xa4, &[&name("Lists")])])]);
+        check("a point without a name is named as the issuer of the list", judge(&named, &of_place(own)), None);
+
+        let impostor = Node::root(family).issue("Lists", |draft| draft.usage(KeyUsages::CRLSign));
+        let forged = List { scope: Some(flag.clone()), ..List::by(&impostor, &[]) };
+        let with = [bag.to_vec(), vec![impostor.certificate.clone()]].concat();
+        check("of another anchor", judge_under(&root, &named, &with, &[forged.der(), of_root.clone()]), UNKNOWN);
+        let revoked = List::by(&root, &[(&lists.certificate, 1)]).der();
+        check("its signer is revoked", judge_under(&root, &named, &bag, &[indirect(&[]).der(), revoked]), UNKNOWN);
+        let by_root = leaf(&ca, &by("Root"));
+        check("by the anchor itself", judge(&by_root, &List { by: &root, ..indirect(&[]) }), None);
     }
 }
 

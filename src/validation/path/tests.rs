@@ -4,7 +4,11 @@ use time::Duration;
 use x509_cert::ext::pkix::KeyUsages;
 
 use super::*;
-use crate::validation::testing::*;
+use crate::{
+    validation::testing::*,
+    world::{Clock, SystemClock},
+    x509::fixtures::OpenSsl,
+};
 
 /// Judges `leaf` under `root`, with the others as a bag.
 fn judge(root: &Node, bag: &[&Node], leaf: &Node) -> Result<Path, PathError> {
@@ -46,6 +50,36 @@ fn signatures_verify_along_the_whole_path() {
         check("[4.1.2] of the authority", judge(&root, &[&impostor], &impostor.issue("EE", same)), Some("does not verify"));
         check("[4.1.3] of the end entity", judge(&root, &[&ca], &impostor.issue("EE", same)), Some("does not verify"));
         check("one of two keys fits", judge(&root, &[&impostor, &ca], &leaf), None);
+    }
+}
+
+/// By openssl: the kinds of keys and signatures that are not of ours.
+#[test]
+fn chains_of_every_algorithm_are_followed_and_weak_ones_are_not() {
+    let Some(openssl) = OpenSsl::find() else { return };
+    openssl.write("leaf.cnf", b"authorityKeyIdentifier = keyid\nsubjectAltName = DNS:www.example.com\n");
+    openssl.run("dsaparam -out dsa.param 1024");
+    for (name, key, sign, expected) in [
+        ("RSA PKCS #1", "rsa:2048", "-sha384", None),
+        ("RSA PSS", "rsa:2048", "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32", None),
+        ("RSA PSS, the longest salt", "rsa:3072", "-sha512 -sigopt rsa_padding_mode:pss", None),
+        ("a key for RSA PSS alone", "rsa-pss -pkeyopt rsa_keygen_bits:2048", "-sha256", None),
+        ("P-384", "ec -pkeyopt ec_paramgen_curve:P-384", "-sha384", None),
+        ("P-521", "ec -pkeyopt ec_paramgen_curve:P-521", "-sha512", None),
+        ("Ed25519", "ed25519", "", None),
+        ("SHA-1", "rsa:2048", "-sha1", Some("RSA PKCS #1 v1.5 with SHA-1")),
+        ("RSA PSS with SHA-1", "rsa:2048", "-sha1 -sigopt rsa_padding_mode:pss", Some("RSA PSS with SHA-1")),
+        ("a short key", "rsa:1024", "-sha256", Some("with this key")),
+        ("a curve of others", "ec -pkeyopt ec_paramgen_curve:secp256k1", "-sha256", Some("1.3.132.0.10")),
+        ("DSA", "dsa:dsa.param", "-sha256", Some("1.2.840.10040.4.1")),
+    ] {
+        openssl.run(&format!("req -x509 -newkey {key} {sign} -nodes -keyout root.key -out root.pem -subj /CN=Root -days 30"));
+        openssl.run(&format!("req -new -newkey {key} {sign} -nodes -keyout leaf.key -out leaf.csr -subj /CN=EE"));
+        openssl.run(&format!("x509 -req -in leaf.csr -CA root.pem -CAkey root.key -days 20 {sign} -extfile leaf.cnf -out leaf.pem"));
+        let one = |file: &str| Certificate::parse_many(&openssl.read(file)).unwrap().remove(0);
+        let judged =
+            validate(&one("leaf.pem"), &[], &TrustStore::of_roots(&[one("root.pem")]), &Inputs::new(SystemClock.now(), Purpose::Any));
+        check(name, judged, expected);
     }
 }
 
@@ -220,6 +254,20 @@ fn an_extension_that_is_not_known_ends_a_path_only_when_it_is_critical() {
     check_three("[4.16.1]", private(false), private(false), None);
     check_three("[4.16.2]", same, private(true), Some("critical extension"));
     check_three("in an authority", private(true), same, Some("critical extension"));
+}
+
+#[test]
+fn a_root_is_judged_about_itself_and_another_anchor_is_not() {
+    for family in FAMILIES {
+        let (root, stranger) = (Node::root(family), Node::root(family));
+        let ca = root.authority("CA", same);
+        check("a root", judge(&root, &[], &root), None);
+        check("another of the same name", judge(&root, &[], &stranger), Some("does not verify"));
+        let trust = TrustStore::of_roots(std::slice::from_ref(&ca.certificate));
+        let judged = |leaf: &Node| validate(&leaf.certificate, &[], &trust, &Inputs::new(NOW, Purpose::Any));
+        check("what an anchor issued", judged(&ca.issue("EE", same)), None);
+        check("the anchor itself", judged(&ca), Some("no chain"));
+    }
 }
 
 #[test]

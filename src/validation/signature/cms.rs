@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 
+use der::{Decode, Tag, Tagged, asn1::AnyRef};
 use time::OffsetDateTime;
 
 use super::{
@@ -15,10 +16,13 @@ use super::{
 };
 use crate::{
     crypto::{Digest, digest::Hasher},
-    validation::{Check, CheckName, Reason, Report, Verdict},
+    validation::{Check, CheckName, Reason, Report, Verdict, revocation::Evidence},
     x509::{
         Certificate,
-        cms::{Dialect, ID_COUNTER_SIGNATURE, ID_SIGNATURE_TIME_STAMP, SignedData, SignerInfo, is_attribute_set},
+        cms::{
+            Dialect, ID_COUNTER_SIGNATURE, ID_LEDGER_PROOFS, ID_REVOCATION_VALUES, ID_SIGNATURE_TIME_STAMP, RevocationValues, SignedData,
+            SignerInfo, is_attribute_set,
+        },
     },
 };
 
@@ -33,12 +37,34 @@ const MAX_JUDGED: usize = 1024;
 /// The most time stamps of one signature that are looked at, and the most counter-signatures.
 const MAX_STAMPS: usize = 4;
 const MAX_COUNTER_SIGNATURES: usize = 8;
+/// The most octets of lists and responses of one file that are read.
+const MAX_ENCLOSED: usize = 1 << 20;
 /// How deep counter-signatures of counter-signatures are followed.
 const MAX_DEPTH: usize = 2;
 
 /// The certificates that a signature is judged with: those that came in it, and more. Those that cannot be read name nobody.
 pub fn certificates(signed: &SignedData<'_>, more: &[Certificate]) -> Vec<Certificate> {
     signed.certificates.iter().filter_map(|der| Certificate::parse(der).ok()).chain(more.iter().cloned()).collect()
+}
+
+/// Lists, responses and proofs that came in it: beside its certificates and with its signers. What is too much says nothing, and so
+/// does what cannot be read.
+pub(super) fn enclosed<'a>(signed: &SignedData<'a>) -> Evidence<'a> {
+    let values = |id| signed.signers.iter().flat_map(move |signer: &SignerInfo<'a>| signer.unsigned.values(id));
+    let attributes = values(ID_REVOCATION_VALUES).filter_map(|value| RevocationValues::parse(value).ok());
+    let proofs = values(ID_LEDGER_PROOFS).filter_map(|value| AnyRef::from_der(value).ok());
+    let (mut lists, mut responses, mut left) = (Vec::new(), Vec::new(), MAX_ENCLOSED);
+    let mut take = |der: &[u8]| {
+        let is_little = der.len() <= left;
+        left -= if is_little { der.len() } else { 0 };
+        is_little
+    };
+    for values in std::iter::once(signed.revocation.clone()).chain(attributes) {
+        lists.extend(values.lists.into_iter().filter(|der| take(der)));
+        responses.extend(values.responses.into_iter().filter(|der| take(der)));
+    }
+    let proofs = proofs.filter(|json| json.tag() == Tag::Utf8String).map(AnyRef::value).filter(|json| take(json)).collect();
+    Evidence::read(lists, responses).with_proofs(proofs)
 }
 
 /// When a verdict is asked for.
@@ -135,7 +161,9 @@ impl<'a> Verification<'a> {
             Pushed::Content { start, .. } => start.len() <= MAX_ATTRIBUTE_SET && is_attribute_set(start),
             Pushed::Nothing | Pushed::Hash(..) => false,
         };
-        let context = Context { certificates: self.certificates, content_is_attributes, moment, judge, left: Cell::new(MAX_JUDGED) };
+        let evidence = &enclosed(self.signed);
+        let (certificates, dialect) = (self.certificates, self.signed.dialect);
+        let context = Context { certificates, evidence, content_is_attributes, dialect, moment, judge, left: Cell::new(MAX_JUDGED) };
         let mut reports = Vec::with_capacity(self.signers.len());
         for (signer, need) in &self.signers {
             let content = match (&self.pushed, *need) {
@@ -145,7 +173,7 @@ impl<'a> Verification<'a> {
                 (Pushed::Content { whole, .. }, Need::Whole) => whole.as_deref().map_or(Content::TooMuch, Content::Whole),
                 // Without attributes the content itself was signed, and of what that is a hash says nothing (`may_lack_attributes`).
                 (Pushed::Hash(id, hash), Need::Hash(index)) if ids[index] == *id && signer.info.signed.is_some() => Content::Hash(hash),
-                (Pushed::Hash(..), _) => Content::Missing,
+                (Pushed::Hash(id, _), _) => Content::HashAlone(id.digest()),
             };
             reports.push(context.judge_signer(signer, self.signed, content));
         }
@@ -160,10 +188,23 @@ pub fn format(dialect: Dialect) -> &'static str {
     }
 }
 
+/// Of a signature with signing time and certificate among its signed attributes: ETSI EN 319 122-1 §6.3. One in the words of GM/T 0010 is
+/// no CAdES, whatever its attributes.
+pub fn level(dialect: Dialect, is_stamped: bool) -> &'static str {
+    match (dialect, is_stamped) {
+        (Dialect::Cms, false) => "CAdES-B-B",
+        (Dialect::Cms, true) => "CAdES-B-T",
+        (Dialect::Gm, false) => "GM/T 0010",
+        (Dialect::Gm, true) => "GM/T 0010-T",
+    }
+}
+
 /// What all signers of one file have in common.
 struct Context<'a> {
     certificates: &'a [Certificate],
+    evidence: &'a Evidence<'a>,
     content_is_attributes: bool,
+    dialect: Dialect,
     moment: Moment,
     judge: &'a Judge<'a>,
     /// How many certificates may still be judged.
@@ -193,9 +234,9 @@ impl Context<'_> {
         let time_stamps = info.unsigned.values(ID_SIGNATURE_TIME_STAMP).take(MAX_STAMPS);
         let time_stamps: Vec<_> = time_stamps.map(|der| self.time_stamp(der, info.signature)).collect();
         let claimed = info.signed.as_ref().and_then(|signed| signed.signing_time().ok().flatten());
-        let level = level(info, time_stamps.iter().any(|(_, time)| time.is_some()));
-        let unconcluded =
-            Unconcluded { certificate: signer.certificate, candidates: self.certificates, checked, checks, time_stamps, claimed };
+        let level = self.level(info, time_stamps.iter().any(|(_, time)| time.is_some()));
+        let (certificate, candidates, evidence) = (signer.certificate, self.certificates, self.evidence);
+        let unconcluded = Unconcluded { certificate, candidates, evidence, checked, checks, time_stamps, claimed };
         let mut report = conclusion::conclude(unconcluded, self.moment, &|asked: &Asked<'_>| self.ask(asked));
         report.level = Some(level);
         if depth < MAX_DEPTH {
@@ -228,6 +269,13 @@ impl Context<'_> {
         self.conclude(&signer, checked, checks, depth)
     }
 
+    /// As far as the signature itself shows it.
+    fn level(&self, info: &SignerInfo<'_>, is_stamped: bool) -> &'static str {
+        let Some(signed) = &info.signed else { return "basic" };
+        let is_baseline = matches!(signed.signing_time(), Ok(Some(_))) && matches!(signed.signing_certificates(), Ok(Some(_)));
+        if is_baseline { level(self.dialect, is_stamped) } else { "basic" }
+    }
+
     /// Over the signature value (RFC 3161 Appendix A).
     fn time_stamp(&self, der: &[u8], signature: &[u8]) -> conclusion::Stamp {
         let token = match Token::parse(der) {
@@ -235,19 +283,10 @@ impl Context<'_> {
             Err(error) => return (time_stamp::unreadable(&error.to_string()), None),
         };
         let hash = token.digest().map(|digest| digest.hash(signature));
-        let report = token.judge(hash.as_deref(), self.certificates, self.moment.now, &|asked: &Asked<'_>| self.ask(asked));
-        let time = (report.verdict() == Verdict::Passed).then_some(token.time());
+        // What came with the signature may be about those who stamped it.
+        let ask = |asked: &Asked<'_>| self.ask(&Asked { evidence: &asked.evidence.and(self.evidence), ..*asked });
+        let report = token.judge(hash.as_deref(), self.certificates, self.moment.now, &ask);
+        let time = (report.verdict() == Verdict::Passed).then_some(token.not_later_than());
         (report, time)
-    }
-}
-
-/// ETSI EN 319 122-1 §6.3, as far as the signature itself shows it.
-fn level(info: &SignerInfo<'_>, is_stamped: bool) -> &'static str {
-    let Some(signed) = &info.signed else { return "basic" };
-    let is_baseline = matches!(signed.signing_time(), Ok(Some(_))) && matches!(signed.signing_certificates(), Ok(Some(_)));
-    match (is_baseline, is_stamped) {
-        (false, _) => "basic",
-        (true, false) => "CAdES-B-B",
-        (true, true) => "CAdES-B-T",
     }
 }

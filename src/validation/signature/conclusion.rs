@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{Asked, Judge, SignatureReason, SignerReport, TimeStampReport, cms::Moment, report::BestSignatureTime, signer::record};
 use crate::{
-    validation::{Check, CheckName, Purpose, Reason, Report, Verdict},
+    validation::{Check, CheckName, Purpose, Reason, Report, Verdict, purpose::may_sign, report::Remark, revocation::Evidence},
     world::{parse_rfc3339, rfc3339},
     x509::Certificate,
 };
@@ -17,6 +17,7 @@ pub(super) type Stamp = (TimeStampReport, Option<OffsetDateTime>);
 pub(super) struct Unconcluded<'a> {
     pub certificate: Option<&'a Certificate>,
     pub candidates: &'a [Certificate],
+    pub evidence: &'a Evidence<'a>,
     pub checked: Result<(), SignatureReason>,
     pub checks: Vec<Check>,
     pub time_stamps: Vec<Stamp>,
@@ -25,7 +26,7 @@ pub(super) struct Unconcluded<'a> {
 }
 
 pub(super) fn conclude(unconcluded: Unconcluded<'_>, moment: Moment, judge: &Judge<'_>) -> SignerReport {
-    let Unconcluded { certificate, candidates, checked, mut checks, time_stamps, claimed } = unconcluded;
+    let Unconcluded { certificate, candidates, evidence, checked, mut checks, time_stamps, claimed } = unconcluded;
     let stamped = time_stamps.iter().filter_map(|(_, time)| *time).min();
     // The earliest time at which the signature is known to have been there (ETSI EN 319 102-1 §5.5.4 (1)).
     let (best, at) = match (stamped, moment.at) {
@@ -34,21 +35,35 @@ pub(super) fn conclude(unconcluded: Unconcluded<'_>, moment: Moment, judge: &Jud
         (_, None) => (BestSignatureTime::new(moment.now, "now"), None),
     };
     // Also of a signature that does not hold: whose it pretends to be is worth knowing.
-    let report = certificate.map(|certificate| judge(&Asked { certificate, candidates, at, purpose: Purpose::Any }));
+    let report = certificate.map(|certificate| judge(&Asked { certificate, candidates, evidence, at, purpose: Purpose::DocumentSigning }));
     let accepted = match (&report, certificate) {
         (Some(report), Some(certificate)) if report.verdict() != Verdict::Passed => Err(refusal(report, certificate, claimed)),
-        (Some(_), Some(certificate)) => may_sign(certificate),
-        (None, _) | (_, None) => Ok(()),
+        (Some(_), Some(certificate)) if !may_sign(certificate) => Err(SignatureReason::Certificate(Reason::PurposeNotAllowed)),
+        (Some(_), Some(_)) | (None, _) | (_, None) => Ok(()),
     };
+    // Whoever asks about a time before that contradicts the signer, who has no reason to make it later.
+    let contradicts = best.source == "asked" && claimed.zip(moment.at).is_some_and(|(claimed, at)| claimed > at);
+    let in_time = if contradicts { Err(SignatureReason::SignedAfterAskedTime) } else { Ok(()) };
     if let Some(report) = &report {
         let found = format!("{}: {}", best.time, report.judgement.message.en);
         record(&mut checks, CheckName::CertificateAtThatTime, "ETSI EN 319 102-1 §5.2.6", &accepted, found);
     }
-    let reason = match checked.and(accepted) {
-        Ok(()) => SignatureReason::SignatureValid,
+    if let (Some(claimed), "asked") = (claimed, best.source) {
+        record(&mut checks, CheckName::Time, "ETSI EN 319 102-1 §5.5.4", &in_time, format!("the signer claims {}", rfc3339(claimed)));
+    }
+    let stamp_is_proven = || {
+        let relied_upon = time_stamps.iter().filter(|(_, time)| best.source == "time-stamp" && *time == stamped);
+        relied_upon.map(|(stamp, _)| stamp.judgement.reason).any(|reason| reason == SignatureReason::TimeStampValid)
+    };
+    let is_proven = report.as_ref().is_none_or(|report| report.reason() != Reason::ValidStatusNotProven);
+    let reason = match checked.and(accepted).and(in_time) {
+        Ok(()) if is_proven && (best.source != "time-stamp" || stamp_is_proven()) => SignatureReason::SignatureValid,
+        Ok(()) => SignatureReason::ValidStatusNotProven,
         Err(reason) => reason,
     };
+    let remarks = remarks(report.as_ref(), &time_stamps);
     let mut signer = SignerReport::new(reason, certificate, best, checks);
+    signer.remarks = remarks;
     signer.claimed_time = claimed.map(rfc3339);
     signer.certificate = report;
     signer.time_stamps = time_stamps.into_iter().map(|(report, _)| report).collect();
@@ -72,14 +87,22 @@ pub(super) fn revoked_since(report: &Report) -> Option<OffsetDateTime> {
     times.into_iter().flatten().filter_map(|time| parse_rfc3339(time)).min()
 }
 
-/// A key usage that is there must say that the key signs (RFC 5280 §4.2.1.3).
-fn may_sign(certificate: &Certificate) -> Result<(), SignatureReason> {
-    match certificate.key_usage() {
-        Some(usage) if !usage.digital_signature() && !usage.non_repudiation() => {
-            Err(SignatureReason::Certificate(Reason::PurposeNotAllowed))
+/// What was noted about the certificate, and every time stamp that does not count, with why.
+fn remarks(report: Option<&Report>, time_stamps: &[Stamp]) -> Vec<Remark> {
+    let mut remarks: Vec<Remark> = report.map(|report| report.remarks.clone()).unwrap_or_default();
+    for (stamp, _) in time_stamps {
+        if stamp.verdict() != Verdict::Passed {
+            let time = stamp.token.as_ref().map_or("?", |token| token.time.as_str());
+            let message = stamp.judgement.message;
+            remarks.push(Remark::new(
+                "time-stamp-not-counted",
+                format!("时间戳({time})不予采信:{}", message.zh),
+                format!("The time stamp of {time} does not count: {}", message.en),
+            ));
         }
-        Some(_) | None => Ok(()),
+        remarks.extend(stamp.remarks.iter().cloned());
     }
+    remarks
 }
 
 /// On a signature that cannot be read.

@@ -3,16 +3,20 @@
 use super::{
     Judge, SignatureReason, SignatureReport,
     cms::{self, Moment, Verification},
-    format::Format,
+    format::{Format, hint, recognise, unarmoured},
     jws::Jws,
     signer::record,
 };
 use crate::{
     crypto::Digest,
-    validation::{Check, CheckName, Outcome},
+    validation::{
+        Check, CheckName, Judgement, Outcome,
+        report::{Hashed, Judged},
+    },
     x509::{
         Certificate, Error,
         cms::{Layout, SignedData},
+        tsp::ID_CT_TST_INFO,
     },
 };
 
@@ -27,22 +31,44 @@ pub enum Given<'a> {
 
 /// Judges a CMS or JWS. `more`: certificates that may be the signers' or belong to their paths.
 pub fn judge(file: &[u8], given: Given<'_>, more: &[Certificate], moment: Moment, judge: &Judge<'_>) -> SignatureReport {
-    match Format::detect(file) {
-        Format::Cms => judge_cms(file, given, more, moment, judge).unwrap_or_else(|error| unreadable("cms", &error.to_string())),
-        Format::Jws => judge_jws(file, given, more, moment, judge).unwrap_or_else(|error| unreadable("jws", &error)),
-        Format::Unsupported(format) => SignatureReport::unjudged(format, SignatureReason::UnsupportedFormat, Vec::new()),
-    }
+    let mut judged = Judged::new(moment.at, moment.now).file(file);
+    judged.content = given.hashed();
+    let file = unarmoured(file.to_vec());
+    let report = match Format::detect(&file) {
+        Format::Cms => {
+            let report = judge_cms(&file, given, more, moment, judge, &mut judged);
+            report.unwrap_or_else(|error| not_a_signature(&file, &error.to_string()))
+        }
+        Format::Jws => judge_jws(&file, given, more, moment, judge, &mut judged).unwrap_or_else(|error| unreadable("jws", &error)),
+        Format::Unsupported(format) => SignatureReport::unsupported(format),
+    };
+    SignatureReport { judged: Some(judged), ..report }
 }
 
-fn judge_cms(file: &[u8], given: Given<'_>, more: &[Certificate], moment: Moment, judge: &Judge<'_>) -> Result<SignatureReport, Error> {
+fn judge_cms(
+    file: &[u8],
+    given: Given<'_>,
+    more: &[Certificate],
+    moment: Moment,
+    judge: &Judge<'_>,
+    judged: &mut Judged,
+) -> Result<SignatureReport, Error> {
     let layout = Layout::of(file)?;
     let signed = SignedData::parse(&layout)?;
+    if signed.content_type == ID_CT_TST_INFO {
+        return Ok(SignatureReport::unsupported("time-stamp"));
+    }
     let certificates = cms::certificates(&signed, more);
     let mut verification = Verification::begin(&signed, &certificates);
     match (&layout.content, given) {
         (Some(_), _) => {
             verification.update(&[]);
-            layout.segments(file).for_each(|segment| verification.update(segment));
+            let mut hasher = Digest::Sha256.hasher();
+            layout.segments(file).for_each(|segment| {
+                verification.update(segment);
+                hasher.update(segment);
+            });
+            judged.content.get_or_insert_with(|| Hashed::new(Digest::Sha256, &hasher.finish()));
         }
         (None, Given::Content(content)) => verification.update(content),
         (None, Given::Hash(digest, hash)) => verification.content_hash(digest, hash),
@@ -53,7 +79,14 @@ fn judge_cms(file: &[u8], given: Given<'_>, more: &[Certificate], moment: Moment
     Ok(if is_other { of_other_content(report) } else { report })
 }
 
-fn judge_jws(file: &[u8], given: Given<'_>, more: &[Certificate], moment: Moment, judge: &Judge<'_>) -> Result<SignatureReport, String> {
+fn judge_jws(
+    file: &[u8],
+    given: Given<'_>,
+    more: &[Certificate],
+    moment: Moment,
+    judge: &Judge<'_>,
+    judged: &mut Judged,
+) -> Result<SignatureReport, String> {
     let text = std::str::from_utf8(file).map_err(|error| error.to_string())?;
     let detached = if let Given::Content(content) = given { Some(content) } else { None };
     let jws = Jws::parse(text.trim(), detached).map_err(|error| error.to_string())?;
@@ -62,10 +95,23 @@ fn judge_jws(file: &[u8], given: Given<'_>, more: &[Certificate], moment: Moment
         return Ok(SignatureReport::unjudged("jws", SignatureReason::ContentMissing, Vec::new()));
     }
     let report = jws.judge(more, moment, judge);
+    // An empty payload may have been signed as such (RFC 7515 Appendix F); what does not verify so is detached.
+    if payload.is_empty() && matches!(given, Given::Nothing) && report.reason() == SignatureReason::SignatureBroken {
+        return Ok(SignatureReport::unjudged("jws", SignatureReason::ContentMissing, Vec::new()));
+    }
+    judged.content.get_or_insert_with(|| Hashed::of(&payload));
     Ok(if given.is([&payload[..]].into_iter()) { report } else { of_other_content(report) })
 }
 
 impl Given<'_> {
+    fn hashed(self) -> Option<Hashed> {
+        match self {
+            Self::Nothing => None,
+            Self::Content(content) => Some(Hashed::of(content)),
+            Self::Hash(digest, hash) => Some(Hashed::new(digest, hash)),
+        }
+    }
+
     /// Whether nothing else was given than the content that is in these parts.
     fn is<'a>(self, mut parts: impl Iterator<Item = &'a [u8]>) -> bool {
         match self {
@@ -84,6 +130,19 @@ impl Given<'_> {
 pub fn of_other_content(report: SignatureReport) -> SignatureReport {
     let check = Check::new(CheckName::Content, "RFC 5652 §5.2", Outcome::Failed, "the signature carries other content than was given");
     report.overruled(SignatureReason::ContentChanged, check)
+}
+
+/// On a file in DER or BER that is no SignedData: what it is, where that can be seen. `why`: what the parser says.
+pub fn not_a_signature(file: &[u8], why: &str) -> SignatureReport {
+    match recognise(file) {
+        Some("cut-short") => {
+            let report = unreadable("cms", why);
+            let message = hint("cut-short").unwrap_or(report.judgement.message);
+            SignatureReport { judgement: Judgement { message, ..report.judgement }, ..report }
+        }
+        Some(format) => SignatureReport::unsupported(format),
+        None => unreadable("cms", why),
+    }
 }
 
 /// On a file that its beginning promised to be of a format that it is not.

@@ -24,7 +24,7 @@ use crate::{
         digest::sha256,
         jose::{JoseAlgorithm, Jwk, decode_base64url},
     },
-    validation::CheckName,
+    validation::{CheckName, revocation::Evidence},
     x509::Certificate,
 };
 
@@ -194,7 +194,10 @@ impl Jws {
             record(&mut checks, CheckName::Signature, "RFC 7515 §5.2", &verified, one.header.algorithm.as_str());
             verified
         });
-        let unconcluded = Unconcluded { certificate, candidates: &candidates, checked, checks, time_stamps: Vec::new(), claimed: None };
+        // No header of RFC 7515 has room for any.
+        let evidence = &Evidence::default();
+        let unconcluded =
+            Unconcluded { certificate, candidates: &candidates, evidence, checked, checks, time_stamps: Vec::new(), claimed: None };
         conclusion::conclude(unconcluded, moment, judge)
     }
 

@@ -18,16 +18,19 @@ pub mod time_stamp;
 
 use time::OffsetDateTime;
 
-use super::{Purpose, Report};
+use super::{Purpose, Report, revocation::Evidence};
 use crate::x509::Certificate;
 
 pub use report::{SignatureReason, SignatureReport, SignerReport, TimeStampReport};
 
 /// What is asked about the certificate behind a signature.
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     pub certificate: &'a Certificate,
     /// Certificates that came along and may belong to its path.
     pub candidates: &'a [Certificate],
+    /// Lists and responses that came along.
+    pub evidence: &'a Evidence<'a>,
     /// `None`: now.
     pub at: Option<OffsetDateTime>,
     pub purpose: Purpose,

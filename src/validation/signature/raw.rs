@@ -7,8 +7,12 @@ use super::{
     signer::record,
 };
 use crate::{
-    crypto::{Error, VerifyingKey, digest::Hasher, jose::JoseAlgorithm},
-    validation::CheckName,
+    crypto::{Digest, Error, Scheme, VerifyingKey, digest::Hasher, jose::JoseAlgorithm},
+    validation::{
+        CheckName,
+        report::{Hashed, Judged},
+        revocation::Evidence,
+    },
     x509::Certificate,
 };
 
@@ -69,8 +73,26 @@ impl<'a> Verifier<'a> {
         let mut checks = Vec::new();
         record(&mut checks, CheckName::Signature, "RFC 7518 §3.1", &checked, self.algorithm.name);
         let certificate = Some(self.certificate);
-        let unconcluded = Unconcluded { certificate, candidates, checked, checks, time_stamps: Vec::new(), claimed: None };
-        SignatureReport::new("raw", vec![conclusion::conclude(unconcluded, moment, judge)])
+        // A bare value has nothing with it.
+        let evidence = &Evidence::default();
+        let unconcluded = Unconcluded { certificate, candidates, evidence, checked, checks, time_stamps: Vec::new(), claimed: None };
+        let report = SignatureReport::new("raw", vec![conclusion::conclude(unconcluded, moment, judge)]);
+        let content = self.hashed(signed);
+        let judged = Judged { content, ..Judged::new(moment.at, moment.now).file(signature) };
+        SignatureReport { judged: Some(judged), ..report }
+    }
+
+    fn hashed(&self, signed: &Signed<'_>) -> Option<Hashed> {
+        match (signed, self.algorithm.scheme) {
+            (Signed::Content(content), _) => Some(Hashed::of(content)),
+            (Signed::Digest(digest), Scheme::Sm2) => Some(Hashed { algorithm: "SM3(Z || content)", digest: hex::encode(digest) }),
+            (Signed::Digest(digest), scheme) => scheme.digest().map(|function| Hashed::new(function, digest)),
+        }
+    }
+
+    /// How many octets a digest of the content has; `None` of Ed25519, which signs no digest.
+    pub fn digest_length(&self) -> Option<usize> {
+        self.algorithm.scheme.digest().filter(|_| self.hasher().is_some()).map(Digest::length)
     }
 
     fn verify(&self, signed: &Signed<'_>, signature: &[u8], encoding: Encoding) -> Result<(), Error> {

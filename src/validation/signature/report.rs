@@ -2,13 +2,18 @@
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
 
+use super::format::hint;
 use crate::{
     validation::{
         Check, Judgement, Reason, Report, Verdict,
-        report::{Message, SubIndication},
+        report::{Judged, Message, Remark, SubIndication},
     },
-    world::rfc3339,
+    world::{parse_rfc3339, rfc3339},
     x509::Certificate,
 };
 
@@ -17,9 +22,13 @@ use crate::{
 #[serde(rename_all = "kebab-case")]
 pub enum SignatureReason {
     SignatureValid,
+    /// Of a time stamp.
+    TimeStampValid,
+    /// It holds, but whether the certificate of its signer, or of who stamped it, was revoked is not known.
+    ValidStatusNotProven,
     /// The object is no signature that can be read.
     FormatError,
-    /// One of PDF, XML, OFD, or of nothing known.
+    /// One of PDF, XML, OFD, something that is no signature, or of nothing known.
     UnsupportedFormat,
     /// There is nobody who signed.
     NoSigner,
@@ -40,16 +49,27 @@ pub enum SignatureReason {
     RevokedNoProofOfTime,
     /// The certificate has expired, and the signature may be older or younger than that.
     ExpiredNoProofOfTime,
+    /// The time that was asked about is before the one at which the signer says to have signed.
+    SignedAfterAskedTime,
     /// One of too many signers.
     TooMuchWork,
     #[serde(untagged)]
     Certificate(Reason),
 }
 
+/// One word: its own ones or those of certificates.
+impl PartialSchema for SignatureReason {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).description(Some("One of the reasons in docs/api.md.")).into()
+    }
+}
+
+impl ToSchema for SignatureReason {}
+
 impl SignatureReason {
     pub fn verdict(self) -> Verdict {
         match self {
-            Self::SignatureValid => Verdict::Passed,
+            Self::SignatureValid | Self::TimeStampValid | Self::ValidStatusNotProven => Verdict::Passed,
             Self::UnsupportedFormat
             | Self::ContentMissing
             | Self::SignerCertificateMissing
@@ -58,6 +78,7 @@ impl SignatureReason {
             | Self::TimeStampFromTheFuture
             | Self::RevokedNoProofOfTime
             | Self::ExpiredNoProofOfTime
+            | Self::SignedAfterAskedTime
             | Self::TooMuchWork => Verdict::Indeterminate,
             Self::FormatError
             | Self::NoSigner
@@ -73,7 +94,7 @@ impl SignatureReason {
     /// ETSI EN 319 102-1 §5.1.3, table 6.
     pub fn sub_indication(self) -> Option<SubIndication> {
         Some(match self {
-            Self::SignatureValid => return None,
+            Self::SignatureValid | Self::TimeStampValid | Self::ValidStatusNotProven => return None,
             Self::FormatError | Self::UnsupportedFormat | Self::NoSigner | Self::AttributesContradict => SubIndication::FormatFailure,
             Self::ContentMissing => SubIndication::SignedDataNotFound,
             Self::ContentChanged | Self::TimeStampOfOtherContent => SubIndication::HashFailure,
@@ -82,6 +103,7 @@ impl SignatureReason {
             Self::TimeStampFromTheFuture => SubIndication::TimestampOrderFailure,
             Self::RevokedNoProofOfTime => SubIndication::RevokedNoPoe,
             Self::ExpiredNoProofOfTime => SubIndication::OutOfBoundsNoPoe,
+            Self::SignedAfterAskedTime => SubIndication::NoPoe,
             Self::TooMuchWork => SubIndication::CertificateChainGeneralFailure,
             Self::SignerCertificateMissing | Self::SignerCertificateMismatch => SubIndication::NoSigningCertificateFound,
             Self::AlgorithmNotAccepted => SubIndication::CryptoConstraintsFailure,
@@ -92,6 +114,13 @@ impl SignatureReason {
     fn message(self) -> Message {
         let (zh, en) = match self {
             Self::SignatureValid => ("签名有效。", "The signature is valid."),
+            Self::TimeStampValid => {
+                ("时间戳有效:内容在时间戳所示时间已经存在。", "The time stamp is valid: the content existed at the time that it says.")
+            }
+            Self::ValidStatusNotProven => (
+                "验证相符,证书由可信机构签发;没有证书的状态证明,无法判断证书是否已被吊销。",
+                "It holds, and a trusted authority issued the certificate; without a proof of its status nothing is said about a revocation.",
+            ),
             Self::FormatError => ("无法读取签名数据。", "The signature cannot be read."),
             Self::UnsupportedFormat => ("暂不支持该签名格式。", "Signatures of this format are not supported."),
             Self::NoSigner => ("文件中没有任何签名者。", "Nobody has signed this."),
@@ -119,6 +148,10 @@ impl SignatureReason {
                 "签名者的证书已过期,且无法证明签名是在有效期内作出的。",
                 "The signer's certificate has expired, and nothing proves that the signature is older than that.",
             ),
+            Self::SignedAfterAskedTime => (
+                "所询问的时间早于签名者自己声明的签名时间。",
+                "The time that was asked about is before the one at which the signer says to have signed.",
+            ),
             Self::TooMuchWork => ("签名者过多,未对该签名作出判断。", "There are too many signers; this signature was not judged."),
             Self::Certificate(reason) => return reason.message(),
         };
@@ -133,10 +166,15 @@ impl From<SignatureReason> for Judgement<SignatureReason> {
 }
 
 /// On a whole file. Its verdict is that of its worst signer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SignatureReport {
     #[serde(flatten)]
     pub judgement: Judgement<SignatureReason>,
+    /// Those on its signers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
     /// `cms`, `gm-t-0010`, `jws`, `raw`, or what it was taken for.
     pub format: &'static str,
     pub signatures: Vec<SignerReport>,
@@ -146,13 +184,26 @@ pub struct SignatureReport {
 
 impl SignatureReport {
     pub fn new(format: &'static str, signatures: Vec<SignerReport>) -> Self {
-        let worst = signatures.iter().map(SignerReport::reason).max_by_key(|reason| rank(reason.verdict()));
-        Self { signatures, ..Self::unjudged(format, worst.unwrap_or(SignatureReason::NoSigner), Vec::new()) }
+        let worst = signatures.iter().map(SignerReport::reason).max_by_key(|reason| rank(*reason));
+        let mut remarks: Vec<Remark> = Vec::new();
+        for remark in signatures.iter().flat_map(|signer| &signer.remarks) {
+            if !remarks.contains(remark) {
+                remarks.push(remark.clone());
+            }
+        }
+        Self { signatures, remarks, ..Self::unjudged(format, worst.unwrap_or(SignatureReason::NoSigner), Vec::new()) }
     }
 
     /// On something of which no signer can be told.
     pub fn unjudged(format: &'static str, reason: SignatureReason, checks: Vec<Check>) -> Self {
-        Self { judgement: reason.into(), format, signatures: Vec::new(), checks }
+        Self { judgement: reason.into(), remarks: Vec::new(), judged: None, format, signatures: Vec::new(), checks }
+    }
+
+    /// On a file that is no signature that is judged here; says what it is.
+    pub fn unsupported(format: &'static str) -> Self {
+        let report = Self::unjudged(format, SignatureReason::UnsupportedFormat, Vec::new());
+        let message = hint(format).unwrap_or(report.judgement.message);
+        Self { judgement: Judgement { message, ..report.judgement }, ..report }
     }
 
     /// The same signatures, but a check of the file as a whole failed for that reason.
@@ -170,22 +221,25 @@ impl SignatureReport {
     }
 }
 
-fn rank(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Passed => 0,
-        Verdict::Indeterminate => 1,
-        Verdict::Failed => 2,
+fn rank(reason: SignatureReason) -> u8 {
+    match (reason.verdict(), reason) {
+        (Verdict::Passed, SignatureReason::ValidStatusNotProven) => 1,
+        (Verdict::Passed, _) => 0,
+        (Verdict::Indeterminate, _) => 2,
+        (Verdict::Failed, _) => 3,
     }
 }
 
 /// On one signer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SignerReport {
     #[serde(flatten)]
     pub judgement: Judgement<SignatureReason>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signer: Option<SignerName>,
-    /// `basic`, `CAdES-B-B` or `CAdES-B-T` of a CMS; absent elsewhere.
+    /// Of a CMS `basic`, `CAdES-B-B` or `CAdES-B-T`, in the words of GM/T 0010 `basic`, `GM/T 0010` or `GM/T 0010-T`; absent elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<&'static str>,
     /// RFC 3339, UTC: what the signer says the time was.
@@ -200,6 +254,7 @@ pub struct SignerReport {
     pub time_stamps: Vec<TimeStampReport>,
     /// Those who signed this signature. Their verdicts are their own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
     pub counter_signatures: Vec<SignerReport>,
 }
 
@@ -216,6 +271,7 @@ impl SignerReport {
     ) -> Self {
         Self {
             judgement: reason.into(),
+            remarks: Vec::new(),
             signer: signer.map(SignerName::of),
             level: None,
             claimed_time: None,
@@ -229,7 +285,7 @@ impl SignerReport {
 }
 
 /// Who signed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SignerName {
     pub subject: String,
     /// SHA-256 of the TBSCertificate, as elsewhere in the API.
@@ -242,8 +298,8 @@ impl SignerName {
     }
 }
 
-/// The earliest time at which the signature provably existed (ETSI EN 319 102-1 §5.5): that of a token, else now.
-#[derive(Debug, Clone, Serialize)]
+/// The earliest time at which the signature provably existed (ETSI EN 319 102-1 §5.5): the latest that a token can mean, else now.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BestSignatureTime {
     /// RFC 3339, UTC.
     pub time: String,
@@ -255,13 +311,22 @@ impl BestSignatureTime {
     pub fn new(time: OffsetDateTime, source: &'static str) -> Self {
         Self { time: rfc3339(time), source }
     }
+
+    /// `None` where the time is that of the question itself.
+    pub fn proven_or_asked(&self) -> Option<OffsetDateTime> {
+        parse_rfc3339(&self.time).filter(|_| self.source != "now")
+    }
 }
 
 /// On a time-stamp token.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TimeStampReport {
     #[serde(flatten)]
     pub judgement: Judgement<SignatureReason>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -277,12 +342,13 @@ impl TimeStampReport {
     }
 
     pub(super) fn new(reason: SignatureReason, token: Option<TokenReport>, authority: Option<&Certificate>, checks: Vec<Check>) -> Self {
-        Self { judgement: reason.into(), token, authority: authority.map(SignerName::of), checks, certificate: None }
+        let authority = authority.map(SignerName::of);
+        Self { judgement: reason.into(), remarks: Vec::new(), judged: None, token, authority, checks, certificate: None }
     }
 }
 
 /// What a token says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TokenReport {
     /// RFC 3339, UTC.
     pub time: String,

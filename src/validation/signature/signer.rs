@@ -29,6 +29,8 @@ pub(super) enum Content<'a> {
     TooMuch,
     /// Hashed with `Signer::hash`.
     Hash(&'a [u8]),
+    /// There is only a hash by this function, which says nothing to this signer.
+    HashAlone(Digest),
     /// For a scheme that hashes nothing beforehand.
     Whole(&'a [u8]),
 }
@@ -47,6 +49,10 @@ impl HashId {
         Self { digest, key: None }
     }
 
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
     pub fn is_keyed(&self) -> bool {
         self.key.is_some()
     }
@@ -56,8 +62,13 @@ impl HashId {
 const MAX_ALIKE: usize = 8;
 
 impl Content<'_> {
-    fn describe(self) -> String {
+    /// `digest`: the function that the signer hashes with.
+    fn describe(self, digest: ObjectIdentifier) -> String {
         match self {
+            Self::HashAlone(given) => {
+                let own = Digest::find(digest).map_or_else(|| digest.to_string(), |digest| digest.name().to_owned());
+                format!("the signature is by {own}, the digest that was given by {}", given.name())
+            }
             Self::Missing => "none was given".to_owned(),
             Self::TooMuch => "too many signers need a hash of their own".to_owned(),
             Self::Hash(hash) => hex::encode(hash),
@@ -120,7 +131,11 @@ impl<'a> Signer<'a> {
             }
             None => self.verify_content(key, scheme, content),
         };
-        let over = if self.info.signed.is_some() { "the signed attributes" } else { "the content" };
+        let over = match (&self.info.signed, content) {
+            (Some(_), _) => "the signed attributes",
+            (None, Content::HashAlone(_)) => "the content, which is needed whole: there are no signed attributes",
+            (None, _) => "the content",
+        };
         record(checks, CheckName::Signature, "RFC 5652 §5.6", &holds, format!("{scheme} over {over}"));
         holds
     }
@@ -162,7 +177,7 @@ impl<'a> Signer<'a> {
         record(checks, CheckName::SignedAttributes, "RFC 5652 §11.1, §11.4, RFC 6211", &attributes, found);
         attributes?;
         let digest = check_message_digest(signed, content);
-        record(checks, CheckName::Content, "RFC 5652 §11.2", &digest, content.describe());
+        record(checks, CheckName::Content, "RFC 5652 §11.2", &digest, content.describe(self.info.digest()));
         digest?;
         let named = check_signing_certificate(signed, certificate);
         if let Some(named) = named {
@@ -199,7 +214,7 @@ impl<'a> Signer<'a> {
     /// Without signed attributes the content itself was signed.
     fn verify_content(&self, key: &VerifyingKey, scheme: Scheme, content: Content<'_>) -> Checked {
         let verified = match content {
-            Content::Missing => return Err(SignatureReason::ContentMissing),
+            Content::Missing | Content::HashAlone(_) => return Err(SignatureReason::ContentMissing),
             Content::TooMuch => return Err(SignatureReason::TooMuchWork),
             Content::Hash(hash) => key.verify_digest(scheme, hash, self.info.signature),
             Content::Whole(message) => key.verify(scheme, message, self.info.signature),
@@ -222,7 +237,7 @@ fn check_message_digest(signed: &Attributes<'_>, content: Content<'_>) -> Checke
     let hash = match content {
         Content::Hash(hash) => hash,
         Content::TooMuch => return Err(SignatureReason::TooMuchWork),
-        Content::Missing | Content::Whole(_) => return Err(SignatureReason::ContentMissing),
+        Content::Missing | Content::HashAlone(_) | Content::Whole(_) => return Err(SignatureReason::ContentMissing),
     };
     match signed.message_digest() {
         Ok(Some(found)) if found == hash => Ok(()),

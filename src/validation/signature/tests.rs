@@ -2,6 +2,7 @@
 
 mod made;
 
+use base64::prelude::*;
 use der::{Tag, asn1::UtcTime};
 use time::{Duration, macros::datetime};
 
@@ -10,11 +11,14 @@ use super::{
     Asked, SignatureReason, SignatureReport,
     cms::Moment,
     document::{self, Given},
-    time_stamp::Token,
+    time_stamp::{Token, not_a_token},
 };
 use crate::{
     crypto::{ALGORITHMS, Digest, algorithms},
-    validation::{Purpose, Reason, Report, StatusReport, Verdict, report::SubIndication},
+    validation::{
+        CheckName, Purpose, Reason, Report, StatusReport, Verdict,
+        report::{Hashed, SubIndication},
+    },
     world::rfc3339,
     x509::{
         cms::{self, Dialect},
@@ -168,8 +172,8 @@ fn attributes_that_contradict_the_content_or_each_other_are_refused() {
         assert_eq!(reason(&signed, Given::Nothing), expected, "{name}");
     }
     // RFC 5652 §5.3: what is not plain data is signed with attributes.
-    let token = crate::x509::tsp::ID_CT_TST_INFO;
-    let signed = file(Dialect::Cms, token, Some(CONTENT), &[&signer], &[signer.over_content(CONTENT)]);
+    let receipt = "1.2.840.113549.1.9.16.1.1".parse().unwrap();
+    let signed = file(Dialect::Cms, receipt, Some(CONTENT), &[&signer], &[signer.over_content(CONTENT)]);
     assert_eq!(reason(&signed, Given::Nothing), SignatureReason::AttributesContradict);
 }
 
@@ -319,6 +323,130 @@ fn a_signature_stays_good_after_a_revocation_when_a_token_proves_that_it_is_olde
 }
 
 #[test]
+fn a_question_about_a_time_before_the_signers_own_is_not_answered_with_passed() {
+    for algorithm in families() {
+        let signer = Signer::new(algorithm, 1);
+        let claimed = UtcTime::from_unix_duration(std::time::Duration::from_secs(NOW.unix_timestamp().unsigned_abs())).unwrap();
+        let mut attributes = signer.attributes(Dialect::Cms.data(), CONTENT);
+        attributes.push(attribute(cms::ID_SIGNING_TIME, &claimed));
+        let info = signer.over_attributes(&attributes, &[]);
+        let signed = file(Dialect::Cms, Dialect::Cms.data(), Some(CONTENT), &[&signer], &[info]);
+        for (name, at, expected) in [
+            ("before", Some(NOW - Duration::SECOND), SignatureReason::SignedAfterAskedTime),
+            ("then", Some(NOW), SignatureReason::SignatureValid),
+            ("after", Some(NOW + Duration::SECOND), SignatureReason::SignatureValid),
+            ("now", None, SignatureReason::SignatureValid),
+        ] {
+            let moment = Moment { at, now: NOW + Duration::DAY };
+            assert_eq!(document::judge(&signed, Given::Nothing, &[], moment, &good).reason(), expected, "{name}");
+        }
+    }
+}
+
+/// On the certificate of a signer whose status nobody proved; that of who stamped is good, or the other way round.
+fn unproven(of: Purpose) -> impl Fn(&Asked<'_>) -> Report {
+    move |asked| match asked.purpose == of {
+        true => Report::without_status(Reason::ValidStatusNotProven, asked.at.unwrap_or(NOW)),
+        false => good(asked),
+    }
+}
+
+#[test]
+fn a_status_that_nobody_proved_is_said_at_the_top_whoever_it_is_of() {
+    for algorithm in families() {
+        let (signer, stamper) = (Signer::new(algorithm, 1), Signer::stamper(algorithm));
+        let mut attributes = signer.attributes(Dialect::Cms.data(), CONTENT);
+        attributes.sort();
+        let signature = signer.key.sign(&element(Tag::Set, &attributes.concat())).unwrap();
+        let token = stamper.token(MessageImprint::of(algorithm.digest(), &signature), NOW - Duration::DAY);
+        let unsigned = [cms::attribute(cms::ID_SIGNATURE_TIME_STAMP, &token).unwrap()];
+        let info = signer.info(Some(&attributes.concat()), &signature, &unsigned);
+        let signed = file(Dialect::Cms, Dialect::Cms.data(), Some(CONTENT), &[&signer, &stamper], &[info]);
+        for of in [Purpose::DocumentSigning, Purpose::TimeStamping] {
+            let report = document::judge(&signed, Given::Nothing, &[], MOMENT, &unproven(of));
+            assert_eq!((report.reason(), report.verdict()), (SignatureReason::ValidStatusNotProven, Verdict::Passed), "{of:?}");
+        }
+        assert_eq!(reason(&signed, Given::Nothing), SignatureReason::SignatureValid);
+        // A time stamp that does not count is seen at the top, beside a signature that holds.
+        let revoked = |asked: &Asked<'_>| match asked.purpose {
+            Purpose::TimeStamping => Report::without_status(Reason::Revoked, NOW),
+            _ => good(asked),
+        };
+        let report = document::judge(&signed, Given::Nothing, &[], MOMENT, &revoked);
+        assert_eq!((report.verdict(), report.remarks[0].code), (Verdict::Passed, "time-stamp-not-counted"));
+    }
+}
+
+#[test]
+fn a_report_says_what_it_is_about() {
+    let signer = Signer::new(&algorithms::Sm2, 1);
+    let info = signer.over_attributes(&signer.attributes(Dialect::Gm.data(), CONTENT), &[]);
+    let attached = file(Dialect::Gm, Dialect::Gm.data(), Some(CONTENT), &[&signer], std::slice::from_ref(&info));
+    let detached = file(Dialect::Gm, Dialect::Gm.data(), None, &[&signer], &[info]);
+    let hash = Digest::Sm3.hash(CONTENT);
+    let content = Some(Hashed::of(CONTENT));
+    for (name, signed, given, expected) in [
+        ("carried", &attached, Given::Nothing, content.clone()),
+        ("given", &detached, Given::Content(CONTENT), content),
+        ("its digest", &detached, Given::Hash(Digest::Sm3, &hash), Some(Hashed::new(Digest::Sm3, &hash))),
+        ("missing", &detached, Given::Nothing, None),
+    ] {
+        let judged = judge(signed, given).judged.unwrap();
+        assert_eq!((judged.file, judged.content), (Some(Hashed::of(signed)), expected), "{name}");
+        assert_eq!((judged.verified_at, judged.at), (rfc3339(NOW), None));
+    }
+    let sha256 = Digest::Sha256.hash(CONTENT);
+    let report = judge(&detached, Given::Hash(Digest::Sha256, &sha256));
+    let check = report.signatures[0].checks.iter().find(|check| check.name == CheckName::Content).unwrap();
+    assert_eq!(check.detail, "the signature is by SM3, the digest that was given by SHA-256");
+}
+
+#[test]
+fn a_detached_jws_without_its_payload_lacks_the_content() {
+    for algorithm in families() {
+        let signer = Signer::new(algorithm, 1);
+        let header = serde_json::json!({"alg": algorithm.jose_name(), "x5c": [BASE64_STANDARD.encode(signer.certificate.der())]});
+        let header = BASE64_URL_SAFE_NO_PAD.encode(header.to_string());
+        let sign = |payload: &[u8]| {
+            let input = format!("{header}.{}", BASE64_URL_SAFE_NO_PAD.encode(payload));
+            let signature = algorithm.signature_to_jose(&signer.key.sign(input.as_bytes()).unwrap()).unwrap();
+            format!("{header}..{}", BASE64_URL_SAFE_NO_PAD.encode(signature)).into_bytes()
+        };
+        let detached = sign(CONTENT);
+        assert_eq!(reason(&detached, Given::Nothing), SignatureReason::ContentMissing);
+        assert_eq!(reason(&detached, Given::Content(CONTENT)), SignatureReason::SignatureValid);
+        assert_eq!(reason(&detached, Given::Content(b"other")), SignatureReason::SignatureBroken);
+        // Nothing at all may be what was signed.
+        assert_eq!(reason(&sign(b""), Given::Nothing), SignatureReason::SignatureValid);
+    }
+}
+
+#[test]
+fn what_is_no_signature_is_said_to_be_what_it_is() {
+    let signer = Signer::stamper(&algorithms::P256);
+    let token = signer.token(MessageImprint::of(Digest::Sha256, CONTENT), NOW);
+    let pem = signer.certificate.to_pem();
+    let bare = signer.key.sign(CONTENT).unwrap();
+    for (file, format, word) in [
+        (&token[..], "time-stamp", "hufu verify timestamp"),
+        (signer.certificate.der(), "certificate", "no signature"),
+        (pem.as_bytes(), "certificate", "no signature"),
+        (&bare[..], "bare-signature", "--raw"),
+        (b"", "empty", "empty"),
+        (b"MIME-Version: 1.0\nContent-Type: multipart/signed\n\n", "smime", "smime.p7s"),
+    ] {
+        let report = judge(file, Given::Content(CONTENT));
+        assert_eq!((report.reason(), report.format), (SignatureReason::UnsupportedFormat, format));
+        assert!(report.judgement.message.en.contains(word), "{:?}", report.judgement.message);
+    }
+    let cut = judge(&token[..token.len() - 9], Given::Nothing);
+    assert_eq!(cut.reason(), SignatureReason::FormatError);
+    assert!(cut.judgement.message.en.contains("cut short"), "{:?}", cut.judgement.message);
+    let other = not_a_token(signer.certificate.der(), "no token");
+    assert_eq!((other.judgement.reason, other.judgement.message.en), (SignatureReason::UnsupportedFormat, "This is no time stamp."));
+}
+
+#[test]
 fn a_token_counts_only_by_an_authority_that_may_and_whose_key_was_not_in_other_hands() {
     let time = NOW - Duration::days(30);
     let revoked = NOW - Duration::days(10);
@@ -328,8 +456,8 @@ fn a_token_counts_only_by_an_authority_that_may_and_whose_key_was_not_in_other_h
         let token = Token::parse(&stamper.token(imprint(), time)).unwrap();
         let hash = algorithm.digest().hash(CONTENT);
         for (name, cause, expected) in [
-            ("retired", "superseded", SignatureReason::SignatureValid),
-            ("ended", "cessationOfOperation", SignatureReason::SignatureValid),
+            ("retired", "superseded", SignatureReason::TimeStampValid),
+            ("ended", "cessationOfOperation", SignatureReason::TimeStampValid),
             ("stolen", "keyCompromise", SignatureReason::Certificate(Reason::Revoked)),
         ] {
             let by_ledger = |asked: &Asked<'_>| revoked_since(revoked, cause, asked);
@@ -429,6 +557,9 @@ fn formats_that_are_not_judged_say_so() {
         assert_eq!((report.reason(), report.format), (SignatureReason::UnsupportedFormat, format));
         assert_eq!(report.verdict(), Verdict::Indeterminate);
     }
+    // EnvelopedData: a CMS, but nobody has signed it.
+    let encrypted = hex::decode("301206092a864886f70d010703a0053003020100").unwrap();
+    assert_eq!(reason(&encrypted, Given::Nothing), SignatureReason::UnsupportedFormat);
 }
 
 /// Which verdict goes with which sub-indication (ETSI EN 319 102-1 §5.1.3, table 6).
@@ -437,6 +568,9 @@ fn verdicts_and_sub_indications_go_together() {
     use SignatureReason::*;
     for (reason, verdict, sub_indication) in [
         (SignatureValid, Verdict::Passed, None),
+        (TimeStampValid, Verdict::Passed, None),
+        (ValidStatusNotProven, Verdict::Passed, None),
+        (SignedAfterAskedTime, Verdict::Indeterminate, Some(SubIndication::NoPoe)),
         (FormatError, Verdict::Failed, Some(SubIndication::FormatFailure)),
         (AttributesContradict, Verdict::Failed, Some(SubIndication::FormatFailure)),
         (ContentChanged, Verdict::Failed, Some(SubIndication::HashFailure)),
@@ -451,5 +585,58 @@ fn verdicts_and_sub_indications_go_together() {
         (SignatureReason::Certificate(Reason::NotYetValid), Verdict::Failed, Some(SubIndication::NotYetValid)),
     ] {
         assert_eq!((reason.verdict(), reason.sub_indication()), (verdict, sub_indication), "{reason:?}");
+    }
+}
+
+/// What of a kind came along, as the judge of certificates sees it: lists, responses, proofs.
+fn seen(file: &[u8]) -> Vec<(usize, usize, usize)> {
+    let seen = std::cell::RefCell::new(Vec::new());
+    let judge = |asked: &Asked<'_>| {
+        let evidence = asked.evidence;
+        seen.borrow_mut().push((evidence.lists().count(), evidence.responses().count(), evidence.proofs().len()));
+        good(asked)
+    };
+    document::judge(file, Given::Nothing, &[], MOMENT, &judge);
+    seen.into_inner()
+}
+
+#[test]
+fn lists_responses_and_proofs_that_came_along_are_shown_to_the_judge() {
+    let data = Dialect::Cms.data();
+    for algorithm in families() {
+        let (signer, stamper) = (Signer::new(algorithm, 1), Signer::stamper(algorithm));
+        let mut attributes = signer.attributes(data, CONTENT);
+        attributes.sort();
+        let signature = signer.key.sign(&element(Tag::Set, &attributes.concat())).unwrap();
+        let make = |unsigned: &[Vec<u8>]| {
+            let info = signer.info(Some(&attributes.concat()), &signature, unsigned);
+            file(Dialect::Cms, data, Some(CONTENT), &[&signer, &stamper], &[info])
+        };
+        let (list, basic) = (made::list(&signer, 1), made::basic_response(&signer));
+        assert_eq!(seen(&make(&[])), [(0, 0, 0)], "nothing");
+        let beside = made::with_revocation(&make(&[]), &[list.clone(), made::response_choice(&basic)]);
+        assert_eq!(seen(&beside), [(1, 1, 0)], "beside the certificates");
+        let values =
+            |list: &[u8], response: &[u8]| cms::attribute(cms::ID_REVOCATION_VALUES, &made::revocation_values(list, response)).unwrap();
+        assert_eq!(seen(&make(&[values(&list, &basic)])), [(1, 1, 0)], "in the attribute of the signer");
+        assert_eq!(seen(&make(&[values(b"\x30\x00", b"\x30\x00")])), [(0, 0, 0)], "what cannot be read");
+        let proofs = cms::text_attribute(cms::ID_LEDGER_PROOFS, "{}").unwrap();
+        assert_eq!(seen(&make(&[proofs])), [(0, 0, 1)], "proofs of a ledger");
+
+        // Who stamped is judged as of now and as of then, by what came with the token and what came with the signature.
+        let token = stamper.token(MessageImprint::of(algorithm.digest(), &signature), NOW);
+        let stamped = |token: &[u8]| {
+            let unsigned = cms::attribute(cms::ID_SIGNATURE_TIME_STAMP, token).unwrap();
+            made::with_revocation(&make(&[unsigned]), std::slice::from_ref(&list))
+        };
+        assert_eq!(seen(&stamped(&token)), [(1, 0, 0); 3], "those of the signature");
+        let own = made::with_revocation(&token, std::slice::from_ref(&list));
+        assert_eq!(seen(&stamped(&own)), [(2, 0, 0), (2, 0, 0), (1, 0, 0)], "and those of the token");
+
+        // Beyond a MiB the rest says nothing.
+        let long = made::list(&signer, 20_000);
+        assert!(long.len() > 1 << 19, "{}", long.len());
+        let much = [vec![long; 3], vec![list]].concat();
+        assert_eq!(seen(&made::with_revocation(&make(&[]), &much)), [(2, 0, 0)], "too much");
     }
 }

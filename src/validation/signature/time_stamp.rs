@@ -6,17 +6,18 @@ use time::{Duration, OffsetDateTime};
 use super::{
     Asked, Judge, SignatureReason, TimeStampReport, cms,
     conclusion::revoked_since,
+    format::{recognise, stamp_hint},
     report::TokenReport,
     signer::{Signer, record},
 };
 use crate::{
     crypto::Digest,
-    validation::{Check, CheckName, Purpose, Reason, Report, Verdict},
+    validation::{Check, CheckName, Judgement, Purpose, Reason, Report, Verdict, report::Remark},
     world::rfc3339,
     x509::{
         self, Certificate,
         cms::{Layout, SignedData},
-        tsp::{ID_CT_TST_INFO, TstInfo},
+        tsp::{ID_CT_TST_INFO, TimeStampResponse, TstInfo},
     },
 };
 
@@ -57,6 +58,11 @@ impl Token {
         self.info.time
     }
 
+    /// The latest that it can mean: what is stamped was there then.
+    pub fn not_later_than(&self) -> OffsetDateTime {
+        self.info.not_later_than()
+    }
+
     /// What the stamped thing is to be hashed with; `None` when that is not known or not trusted any more.
     pub fn digest(&self) -> Option<Digest> {
         self.info.imprint.digest().filter(|digest| *digest != Digest::Sha1)
@@ -72,7 +78,9 @@ impl Token {
         let signer = Signer::resolve(&signed.signers[0], &certificates);
         let checked = self.check_imprint(hash, &mut checks).and_then(|()| self.check_signer(&signer, &mut checks));
         let checked = checked.and_then(|()| self.check_time(now, &mut checks));
-        let report = signer.certificate.map(|certificate| self.judge_authority(certificate, &certificates, judge));
+        let evidence = &cms::enclosed(&signed);
+        let asked = |certificate| Asked { certificate, candidates: &certificates, evidence, at: None, purpose: Purpose::TimeStamping };
+        let report = signer.certificate.map(|certificate| self.judge_authority(&asked(certificate), judge));
         let accepted = match &report {
             Some(report) if report.verdict() != Verdict::Passed => Err(SignatureReason::Certificate(report.reason())),
             Some(_) | None => Ok(()),
@@ -80,8 +88,15 @@ impl Token {
         if let Some(report) = &report {
             record(&mut checks, CheckName::AuthorityCertificate, "RFC 3161 §4", &accepted, report.judgement.message.en);
         }
-        let reason = checked.and(accepted).err().unwrap_or(SignatureReason::SignatureValid);
+        let reason = match checked.and(accepted) {
+            Ok(()) if report.as_ref().is_some_and(|report| report.reason() == Reason::ValidStatusNotProven) => {
+                SignatureReason::ValidStatusNotProven
+            }
+            Ok(()) => SignatureReason::TimeStampValid,
+            Err(reason) => reason,
+        };
         let mut stamp = TimeStampReport::new(reason, Some(self.report()), signer.certificate, checks);
+        stamp.remarks = report.as_ref().map(|report| report.remarks.clone()).unwrap_or_default();
         stamp.certificate = report;
         stamp
     }
@@ -128,16 +143,15 @@ impl Token {
 
     /// The certificate counts at the time of the token, unless what is known of it now says that its key was in other hands: whoever
     /// has the key can make any time (RFC 3161 §4).
-    fn judge_authority(&self, certificate: &Certificate, candidates: &[Certificate], judge: &Judge<'_>) -> Report {
-        let asked = |at| judge(&Asked { certificate, candidates, at, purpose: Purpose::TimeStamping });
-        let now = asked(None);
+    fn judge_authority(&self, asked: &Asked<'_>, judge: &Judge<'_>) -> Report {
+        let now = judge(asked);
         // By the state, for a certificate that has expired since may be revoked as well.
         let is_distrusted = match now.status.state {
             "revoked" => !self.is_older_than_harmless_revocation(&now),
             "suspended" => true,
             _ => now.reason() == Reason::AuthorityRevoked,
         };
-        if is_distrusted { now } else { asked(Some(self.info.time)) }
+        if is_distrusted { now } else { judge(&Asked { at: Some(self.info.time), ..*asked }) }
     }
 
     /// The reasons that a key is retired for. No reason is none of them.
@@ -170,4 +184,22 @@ pub fn unreadable(why: &str) -> TimeStampReport {
     let mut checks = Vec::new();
     record::<()>(&mut checks, CheckName::Format, "RFC 3161 §2.4.2", &Err(SignatureReason::FormatError), why);
     TimeStampReport::new(SignatureReason::FormatError, None, None, checks)
+}
+
+/// On a file that is no token, or no response with one: what it is, where that can be seen. `why`: what the parser says.
+pub fn not_a_token(file: &[u8], why: &str) -> TimeStampReport {
+    let is_signature = Layout::of(file).is_ok_and(|layout| SignedData::parse(&layout).is_ok());
+    let format = if is_signature { Some("cms") } else { recognise(file) };
+    let why = match TimeStampResponse::parse(file) {
+        Ok(TimeStampResponse::Rejected(rejection)) => rejection.to_string(),
+        Ok(TimeStampResponse::Granted(_)) | Err(_) => why.to_owned(),
+    };
+    let Some(message) = format.and_then(stamp_hint) else { return unreadable(&why) };
+    let reason = if format == Some("cut-short") { SignatureReason::FormatError } else { SignatureReason::UnsupportedFormat };
+    let mut checks = Vec::new();
+    record::<()>(&mut checks, CheckName::Format, "RFC 3161 §2.4.2", &Err(reason), &why);
+    let report = TimeStampReport::new(reason, None, None, checks);
+    let refused = Remark::new("time-stamp-refused", format!("机构的答复:{why}"), format!("The authority says: {why}"));
+    let remarks = if format == Some("time-stamp-refusal") { vec![refused] } else { Vec::new() };
+    TimeStampReport { judgement: Judgement { message, ..report.judgement }, remarks, ..report }
 }

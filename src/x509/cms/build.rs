@@ -80,6 +80,11 @@ pub fn attribute(id: ObjectIdentifier, value: &[u8]) -> Result<Vec<u8>, Error> {
     encode(id, value).map_err(malformed)
 }
 
+/// An attribute with one value, a UTF8String.
+pub fn text_attribute(id: ObjectIdentifier, text: &str) -> Result<Vec<u8>, Error> {
+    encode(id, &text.to_der().map_err(malformed)?).map_err(malformed)
+}
+
 /// A SignedData in two halves, with the content between them.
 pub struct Envelope {
     pub before: Vec<u8>,

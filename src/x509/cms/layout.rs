@@ -8,7 +8,7 @@ use std::ops::Range;
 use der::{Decode, asn1::ObjectIdentifier};
 
 use super::{
-    Error,
+    Dialect, Error,
     ber::{self, END_OF_CONTENTS, EXPLICIT_0, Header, OCTET_STRING, SEQUENCE},
 };
 
@@ -76,6 +76,9 @@ where
     fn signed_data(mut self) -> Result<Layout, E> {
         let info = self.enter(SEQUENCE)?;
         let outer_type = self.object_identifier()?;
+        if Dialect::find(outer_type).is_none() {
+            return Err(self.other_content(info, outer_type)?.into());
+        }
         let explicit = self.enter(EXPLICIT_0)?;
         let signed = self.enter(SEQUENCE)?;
         let (mut version, mut digests) = (Vec::new(), Vec::new());
@@ -94,6 +97,17 @@ where
         ber::push_length(&mut rest, fields.len() as u64);
         rest.extend(fields);
         Ok(Layout { outer_type, rest, content })
+    }
+
+    /// What is not SignedData is only looked at for being whole, where it is not too large for that.
+    fn other_content(mut self, info: Inside, outer_type: ObjectIdentifier) -> Result<Error, E> {
+        if self.length <= MAX_REST {
+            self.remaining(info, &mut Vec::new())?;
+            if self.position != self.length {
+                return Err(malformed("bytes behind it").into());
+            }
+        }
+        Ok(Error::OtherContent(outer_type))
     }
 
     /// EncapsulatedContentInfo (RFC 5652 §5.2): as DER without the content, and where that is.

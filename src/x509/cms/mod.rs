@@ -9,14 +9,16 @@ mod attributes;
 mod ber;
 mod build;
 mod layout;
+mod revocation;
 mod signed_data;
 mod signer_info;
 
 use der::asn1::ObjectIdentifier;
 
 pub use attributes::{Attribute, Attributes, EssCertId, is_attribute_set};
-pub use build::{Draft, Envelope, attribute};
+pub use build::{Draft, Envelope, attribute, text_attribute};
 pub use layout::{Layout, MAX_REST, MAX_SEGMENTS};
+pub use revocation::RevocationValues;
 pub use signed_data::SignedData;
 pub use signer_info::{SignerIdentifier, SignerInfo};
 
@@ -47,7 +49,7 @@ impl Dialect {
         }
     }
 
-    fn find(signed_data: ObjectIdentifier) -> Option<Self> {
+    pub fn find(signed_data: ObjectIdentifier) -> Option<Self> {
         [Self::Cms, Self::Gm].into_iter().find(|dialect| dialect.signed_data() == signed_data)
     }
 }
@@ -63,4 +65,9 @@ pub const ID_COUNTER_SIGNATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap(
 pub const ID_ALGORITHM_PROTECTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.52");
 pub const ID_SIGNING_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
 pub const ID_SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
+/// RFC 5126 §6.3.4.
+pub const ID_REVOCATION_VALUES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.24");
+/// Of ours, unsigned: a UTF8String of JSON with the receipt of the signer's certificate and a proof of its status
+/// (docs/formats.md). Nobody has assigned it: X.667 makes it unique.
+pub const ID_LEDGER_PROOFS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.25.23651.7210.19811.16894.38210.15377.50931.4127");
 pub const ID_SIGNATURE_TIME_STAMP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.14");

@@ -5,7 +5,7 @@ use der::{
     asn1::{AnyRef, ObjectIdentifier},
 };
 
-use super::{Dialect, Error, Layout, SignerInfo, signer_info::optional};
+use super::{Dialect, Error, Layout, RevocationValues, SignerInfo, signer_info::optional};
 
 const WHAT: &str = "CMS SignedData";
 const CERTIFICATES: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
@@ -21,8 +21,8 @@ pub struct SignedData<'a> {
     pub content_type: ObjectIdentifier,
     /// The DER of the certificates that came along. Attribute certificates and older kinds are passed over.
     pub certificates: Vec<&'a [u8]>,
-    /// The DER of the CRLs that came along. Other kinds of revocation information are passed over.
-    pub crls: Vec<&'a [u8]>,
+    /// The CRLs and OCSP responses that came along.
+    pub revocation: RevocationValues<'a>,
     pub signers: Vec<SignerInfo<'a>>,
 }
 
@@ -32,13 +32,13 @@ impl<'a> SignedData<'a> {
             .ok_or_else(|| Error::malformed(WHAT, format_args!("a ContentInfo of type {}", layout.outer_type)))?;
         let fields = Fields::from_der(&layout.rest).map_err(|error| Error::malformed(WHAT, error))?;
         let certificates = elements(fields.certificates, MAX_CERTIFICATES, "certificates")?;
-        let crls = elements(fields.crls, MAX_CRLS, "CRLs")?;
+        let choices = elements(fields.crls, MAX_CRLS, "CRLs")?;
         let signers = elements(fields.signers, MAX_SIGNERS, "signers")?;
         Ok(Self {
             dialect,
             content_type: fields.content_type,
             certificates: sequences(certificates),
-            crls: sequences(crls),
+            revocation: RevocationValues::choices(&choices),
             signers: signers.into_iter().map(SignerInfo::parse).collect::<Result<_, _>>()?,
         })
     }
@@ -72,8 +72,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The elements of a SET, each whole.
-fn elements<'a>(content: &'a [u8], most: usize, what: &str) -> Result<Vec<&'a [u8]>, Error> {
+/// The elements of a SET or SEQUENCE, each whole.
+pub(super) fn elements<'a>(content: &'a [u8], most: usize, what: &str) -> Result<Vec<&'a [u8]>, Error> {
     let mut reader = SliceReader::new(content).map_err(|error| Error::malformed(WHAT, error))?;
     let mut elements = Vec::new();
     while !reader.is_finished() {
@@ -85,7 +85,7 @@ fn elements<'a>(content: &'a [u8], most: usize, what: &str) -> Result<Vec<&'a [u
     Ok(elements)
 }
 
-/// Of a CHOICE of formats the one that is a plain SEQUENCE: a certificate, a CRL.
+/// Of a CHOICE of formats the one that is a plain SEQUENCE: a certificate.
 fn sequences(elements: Vec<&[u8]>) -> Vec<&[u8]> {
     elements.into_iter().filter(|element| element.first() == Some(&0x30)).collect()
 }

@@ -204,7 +204,7 @@ impl<'a> BasicResponse<'a> {
         }
         let lists = || fields.extensions.iter().chain(fields.responses.iter().filter_map(|single| single.extensions.as_ref()));
         lists().try_for_each(|list| extension_list::check(list))?;
-        let known = &[const_oid::db::rfc6960::ID_PKIX_OCSP_NONCE];
+        let known = &[const_oid::db::rfc6960::ID_PKIX_OCSP_NONCE, SIGNED_CERTIFICATE_TIMESTAMPS];
         let data = ResponseData {
             responder: fields.responder_id.decode_id()?,
             produced_at: instant::from_generalized_time(fields.produced_at)?,
@@ -215,6 +215,9 @@ impl<'a> BasicResponse<'a> {
         Ok(Self { data, critical_unknown, certificates: decode_certificates(rest)?, signed })
     }
 }
+
+/// RFC 6962 §3.3: where a certificate was logged, which says nothing about its status.
+const SIGNED_CERTIFICATE_TIMESTAMPS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.5");
 
 fn encode_certificates(certificates: &[Vec<u8>]) -> der::Result<Vec<u8>> {
     if certificates.is_empty() {

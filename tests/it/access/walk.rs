@@ -12,7 +12,7 @@ use crate::world::{Agent, Ca, TestCa, in_both_families, new_csr, text};
 
 in_both_families! { every_address_answers_every_caller_as_the_table_says, }
 
-/// Who calls. Two departments, each with its own people; `Other` is of the department that the records are not of.
+/// Who calls. Two departments, each with its own people, and one above the first; `Other` is of the department that the records are not of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
     Anonymous,
@@ -26,6 +26,10 @@ enum Who {
     Administrator,
     OwnAdministrator,
     OtherAdministrator,
+    /// Of the department above that one.
+    MinistryRegistrar,
+    MinistryApprover,
+    MinistryAdministrator,
     Auditor,
     OtherAuditor,
     /// Tokens with every scope: of the installation, of the department, of the other; and one with another scope.
@@ -39,7 +43,7 @@ enum Who {
 
 use Who::*;
 
-const ALL: [Who; 16] = [
+const ALL: [Who; 19] = [
     Anonymous,
     Holder,
     Registrar,
@@ -49,6 +53,9 @@ const ALL: [Who; 16] = [
     Administrator,
     OwnAdministrator,
     OtherAdministrator,
+    MinistryRegistrar,
+    MinistryApprover,
+    MinistryAdministrator,
     Auditor,
     OtherAuditor,
     Token,
@@ -57,7 +64,7 @@ const ALL: [Who; 16] = [
     PoorToken,
     DeadToken,
 ];
-const PEOPLE: [Who; 10] = [
+const PEOPLE: [Who; 13] = [
     Holder,
     Registrar,
     Approver,
@@ -66,11 +73,21 @@ const PEOPLE: [Who; 10] = [
     Administrator,
     OwnAdministrator,
     OtherAdministrator,
+    MinistryRegistrar,
+    MinistryApprover,
+    MinistryAdministrator,
     Auditor,
     OtherAuditor,
 ];
-/// Whoever works for the department or for the whole installation.
-const OFFICERS: [Who; 5] = [Registrar, Approver, Administrator, OwnAdministrator, Auditor];
+/// Whoever works for the department, for the one above it or for the whole installation.
+const OFFICERS: [Who; 8] =
+    [Registrar, Approver, Administrator, OwnAdministrator, MinistryRegistrar, MinistryApprover, MinistryAdministrator, Auditor];
+/// Those of them who operate.
+const OPERATING: [Who; 7] =
+    [Registrar, Approver, Administrator, OwnAdministrator, MinistryRegistrar, MinistryApprover, MinistryAdministrator];
+const REGISTRARS: [Who; 2] = [Registrar, MinistryRegistrar];
+const APPROVERS: [Who; 2] = [Approver, MinistryApprover];
+const ADMINISTRATORS: [Who; 3] = [Administrator, OwnAdministrator, MinistryAdministrator];
 
 /// One address, and whom it answers how. Who is not named is refused: 401 without anything, 403 otherwise.
 struct Row {
@@ -93,6 +110,8 @@ impl Row {
 /// The records that the table is about: all of one department.
 struct Records {
     department: String,
+    /// Proposed of it.
+    change: String,
     enrolment: String,
     certificate: String,
     officer: String,
@@ -105,7 +124,7 @@ struct Records {
 }
 
 fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
-    let Records { department, enrolment, certificate, officer, token, policy, check, person } = records;
+    let Records { department, change, enrolment, certificate, officer, token, policy, check, person } = records;
     let nothing = "0".repeat(32);
     let unreadable = || Some(json!({"statement": "x"}));
     let get = |address, path: String, answers| Row { method: "GET", address, path, body: None, answers };
@@ -113,7 +132,7 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
     let to = |groups: &[&[Who]], status| (groups.concat(), status);
     let everybody = |status| vec![(ALL.to_vec(), status)];
     let decides = |who: &[Who]| vec![to(&[who], 400)];
-    let granting: &[Who] = &[Administrator, OwnAdministrator, Auditor, OtherAuditor];
+    let granting: &[Who] = &[Administrator, OwnAdministrator, MinistryAdministrator, Auditor, OtherAuditor];
     let draft = |act: &str, about: &str| json!({"act": act, "about": about});
     vec![
         get("/authorities", "/authorities".into(), everybody(200)),
@@ -130,29 +149,47 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         get("/departments", "/departments".into(), vec![to(&[&PEOPLE, &[Token, OwnToken, OtherToken, PoorToken]], 200)]),
         get("/departments/{id}", format!("/departments/{department}"), vec![to(&[&PEOPLE, &[Token, OwnToken, PoorToken]], 200)]),
         post("/departments", "/departments".into(), Some(json!({"name": "x", "organizations": []})), vec![(vec![Administrator], 400)]),
+        post("/departments", "/departments".into(), Some(json!({"name": "x", "parent": department, "organizations": []})), {
+            vec![to(&[&ADMINISTRATORS], 400)]
+        }),
+        Row {
+            method: "PATCH",
+            address: "/departments/{id}",
+            path: format!("/departments/{department}"),
+            body: Some(json!({"organizations": []})),
+            answers: vec![(vec![Administrator, MinistryAdministrator], 400)],
+        },
+        post("/departments/{id}/merger", format!("/departments/{department}/merger"), Some(json!({"successor": department})), {
+            vec![(vec![Administrator, MinistryAdministrator], 409)]
+        }),
+        get("/department-changes", "/department-changes".into(), vec![to(&[&PEOPLE], 200)]),
+        get("/department-changes/{id}", format!("/department-changes/{change}"), vec![to(&[&PEOPLE], 200)]),
+        post("/department-changes/{id}/decision", format!("/department-changes/{change}/decision"), unreadable(), {
+            decides(&[Administrator, MinistryAdministrator, Auditor, OtherAuditor])
+        }),
         // Officers.
         get("/officers", "/officers".into(), vec![(vec![Administrator, Auditor], 200)]),
         get("/officers/{id}", format!("/officers/{officer}"), vec![to(&[&OFFICERS], 200)]),
         post("/officers", "/officers".into(), Some(json!({"name": "x", "department": department, "roles": ["approver"]})), {
-            vec![(vec![Administrator, OwnAdministrator], 201)]
+            vec![to(&[&ADMINISTRATORS], 201)]
         }),
         post("/officers/{id}/grant", format!("/officers/{officer}/grant"), unreadable(), decides(granting)),
-        post("/officers/{id}/dismissal", format!("/officers/{officer}/dismissal"), unreadable(), vec![to(&[&PEOPLE], 400)]),
+        post("/officers/{id}/dismissal", format!("/officers/{officer}/dismissal"), unreadable(), decides(&ADMINISTRATORS)),
         Row {
             method: "DELETE",
             address: "/officers/{id}",
             path: format!("/officers/{officer}"),
             body: unreadable(),
-            answers: vec![to(&[&PEOPLE], 400)],
+            answers: decides(&ADMINISTRATORS),
         },
         // Enrolments.
         get("/enrolments", format!("/enrolments?department={department}"), vec![to(&[&OFFICERS], 200)]),
         get("/enrolments/{id}", format!("/enrolments/{enrolment}"), vec![to(&[&OFFICERS], 200)]),
-        post("/enrolments", "/enrolments".into(), Some(application), vec![(vec![Registrar], 422)]),
-        post("/enrolments/{id}/approvals", format!("/enrolments/{enrolment}/approvals"), unreadable(), decides(&[Approver])),
-        post("/enrolments/{id}/rejection", format!("/enrolments/{enrolment}/rejection"), unreadable(), decides(&[Approver])),
+        post("/enrolments", "/enrolments".into(), Some(application), vec![to(&[&REGISTRARS], 422)]),
+        post("/enrolments/{id}/approvals", format!("/enrolments/{enrolment}/approvals"), unreadable(), decides(&APPROVERS)),
+        post("/enrolments/{id}/rejection", format!("/enrolments/{enrolment}/rejection"), unreadable(), decides(&APPROVERS)),
         post("/enrolments/{id}/withdrawal", format!("/enrolments/{enrolment}/withdrawal"), unreadable(), decides(&[Registrar])),
-        post("/approvals", "/approvals".into(), Some(json!({"list": [enrolment], "statement": "x"})), decides(&[Approver])),
+        post("/approvals", "/approvals".into(), Some(json!({"list": [enrolment], "statement": "x"})), decides(&APPROVERS)),
         // Certificates.
         get("/certificates", format!("/certificates?department={department}"), vec![to(&[&OFFICERS, &[Token, OwnToken]], 200)]),
         get("/certificates/{id}", format!("/certificates/{certificate}"), vec![to(&[&OFFICERS, &[Holder, Token, OwnToken]], 200)]),
@@ -161,25 +198,32 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         get("/certificates/{id}/status-proof", format!("/certificates/{certificate}/status-proof"), everybody(200)),
         get("/certificates/{id}/evidence", format!("/certificates/{certificate}/evidence"), vec![to(&[&OFFICERS, &[Holder]], 200)]),
         post("/certificates/{id}/revocation", format!("/certificates/{certificate}/revocation"), unreadable(), {
-            decides(&[Holder, Registrar, Approver, Administrator, OwnAdministrator])
+            vec![to(&[&[Holder], &OPERATING], 400)]
         }),
         post("/certificates/{id}/suspension", format!("/certificates/{certificate}/suspension"), unreadable(), {
-            decides(&[Holder, Registrar, Approver, Administrator, OwnAdministrator])
+            vec![to(&[&[Holder], &OPERATING], 400)]
         }),
-        post("/certificates/{id}/resumption", format!("/certificates/{certificate}/resumption"), unreadable(), {
-            decides(&[Registrar, Approver, Administrator, OwnAdministrator])
+        post("/certificates/{id}/re-review", format!("/certificates/{certificate}/re-review"), unreadable(), {
+            decides(&[Administrator, OwnAdministrator, MinistryAdministrator, Auditor])
         }),
+        get("/re-reviews", "/re-reviews".into(), vec![(vec![Administrator, Auditor], 200)]),
+        get("/re-reviews", format!("/re-reviews?certificate={certificate}"), vec![to(&[&OFFICERS, &[Holder]], 200)]),
+        post("/certificates/{id}/resumption", format!("/certificates/{certificate}/resumption"), unreadable(), decides(&OPERATING)),
         post("/certificates/{id}/suspension-code", format!("/certificates/{certificate}/suspension-code"), Some(json!({})), {
             vec![(vec![Holder], 201)]
         }),
         // Citizens.
-        post("/citizens/checks", "/citizens/checks".into(), Some(new_check(department)), vec![(vec![Registrar], 201)]),
+        get("/citizens/checks", format!("/citizens/checks?department={department}"), vec![to(&[&OFFICERS], 200)]),
+        post("/citizens/checks", "/citizens/checks".into(), Some(new_check(department)), vec![to(&[&REGISTRARS], 201)]),
         get("/citizens/checks/{id}", format!("/citizens/checks/{check}"), vec![to(&[&OFFICERS], 200)]),
         post("/citizens/checks/{id}/statement", format!("/citizens/checks/{check}/statement"), unreadable(), decides(&[Registrar])),
-        post("/citizens/checks/{id}/confirmation", format!("/citizens/checks/{check}/confirmation"), unreadable(), decides(&[Approver])),
-        post("/citizens/checks/{id}/withdrawal", format!("/citizens/checks/{check}/withdrawal"), unreadable(), {
-            decides(&[Registrar, Approver, Administrator, OwnAdministrator])
-        }),
+        post(
+            "/citizens/checks/{id}/confirmation",
+            format!("/citizens/checks/{check}/confirmation"),
+            unreadable(),
+            decides(&[Approver, MinistryRegistrar, MinistryApprover]),
+        ),
+        post("/citizens/checks/{id}/withdrawal", format!("/citizens/checks/{check}/withdrawal"), unreadable(), decides(&OPERATING)),
         post("/citizens/proofs", "/citizens/proofs".into(), Some(json!({"code": "x"})), everybody(400)),
         post("/citizens/oidc", "/citizens/oidc".into(), Some(json!({})), everybody(404)),
         get("/citizens/oidc", "/citizens/oidc".into(), everybody(404)),
@@ -214,7 +258,7 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         get("/citizens/self", "/citizens/self".into(), vec![to(&[&PEOPLE], 200)]),
         post("/citizens/{person}/export", format!("/citizens/{person}/export"), unreadable(), decides(&[Auditor])),
         post("/citizens/{person}/erasure", format!("/citizens/{person}/erasure"), unreadable(), {
-            decides(&[Holder, Administrator, OwnAdministrator])
+            vec![to(&[&[Holder], &ADMINISTRATORS], 400)]
         }),
         // Notices and time stamps.
         get("/notices", "/notices".into(), vec![(vec![Administrator, Auditor], 200)]),
@@ -225,14 +269,14 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
             "/enrolments/import",
             format!("/enrolments/import?profile=staff&department={department}&dry_run=true"),
             Some(json!("number\n")),
-            vec![(vec![Registrar], 200)],
+            vec![to(&[&REGISTRARS], 200)],
         ),
-        post("/enrolments/codes", "/enrolments/codes".into(), Some(json!({"enrolments": [enrolment]})), vec![(vec![Registrar], 409)]),
+        post("/enrolments/codes", "/enrolments/codes".into(), Some(json!({"enrolments": [enrolment]})), vec![to(&[&REGISTRARS], 409)]),
         post("/staff/holdings", format!("/staff/holdings?department={department}"), Some(json!("number\n")), {
-            vec![(vec![Registrar, Approver, Administrator, OwnAdministrator], 200)]
+            vec![to(&[&OPERATING], 200)]
         }),
         post("/revocations", "/revocations".into(), Some(json!({"list": [certificate], "statement": "x"})), {
-            decides(&[Holder, Registrar, Approver, Administrator, OwnAdministrator])
+            vec![to(&[&[Holder], &OPERATING], 400)]
         }),
         post(
             "/certificates/{id}/renewal",
@@ -260,28 +304,34 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         get("/tokens", format!("/tokens?department={department}"), vec![to(&[&OFFICERS], 200)]),
         get("/tokens/{id}", format!("/tokens/{token}"), vec![to(&[&OFFICERS], 200)]),
         post("/tokens", "/tokens".into(), Some(json!({"name": "x", "department": department, "scopes": ["verify"]})), {
-            vec![(vec![Administrator, OwnAdministrator], 201)]
+            vec![to(&[&ADMINISTRATORS], 201)]
         }),
-        post("/tokens/{id}/grant", format!("/tokens/{token}/grant"), unreadable(), decides(&[Administrator, OwnAdministrator])),
-        post("/tokens/{id}/revocation", format!("/tokens/{token}/revocation"), unreadable(), decides(&[Administrator, OwnAdministrator])),
-        // Drafts, by what they are about.
-        post("/statements/drafts", "/statements/drafts".into(), Some(draft("approve", enrolment)), vec![(vec![Approver], 200)]),
+        post("/tokens/{id}/grant", format!("/tokens/{token}/grant"), unreadable(), decides(&ADMINISTRATORS)),
+        post("/tokens/{id}/revocation", format!("/tokens/{token}/revocation"), unreadable(), decides(&ADMINISTRATORS)),
+        // What somebody signed, and drafts, by what they are about.
+        get("/statements", format!("/statements?signer={certificate}"), vec![to(&[&OFFICERS, &[Holder]], 200)]),
+        get("/statements", "/statements".into(), vec![to(&[&PEOPLE], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("approve", enrolment)), vec![to(&[&APPROVERS], 200)]),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("withdraw", enrolment)), vec![(vec![Registrar], 200)]),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("grant", officer)), vec![to(&[granting], 200)]),
-        post("/statements/drafts", "/statements/drafts".into(), Some(draft("dismiss", officer)), vec![to(&[&OFFICERS], 200)]),
-        post("/statements/drafts", "/statements/drafts".into(), Some(draft("grant-token", token)), {
-            vec![(vec![Administrator, OwnAdministrator], 200)]
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("dismiss", officer)), vec![to(&[&ADMINISTRATORS], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("re-review", certificate)), {
+            vec![to(&[&ADMINISTRATORS, &[Auditor]], 200)]
         }),
-        post("/statements/drafts", "/statements/drafts".into(), Some(draft("revoke-token", token)), {
-            vec![(vec![Administrator, OwnAdministrator], 200)]
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("change-department", change)), {
+            vec![(vec![Administrator, MinistryAdministrator, Auditor, OtherAuditor], 200)]
         }),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("grant-token", token)), vec![to(&[&ADMINISTRATORS], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("revoke-token", token)), vec![to(&[&ADMINISTRATORS], 200)]),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("check-identity", check)), vec![(vec![Registrar], 200)]),
-        post("/statements/drafts", "/statements/drafts".into(), Some(draft("confirm-identity", check)), vec![(vec![Approver], 200)]),
+        post("/statements/drafts", "/statements/drafts".into(), Some(draft("confirm-identity", check)), {
+            vec![(vec![Approver, MinistryRegistrar, MinistryApprover], 200)]
+        }),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("activate-policy", policy)), {
             vec![(vec![Administrator, Auditor], 200)]
         }),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("revoke", certificate)), {
-            vec![(vec![Holder, Registrar, Approver, Administrator, OwnAdministrator], 200)]
+            vec![to(&[&[Holder], &OPERATING], 200)]
         }),
     ]
 }
@@ -343,6 +393,15 @@ async fn settle(ca: &Ca, family: Family) -> (BTreeMap<Who, Agent>, Records, Valu
     let office = ca.office(family).await;
     let (administrator, department) = (&office.administrator, office.department.clone());
     let other = ca.department(administrator, "水务局", "swj.example.cn").await;
+    let ministry = ca.department(administrator, "市政府", "example.cn").await;
+    let amend = async |amendment: Value| {
+        let (path, body) = (format!("/api/v1/departments/{department}"), amendment.to_string().into_bytes());
+        text(&ca.client(administrator).send("PATCH", &path, &[("content-type", "application/json")], body).await.ok().json(), "id")
+    };
+    let moved = amend(json!({"parent": ministry, "organizations": ["市政府"]})).await;
+    for person in [administrator, ca.auditor(family).await] {
+        ca.decide(person, "change-department", &moved, None, None).await.ok();
+    }
     let mut agents = BTreeMap::from([(Anonymous, ca.anonymous()), (Administrator, ca.client(administrator))]);
     agents.insert(Registrar, ca.client(&office.registration));
     agents.insert(Approver, ca.client(&office.approver));
@@ -353,6 +412,9 @@ async fn settle(ca: &Ca, family: Family) -> (BTreeMap<Who, Agent>, Records, Valu
         (OwnAdministrator, &department, "administrator"),
         (OtherAdministrator, &other, "administrator"),
         (OtherAuditor, &other, "auditor"),
+        (MinistryRegistrar, &ministry, "registration-officer"),
+        (MinistryApprover, &ministry, "approver"),
+        (MinistryAdministrator, &ministry, "administrator"),
     ] {
         let person = ca.officer(administrator, department, &[role], family).await;
         agents.insert(who, ca.client(&person));
@@ -379,6 +441,7 @@ async fn settle(ca: &Ca, family: Family) -> (BTreeMap<Who, Agent>, Records, Valu
     let proposed = text(&ca.client(administrator).post("/api/v1/tokens", &proposal).await.ok().json(), "id");
     let check = text(&ca.client(&office.registration).post("/api/v1/citizens/checks", &new_check(&department)).await.ok().json(), "id");
     let records = Records {
+        change: amend(json!({"name": "另一个"})).await,
         check,
         person: text(&holder.view, "person"),
         enrolment: ca.enrol(&office, "staff", family).await.enrolment,

@@ -15,20 +15,20 @@ in_both_families! {
 }
 
 /// The program on its user's machine.
-struct Shell {
+pub struct Shell {
     server: String,
     home: std::path::PathBuf,
 }
 
 impl Shell {
-    fn new(ca: &Ca) -> Self {
+    pub fn new(ca: &Ca) -> Self {
         let home = ca.scratch().join("home");
         std::fs::create_dir_all(&home).unwrap();
         Self { server: format!("https://127.0.0.1:{}", ca.running().https.port()), home }
     }
 
     /// `hufu LINE --json`, the words of the line parted by spaces.
-    async fn run(&self, line: &str) -> Result<Value, String> {
+    pub async fn run(&self, line: &str) -> Result<Value, String> {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hufu"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HUFU_")) {
             command.env_remove(name);
@@ -41,7 +41,7 @@ impl Shell {
         }
     }
 
-    async fn ok(&self, line: &str) -> Value {
+    pub async fn ok(&self, line: &str) -> Value {
         self.run(line).await.unwrap_or_else(|error| panic!("hufu {line}: {error}"))
     }
 

@@ -6,7 +6,7 @@ use hufu::{cli::Family, services::codes::Code, world::SystemEntropy};
 use serde_json::json;
 use time::Duration;
 
-use super::{Citizen, Counter, at_once, certificate, is, notices, proof, verdict};
+use super::{Citizen, Counter, at_once, certificate, is, notices, proof, prove, verdict};
 use crate::world::{in_both_families, text};
 
 in_both_families! {
@@ -63,11 +63,16 @@ async fn a_lost_device_is_suspended_by_its_code(family: Family) {
     ca.sql().await.run("update suspension_code set failures = 10").await;
     suspend(&text(&fresh, "suspension_code")).await.ok();
     assert_eq!(status().await, "valid");
-    ca.clock.forward(Duration::minutes(11));
+    // Whatever others at this address have mistyped, the right code suspends.
+    let guess = || Code::generate(&[0; 32], &SystemEntropy).reveal();
     for _ in 0..10 {
-        suspend(&Code::generate(&[0; 32], &SystemEntropy).reveal()).await.ok();
+        suspend(&guess()).await.ok();
+        prove(&ca.anonymous(), &guess()).await;
     }
-    is(&suspend(&Code::generate(&[0; 32], &SystemEntropy).reveal()).await, 429, "too-many-attempts");
+    is(&prove(&ca.anonymous(), &guess()).await, 429, "too-many-attempts");
+    let working = client.post(&format!("/api/v1/certificates/{id}/suspension-code"), &json!({})).await.ok().json();
+    suspend(&text(&working, "suspension_code")).await.ok();
+    assert_eq!(status().await, "suspended");
     ca.audit_finds_nothing().await;
 }
 
@@ -82,9 +87,15 @@ async fn whoever_suspended_proves_anew_who_they_are_and_resumes(family: Family) 
     let resume = async |proof: &str| anonymous.post("/api/v1/citizens/resumptions", &json!({"proof": proof, "certificate": id})).await;
 
     let older = proof(&ca, &counter, "citizen", &citizen).await;
-    is(&resume(&older).await, 403, "proofing-refused");
+    let valid = resume(&older).await;
+    is(&valid, 409, "wrong-state");
+    assert!(text(&valid.json(), "detail").contains("is valid, not suspended"));
+    let unused = text(&counter.code("citizen", &citizen).await, "code");
     anonymous.post("/api/v1/suspensions", &json!({"code": one["suspension_code"]})).await.ok();
     is(&resume(&older).await, 403, "proofing-refused");
+    // Who was seen before the suspension says nothing about who has the device now, whenever the code is typed.
+    let typed_later = text(&prove(&anonymous, &unused).await.ok().json(), "proof");
+    is(&resume(&typed_later).await, 403, "proofing-refused");
     is(&resume(&"0".repeat(64)).await, 403, "proofing-refused");
     is(&resume(&proof(&ca, &counter, "citizen", &other).await).await, 403, "proofing-refused");
     is(&resume(&proof(&ca, &counter, "citizen-basic", &citizen).await).await, 403, "proofing-refused");
@@ -98,7 +109,7 @@ async fn whoever_suspended_proves_anew_who_they_are_and_resumes(family: Family) 
     assert_eq!(verdict(&ca, &one["chain"]).await, ("PASSED".to_owned(), "valid".to_owned()));
     assert_eq!(notices(&ca, "certificate-resumed").await, 1, "the holder is told");
     client.get("/api/v1/citizens/self").await.ok();
-    is(&resume(&fresh).await, 403, "proofing-refused");
+    is(&resume(&fresh).await, 409, "wrong-state");
 
     // The code that came with it suspends once more; what an officer suspends, an officer resumes.
     anonymous.post("/api/v1/suspensions", &json!({"code": resumed.json()["suspension_code"]})).await.ok();

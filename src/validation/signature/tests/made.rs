@@ -1,21 +1,27 @@
 //! Signatures made here, in every shape that a test asks for, also those that nobody should make.
 
 use der::{
-    Encode, Tag, TagNumber,
+    Decode, Encode, Reader, SliceReader, Tag, TagNumber,
     asn1::{AnyRef, ObjectIdentifier, OctetStringRef},
 };
 use spki::AlgorithmIdentifierOwned;
 use time::OffsetDateTime;
 
 use crate::{
-    crypto::{Algorithm, PrivateKey, algorithms},
+    crypto::{Algorithm, Digest, PrivateKey, algorithms},
     x509::{
         Certificate,
         cms::{self, Dialect, Envelope},
+        crl::{CrlDraft, CrlReason, RevokedEntry},
         fixtures,
+        ocsp::{CertId, CertStatus, ResponderId, ResponseData, SingleResponse},
+        signed::assemble,
         tsp::{ID_CT_TST_INFO, MessageImprint, Number, TstInfo},
     },
 };
+
+/// When lists and responses are made.
+const MADE: OffsetDateTime = time::macros::datetime!(2030-05-31 12:00 UTC);
 
 /// A key with a certificate for it.
 pub struct Signer {
@@ -136,4 +142,71 @@ pub fn element(tag: Tag, content: &[u8]) -> Vec<u8> {
 
 fn context(number: u32) -> Tag {
     Tag::ContextSpecific { constructed: true, number: TagNumber(number) }
+}
+
+/// The file with these elements as RevocationInfoChoices, behind its certificates.
+pub fn with_revocation(file: &[u8], choices: &[Vec<u8>]) -> Vec<u8> {
+    let info = children(file);
+    let signed = children(children(&info[1])[0].as_slice());
+    let (signers, before) = signed.split_last().unwrap();
+    let parts = [before.concat(), element(context(1), &choices.concat()), signers.clone()].concat();
+    element(Tag::Sequence, &[info[0].clone(), element(context(0), &element(Tag::Sequence, &parts))].concat())
+}
+
+/// The elements in an element, each whole.
+fn children(der: &[u8]) -> Vec<Vec<u8>> {
+    let any = AnyRef::from_der(der).unwrap();
+    let mut reader = SliceReader::new(any.value()).unwrap();
+    let mut children = Vec::new();
+    while !reader.is_finished() {
+        children.push(reader.tlv_bytes().unwrap().to_vec());
+    }
+    children
+}
+
+/// A list with so many entries.
+pub fn list(signer: &Signer, entries: u32) -> Vec<u8> {
+    let algorithm = signer.algorithm().signature_algorithm();
+    let entry = |number: u32| RevokedEntry {
+        serial: [&[1][..], &number.to_be_bytes()].concat(),
+        revoked_at: MADE,
+        reason: Some(CrlReason::KeyCompromise),
+        invalidity_date: None,
+    };
+    let draft = CrlDraft {
+        issuer: signer.certificate.subject_der(),
+        this_update: MADE,
+        next_update: MADE + time::Duration::days(1),
+        number: 1,
+        authority_key_identifier: vec![1; 20],
+        distribution_point: None,
+        entries: (0..entries).map(entry).collect(),
+        signature_algorithm: algorithm.clone(),
+    };
+    let tbs = draft.tbs_der().unwrap();
+    assemble(&tbs, &algorithm, &signer.key.sign(&tbs).unwrap(), &[]).unwrap()
+}
+
+/// A BasicOCSPResponse.
+pub fn basic_response(signer: &Signer) -> Vec<u8> {
+    let octets = signer.key.public_key().octets();
+    let cert_id = CertId::new(Digest::Sha1, &signer.certificate.subject_der(), octets, &[5]).unwrap();
+    let single = SingleResponse { cert_id, status: CertStatus::Good, this_update: MADE, next_update: None };
+    let responder = ResponderId::by_key(octets);
+    let tbs = ResponseData { responder, produced_at: MADE, responses: vec![single], nonce: None }.tbs_der().unwrap();
+    assemble(&tbs, &signer.algorithm().signature_algorithm(), &signer.key.sign(&tbs).unwrap(), &[]).unwrap()
+}
+
+/// OtherRevocationInfoFormat of RFC 5940, with the whole OCSPResponse around a basic one.
+pub fn response_choice(basic: &[u8]) -> Vec<u8> {
+    let oid = |text: &str| ObjectIdentifier::new_unwrap(text).to_der().unwrap();
+    let bytes = element(Tag::Sequence, &[oid("1.3.6.1.5.5.7.48.1.1"), element(Tag::OctetString, basic)].concat());
+    let whole = element(Tag::Sequence, &[element(Tag::Enumerated, &[0]), element(context(0), &bytes)].concat());
+    element(context(1), &[oid("1.3.6.1.5.5.7.16.2"), whole].concat())
+}
+
+/// RevocationValues of one list and one BasicOCSPResponse.
+pub fn revocation_values(list: &[u8], response: &[u8]) -> Vec<u8> {
+    let values = |number: u32, value: &[u8]| element(context(number), &element(Tag::Sequence, value));
+    element(Tag::Sequence, &[values(0, list), values(1, response)].concat())
 }
