@@ -402,7 +402,12 @@ impl Services {
         let statements: Vec<[u8; 32]> = earlier.into_iter().map(|(_, statement)| statement).chain([own]).collect();
         let decision = allowed(subject.about, change.act, Timestamp::new(now), self.policy().digest(), None);
         let decided = decided(&decision, &statements, millis(now));
-        let entry = self.operation(EventType::CA_EVENT, &own, decided.hash, change_commitment(&change.row, &own, millis(now)).to_vec())?;
+        let entry = self.operation(
+            EventType::CA_EVENT,
+            &own,
+            decided.hash,
+            change_commitment(&change.row.id, &change.row.shown, &own, millis(now)).to_vec(),
+        )?;
         let mut rows = checked.rows;
         rows.extend(decided.rows);
         if change.act == Act::MergeDepartment {
@@ -531,11 +536,11 @@ pub(super) async fn check_stands(connection: &mut Connection, id: Option<&str>) 
 
 /// The body of a change's leaf: binds all that was shown to those who decided, and when it was done. Each of their statements
 /// is about the change and has the digest of the same text (`seen`).
-pub(super) fn change_commitment(row: &DepartmentChangeRow, statement: &[u8], at: i64) -> [u8; 32] {
+pub(super) fn change_commitment(change: &str, shown: &str, statement: &[u8], at: i64) -> [u8; 32] {
     sha256(&canonical(&json!({
-        "change": row.id,
+        "change": change,
         "decided_at": at.to_string(),
-        "shown": hex::encode(sha256(row.shown.as_bytes())),
+        "shown": hex::encode(sha256(shown.as_bytes())),
         "statement": hex::encode(statement),
     })))
 }

@@ -93,6 +93,9 @@ codes! {
     QuorumMissed = "quorum-missed",
     Unfounded = "unfounded",
     GrantUnbound = "grant-unbound",
+    ChangeUnbound = "change-unbound",
+    ReviewUnbound = "review-unbound",
+    DailyCap = "daily-cap",
 }
 
 impl Serialize for Code {

@@ -27,13 +27,13 @@ in_both_families! {
 const DEPARTMENTS: &str = "/api/v1/departments";
 
 /// Proposes; whatever refuses is the answer.
-async fn propose(ca: &Ca, by: &Person, method: &str, path: &str, body: &Value) -> Answer {
+pub async fn propose(ca: &Ca, by: &Person, method: &str, path: &str, body: &Value) -> Answer {
     let path = format!("{DEPARTMENTS}{path}");
     ca.client(by).send(method, &path, &[("content-type", "application/json")], body.to_string().into_bytes()).await
 }
 
 /// Asks for a draft and hands its statement in; what refuses either is the answer.
-async fn sign(ca: &Ca, by: &Person, act: &str, about: &str) -> Answer {
+pub async fn sign(ca: &Ca, by: &Person, act: &str, about: &str) -> Answer {
     let draft = ca.client(by).post("/api/v1/statements/drafts", &json!({"act": act, "about": about})).await;
     if draft.status != 200 {
         return draft;
@@ -43,7 +43,7 @@ async fn sign(ca: &Ca, by: &Person, act: &str, about: &str) -> Answer {
 }
 
 /// Each signs; the last answer.
-async fn signed_by(ca: &Ca, change: &Value, people: &[&Person]) -> Answer {
+pub async fn signed_by(ca: &Ca, change: &Value, people: &[&Person]) -> Answer {
     let mut last = None;
     for person in people {
         last = Some(sign(ca, person, &text(change, "act"), &text(change, "id")).await);
@@ -52,20 +52,20 @@ async fn signed_by(ca: &Ca, change: &Value, people: &[&Person]) -> Answer {
 }
 
 /// What an administrator and the auditor have done.
-async fn done(ca: &Ca, office: &Office, family: Family, method: &str, path: &str, body: Value) -> Value {
+pub async fn done(ca: &Ca, office: &Office, family: Family, method: &str, path: &str, body: Value) -> Value {
     let change = propose(ca, &office.administrator, method, path, &body).await.ok().json();
     let answer = signed_by(ca, &change, &[&office.administrator, ca.auditor(family).await]).await.ok();
     assert_eq!((answer.status, &answer.json()["state"]), (200, &json!("done")), "{}", answer.text());
     answer.json()
 }
 
-fn named(parent: Option<&str>, organizations: &[&str], domain: &str) -> Value {
+pub fn named(parent: Option<&str>, organizations: &[&str], domain: &str) -> Value {
     let domains: Vec<&str> = Some(domain).into_iter().filter(|domain| !domain.is_empty()).collect();
     json!({"name": "处", "parent": parent, "organizations": organizations, "dns": domains, "mail": domains})
 }
 
 /// A bureau in a department, with an administrator of its own and its two officers.
-async fn bureau(ca: &Ca, ministry: &Office, label: &str, family: Family) -> Office {
+pub async fn bureau(ca: &Ca, ministry: &Office, label: &str, family: Family) -> Office {
     let domain = format!("{label}.{}", ministry.domain);
     let change = propose(ca, &ministry.administrator, "POST", "", &named(Some(&ministry.department), &["民政局"], &domain)).await.ok();
     let department =

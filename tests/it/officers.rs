@@ -90,7 +90,7 @@ async fn one_person_signs_no_more_of_an_act_than_the_cap_until_a_day_is_over(fam
 }
 
 /// Another certificate for somebody who is an officer already.
-async fn second_certificate(ca: &Ca, office: &Office, officer: &Person, family: Family) -> Person {
+pub async fn second_certificate(ca: &Ca, office: &Office, officer: &Person, family: Family) -> Person {
     let secret = family.algorithm().generate().unwrap();
     let mut body = ca.application(office, "officer", &[csr(family, &secret)]);
     body["person"] = json!(officer.id);

@@ -3,6 +3,7 @@
 
 mod histories;
 mod planted;
+mod reorganized;
 mod story;
 
 use hufu::{

@@ -44,6 +44,21 @@ impl<T> History<T> {
         self.0.iter().filter(|(moment, _)| moment < at).map(|(_, value)| value).next_back()
     }
 
+    /// What held in the very second of this moment; in its own log, just before it.
+    pub fn there(&self, at: &Moment) -> Vec<&T> {
+        let own_log = |moment: &Moment| moment.leaf.as_ref().zip(at.leaf.as_ref()).is_some_and(|((one, _), (other, _))| one == other);
+        let mut found = Vec::new();
+        for (moment, value) in
+            self.0.iter().rev().filter(|(moment, _)| if own_log(moment) { moment.leaf < at.leaf } else { moment.time <= at.time })
+        {
+            found.push(value);
+            if own_log(moment) || moment.time < at.time {
+                break;
+            }
+        }
+        found
+    }
+
     /// Everything that held for some part of the minute before this moment, the newest first.
     pub fn around(&self, at: &Moment) -> Vec<&T> {
         let visible = |moment: &Moment| match (&moment.leaf, &at.leaf) {

@@ -18,7 +18,7 @@ use const_oid::db::rfc4519::SERIAL_NUMBER;
 use hufu::{
     crypto::digest::{sha256, sha256_concat},
     ledger::{Entry, EventType, State, StatusKey},
-    policy::{Payload, SignerReference, Statement},
+    policy::{Payload, SignerReference, Statement, Timestamp},
     x509::Certificate,
 };
 use serde_json::{Value, json};
@@ -97,6 +97,10 @@ pub fn replay(read: impl Fn(&str) -> anyhow::Result<String>, bundle: &str, versi
         enrolments: by(records("enrolments.jsonl")?, "id"),
         persons: by(records("persons.jsonl")?, "id"),
         departments: by(records("departments.jsonl")?, "id"),
+        changes: (by(records("department-changes.jsonl")?, "id").into_iter())
+            .map(|(id, record)| (id, Reorganization::of(record)))
+            .collect(),
+        reviews: records("re-reviews.jsonl")?,
         checks: by(records("identity-checks.jsonl")?, "id"),
         contests: by(records("contests.jsonl")?, "later"),
         tokens: by(records("tokens.jsonl")?, "id"),
@@ -123,6 +127,8 @@ struct Replay<'v> {
     enrolments: BTreeMap<String, Value>,
     persons: BTreeMap<String, Value>,
     departments: BTreeMap<String, Value>,
+    changes: BTreeMap<String, Reorganization>,
+    reviews: Vec<Value>,
     checks: BTreeMap<String, Value>,
     contests: BTreeMap<String, Value>,
     tokens: BTreeMap<String, Value>,
@@ -144,6 +150,12 @@ struct SoFar {
     issued_on: HashMap<String, String>,
     in_force: History<String>,
     roles: HashMap<String, History<Vec<Held>>>,
+    /// Where each department lies.
+    places: History<BTreeMap<String, Value>>,
+    /// By the index of its leaf, the change of departments.
+    changed: BTreeMap<u64, String>,
+    /// Each re-review: when, the decision, the certificate of the stolen key, and its record.
+    reviewed: Vec<(Moment, String, String, Value)>,
     /// By the index of its leaf, the place of what it granted or ended.
     granted: HashMap<u64, usize>,
     dismissed: HashMap<u64, usize>,
@@ -152,11 +164,46 @@ struct SoFar {
     /// By enrolment, the decisions that approved it; and the act of each statement that decided alone.
     approvals: HashMap<String, Vec<String>>,
     alone: HashMap<String, String>,
+    /// When the approval of an enrolment was taken away.
+    taken: HashMap<String, Vec<Timestamp>>,
     nonces: HashMap<String, String>,
     uses: HashMap<String, String>,
     roles_ever_given: BTreeSet<String>,
     people_govern: bool,
     found: Vec<Violation>,
+}
+
+/// A change of departments, with what was shown to whoever decided on it.
+struct Reorganization {
+    record: Value,
+    shown: Value,
+}
+
+impl Reorganization {
+    fn of(record: Value) -> Self {
+        let shown = serde_json::from_str(record["shown"].as_str().unwrap_or_default()).unwrap_or_default();
+        Self { record, shown }
+    }
+
+    /// The body of its leaf.
+    fn body(&self) -> Value {
+        json!({
+            "change": self.record["id"],
+            "decided_at": self.record["decided_at"].to_string(),
+            "shown": hex::encode(sha256(text(&self.record, "shown").as_bytes())),
+            "statement": self.record["statement"],
+        })
+    }
+
+    fn steps(&self) -> impl DoubleEndedIterator<Item = &Value> {
+        self.shown["departments"].as_array().into_iter().flatten()
+    }
+}
+
+/// In what a department lies: in its successor once it was merged.
+fn place(department: &Value) -> Value {
+    let field = if department["successor"].is_null() { "parent" } else { "successor" };
+    department[field].clone()
 }
 
 struct List {
@@ -193,6 +240,14 @@ struct Signed {
     is_listed: bool,
 }
 
+/// A statement as the caps count it.
+struct Counted {
+    at: Timestamp,
+    digest: String,
+    statement: Statement,
+    signer: [u8; 32],
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Decides,
@@ -226,6 +281,10 @@ impl<'v> Replay<'v> {
             if let [only] = &texts(whole, "statements")[..] {
                 self.so_far.alone.insert(only.clone(), act.clone());
             }
+            if act == "re-review" {
+                let own = self.so_far.taken.entry(text(&whole["decision"], "about")).or_default();
+                own.extend(text(&whole["decision"], "at").parse::<Timestamp>());
+            }
             if act == "approve" {
                 self.so_far.approvals.entry(text(&whole["decision"], "about")).or_default().push(hash.clone());
             }
@@ -244,6 +303,7 @@ impl<'v> Replay<'v> {
                 self.so_far.signers.insert(certificate.fingerprint(), (id.clone(), certificate));
             }
         }
+        self.remember_places();
         for (at, entry) in &self.logs.leaves {
             let decision = hex::encode(entry.digests.decision);
             match entry.event_type {
@@ -271,14 +331,74 @@ impl<'v> Replay<'v> {
                         history.add(at, [before, roles].concat());
                     }
                     let ended = |record: &Value| json!({"person": record["person"], "withdrawn_at": record["withdrawn_at"].to_string()});
-                    if let Some(place) = self.dismissals.iter().position(|record| act == "dismiss" && is_bound(&record, ended(record))) {
+                    if let Some(place) = self
+                        .dismissals
+                        .iter()
+                        .position(|record| ["dismiss", "re-review"].contains(&act.as_str()) && is_bound(&record, ended(record)))
+                    {
                         self.so_far.dismissed.insert(*index, place);
                         self.so_far.roles.entry(text(&self.dismissals[place], "person")).or_default().add(at, Vec::new());
+                    }
+                }
+                EventType::CA_EVENT => {
+                    let (Some((log, index)), Some(Some(whole))) = (&at.leaf, self.decisions.get(&decision)) else { continue };
+                    if log != "operations" {
+                        continue;
+                    }
+                    if let Some(change) = self.so_far.changed.get(index).map(|id| &self.changes[id]) {
+                        let mut places = self.so_far.places.last().cloned().unwrap_or_default();
+                        places.extend(change.steps().map(|step| (text(step, "department"), place(&step["after"]))));
+                        self.so_far.places.add(at, places);
+                        if change.shown["act"] == "merge-department" {
+                            let merged = change.shown["department"].as_str();
+                            for history in self.so_far.roles.values_mut() {
+                                let before = history.last().cloned().unwrap_or_default();
+                                let left: Vec<Held> = before.iter().filter(|(_, of)| of.as_deref() != merged).cloned().collect();
+                                if left != before {
+                                    history.add(at, left);
+                                }
+                            }
+                        }
+                    }
+                    if whole["decision"]["act"] == "re-review" {
+                        let names = texts(whole, "statements");
+                        let recorded = self.reviews.iter().filter(|record| names.contains(&text(record, "statement"))).cloned();
+                        let empty = names.iter().map(|statement| json!({"statement": statement, "items": []}));
+                        let mut candidates = recorded.chain(empty);
+                        if let Some(record) = candidates.find(|record| sha256(&canonical(&review_body(record))) == entry.body()) {
+                            self.so_far.reviewed.push((at.clone(), decision, text(&whole["decision"], "about"), record));
+                        }
                     }
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Which leaf did which change, and where departments lay before the first of them: those of today, with every change undone.
+    fn remember_places(&mut self) {
+        for (at, entry) in self.logs.leaves.iter().filter(|(_, entry)| entry.event_type == EventType::CA_EVENT) {
+            let Some((_, index)) = at.leaf.as_ref().filter(|(log, _)| log == "operations") else { continue };
+            let Some(Some(whole)) = self.decisions.get(&hex::encode(entry.digests.decision)) else { continue };
+            let decision = &whole["decision"];
+            let Some(change) = self.changes.get(&text(decision, "about")) else { continue };
+            let is_it = texts(whole, "statements").contains(&text(&change.record, "statement"))
+                && change.shown["act"] == decision["act"]
+                && change.shown["change"] == change.record["id"]
+                && sha256(&canonical(&change.body())) == entry.body();
+            if is_it {
+                self.so_far.changed.insert(*index, text(decision, "about"));
+            }
+        }
+        let mut places: BTreeMap<String, Value> =
+            self.departments.iter().map(|(id, record)| (id.clone(), record["parent"].clone())).collect();
+        for step in self.so_far.changed.values().rev().flat_map(|id| self.changes[id].steps()) {
+            match &step["before"] {
+                Value::Null => drop(places.remove(&text(step, "department"))),
+                before => drop(places.insert(text(step, "department"), place(before))),
+            }
+        }
+        self.so_far.places.add(&Moment { time: 0, leaf: None }, places);
     }
 
     fn all(&mut self) {
@@ -307,14 +427,76 @@ impl<'v> Replay<'v> {
         for case in &cases {
             self.decision(case);
         }
+        self.loose();
+        self.capped();
+    }
+
+    /// Records that no leaf is the digest of.
+    fn loose(&mut self) {
         let bound: BTreeSet<String> = (self.so_far.granted.values().map(|place| text(&self.grants[*place], "statement")))
             .chain(self.so_far.dismissed.values().map(|place| text(&self.dismissals[*place], "statement")))
+            .chain(self.so_far.changed.values().map(|id| text(&self.changes[id].record, "statement")))
+            .chain(self.so_far.reviewed.iter().map(|(_, _, _, record)| text(record, "statement")))
             .collect();
-        for record in self.grants.iter().chain(&self.dismissals).filter(|record| !bound.contains(&text(record, "statement"))) {
+        let roles = self.grants.iter().chain(&self.dismissals).map(|record| ("grant-unbound", record));
+        let changes = self.changes.values().map(|change| ("change-unbound", &change.record));
+        let reviews = self.reviews.iter().map(|record| ("review-unbound", record));
+        for (code, record) in roles.chain(changes).chain(reviews).filter(|(_, record)| !bound.contains(&text(record, "statement"))) {
             let statement = Some(text(record, "statement"));
-            let what = "no leaf is the digest of these roles".to_owned();
-            self.so_far.found.push(Violation { log: None, index: None, decision: None, statement, code: "grant-unbound", what });
+            let what = "no leaf is the digest of this record".to_owned();
+            self.so_far.found.push(Violation { log: None, index: None, decision: None, statement, code, what });
         }
+    }
+
+    /// What somebody signed beyond a cap, by the times that they signed. A statement may be recorded as late as its draft and two
+    /// clocks allow: the day is shorter by that.
+    fn capped(&mut self) {
+        let mut by_person: BTreeMap<(String, String), Vec<Counted>> = BTreeMap::new();
+        for (digest, jws) in &self.statements {
+            let Ok(statement) = Statement::parse(jws) else { continue };
+            let SignerReference::Certificate(fingerprint) = statement.signer() else { continue };
+            let Some((id, _)) = self.so_far.signers.get(&fingerprint) else { continue };
+            let key = (text(&self.certificates[id], "person"), statement.payload().act.to_string());
+            let one = Counted { at: statement.payload().at, digest: digest.clone(), statement, signer: fingerprint };
+            by_person.entry(key).or_default().push(one);
+        }
+        for ((_, act), mut signed) in by_person {
+            signed.sort_by(|one, other| (one.at, &one.digest).cmp(&(other.at, &other.digest)));
+            if self.beyond(&act, &signed).is_empty() {
+                continue;
+            }
+            let signers = &self.so_far.signers;
+            signed.retain(|one| signers[&one.signer].1.public_key().is_ok_and(|key| one.statement.verify(key).is_ok()));
+            for digest in self.beyond(&act, &signed) {
+                let what = format!("too much was signed to {act} within a day");
+                self.so_far.found.push(Violation {
+                    log: None,
+                    index: None,
+                    decision: None,
+                    statement: Some(digest),
+                    code: "daily-cap",
+                    what,
+                });
+            }
+        }
+    }
+
+    fn beyond(&mut self, act: &str, signed: &[Counted]) -> Vec<String> {
+        let day = time::Duration::days(1) - time::Duration::seconds((DRAFT + 2 * SKEW) as i64);
+        let items =
+            |statement: &Statement| self.lists.get(&statement.payload().about.to_string()).map_or(1, |list| list.items.len() as u64);
+        let items: Vec<u64> = signed.iter().map(|one| items(&one.statement)).collect();
+        let mut beyond = Vec::new();
+        for (place, one) in signed.iter().enumerate() {
+            let version = self.version(&one.statement.payload().policy.to_string());
+            let Some(cap) = version.and_then(|version| version.cap(act)) else { continue };
+            let today: Vec<usize> = (0..=place).filter(|earlier| signed[*earlier].at.instant() > one.at.instant() - day).collect();
+            let things: u64 = today.iter().map(|earlier| items[*earlier]).sum();
+            if today.len() as u64 > cap.statements || cap.items.is_some_and(|most| things > most) {
+                beyond.push(one.digest.clone());
+            }
+        }
+        beyond
     }
 
     /// Judges one decision.
@@ -336,7 +518,9 @@ impl<'v> Replay<'v> {
         let needs_no_leaf = ["approve", "reject", "withdraw", "expire", "check-identity", "uphold-contest", "dismiss-contest", "export"]
             .contains(&act.as_str())
             || (act == "erase" && names.len() < 2)
-            || (act == "revoke" && thing.kind == Kind::Enrolment);
+            || (["revoke", "merge-department", "re-review"].contains(&act.as_str()) && thing.kind == Kind::Enrolment)
+            // A proposal that was taken back.
+            || (act == "dismiss" && self.changes(case, &act, &about).0.is_empty());
         if refused || other_profile || (case.leaves.is_empty() && !needs_no_leaf) {
             self.add(
                 &case.at,
@@ -399,6 +583,7 @@ enum Kind {
     Certificate,
     Person,
     Installation,
+    Departments,
     Token,
     Check,
     Contest,
@@ -419,7 +604,13 @@ impl Replay<'_> {
             "issue" => return Some(Thing { kind: Kind::AuthorityKey, record: Value::Null }),
             "revoke" | "suspend" | "resume" | "complete" => (Kind::Certificate, &self.certificates),
             "grant" | "dismiss" | "export" | "erase" => (Kind::Person, &self.persons),
-            "activate-policy" | "define-department" => return Some(Thing { kind: Kind::Installation, record: Value::Null }),
+            "re-review" if is_digest => (Kind::Certificate, &self.certificates),
+            "re-review" => (Kind::Enrolment, &self.enrolments),
+            "define-department" | "change-department" | "merge-department" if self.changes.contains_key(about) => {
+                return Some(Thing { kind: Kind::Departments, record: self.changes[about].shown.clone() });
+            }
+            "merge-department" => (Kind::Enrolment, &self.enrolments),
+            "activate-policy" => return Some(Thing { kind: Kind::Installation, record: Value::Null }),
             "grant-token" | "revoke-token" => (Kind::Token, &self.tokens),
             "check-identity" | "confirm-identity" | "withdraw-identity" => (Kind::Check, &self.checks),
             "uphold-contest" | "dismiss-contest" => {
@@ -433,33 +624,55 @@ impl Replay<'_> {
         table.get(about).map(|record| Thing { kind, record: record.clone() })
     }
 
-    /// A department and those above it.
-    fn departments_from(&self, department: &Value) -> Vec<String> {
+    /// A department and those above it, where they lie so.
+    fn departments_from(places: &BTreeMap<String, Value>, department: &Value) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         let mut next = department.as_str().map(str::to_owned);
         while let Some(id) = next.take().filter(|_| found.len() < 64) {
-            next = self.departments.get(&id).and_then(|record| record["parent"].as_str()).map(str::to_owned);
+            next = places.get(&id).and_then(Value::as_str).map(str::to_owned);
             found.push(id);
         }
         found
     }
 
     /// What the rules are told, one after the other; `before` are those who signed the same.
-    fn facts(&self, case: &Case, act: &str, thing: &Thing, version: &Version, before: &[String]) -> Result<Vec<Facts>, String> {
+    fn facts(
+        &self,
+        case: &Case,
+        act: &str,
+        thing: &Thing,
+        version: &Version,
+        places: &BTreeMap<String, Value>,
+        before: &[String],
+    ) -> Result<Vec<Facts>, String> {
         let record = &thing.record;
         let people = |ids: &[String]| ids.iter().map(|id| link("Person", id)).collect::<Vec<_>>();
         let in_department = |kind: &str, department: &Value, mut attributes: Value, mut more: Vec<Value>| {
             attributes["department"] = department_link(department.as_str());
-            more.extend(path(&self.departments_from(department)));
+            more.extend(path(&Self::departments_from(places, department)));
             Facts::of(kind, attributes, more)
         };
-        let certificate = |record: &Value| {
-            in_department("Certificate", &record["department"], json!({"holder": link("Person", &text(record, "person"))}), Vec::new())
+        let held_by = |record: &Value, holder: &str| {
+            in_department("Certificate", &record["department"], json!({"holder": link("Person", holder)}), Vec::new())
         };
+        let certificate = |record: &Value| held_by(record, &text(record, "person"));
+        let questioned = self.questioned(case, &text(record, "id"));
         let case_of = |department: &Value, concerns: Vec<String>| {
             in_department("CitizenCase", department, json!({"concerns": people(&concerns), "decided_by": people(before)}), Vec::new())
         };
         Ok(match (thing.kind, act) {
+            // To resume it is asked of whoever's stolen key it rested on, too.
+            (Kind::Certificate, "resume") => {
+                [text(record, "person")].iter().chain(&questioned).map(|holder| held_by(record, holder)).collect()
+            }
+            (Kind::Departments, _) => {
+                let step = &record["departments"][0];
+                let from = if step["before"].is_null() { &step["after"]["parent"] } else { &step["before"]["parent"] };
+                let to = place(&step["after"]);
+                let attributes = json!({"from": department_link(from.as_str()), "to": department_link(to.as_str())});
+                let paths = [from, &to].map(|one| path(&Self::departments_from(places, one)));
+                vec![Facts::of("DepartmentChange", attributes, paths.concat())]
+            }
             (Kind::Enrolment, "revoke") | (Kind::Certificate, _) => vec![certificate(record)],
             (Kind::Enrolment, "renew") => {
                 vec![certificate(self.certificates.get(&text(record, "replaces")).ok_or("it follows no certificate")?)]
@@ -471,7 +684,7 @@ impl Replay<'_> {
                     "profile": link("Profile", &name),
                     "submitted_by": link("Person", &text(record, "submitted_by")),
                     "subject": link("Person", &text(record, "person")),
-                    "approved_by": people(before),
+                    "approved_by": people(&[before, &questioned].concat()),
                 });
                 vec![in_department("Enrolment", &record["department"], attributes, vec![profile])]
             }
@@ -504,6 +717,15 @@ impl Replay<'_> {
         })
     }
 
+    /// Whose stolen keys this rested on, for all of the minute before.
+    fn questioned(&self, case: &Case, item: &str) -> Vec<String> {
+        let put = |(at, _, _, record): &&(Moment, String, String, Value)| {
+            at.time + MINUTE < case.at.time && record["items"].as_array().into_iter().flatten().any(|one| one["item"] == item)
+        };
+        let holder = |(_, _, certificate, _): &(Moment, String, String, Value)| Some(text(self.certificates.get(certificate)?, "person"));
+        self.so_far.reviewed.iter().filter(put).filter_map(holder).collect()
+    }
+
     /// The roles that somebody held before a leaf, and those that it gives or ends.
     fn changes(&self, case: &Case, act: &str, id: &str) -> (Vec<Held>, Vec<Held>) {
         let held = self.so_far.roles.get(id).and_then(|history| history.before(&case.at)).cloned().unwrap_or_default();
@@ -518,11 +740,13 @@ impl Replay<'_> {
     // The leaves.
 
     fn leaves(&mut self, case: &Case, decision: &Value, thing: &Thing) {
-        let mut seen: BTreeMap<(u8, [u8; 32]), usize> = BTreeMap::new();
+        let mut seen: BTreeMap<(u8, [u8; 32], &[u8]), usize> = BTreeMap::new();
         let most = if thing.kind == Kind::Enrolment { thing.record["requests"].as_u64().unwrap_or(0) } else { 1 };
         let mut issued = 0;
         for (at, entry) in &case.leaves {
-            let times = seen.entry((entry.event_type.0, *entry.status_key.as_bytes())).or_default();
+            // A re-review has a leaf for each thing that it ends.
+            let body = if decision["act"] == "re-review" { entry.body() } else { &[] };
+            let times = seen.entry((entry.event_type.0, *entry.status_key.as_bytes(), body)).or_default();
             *times += 1;
             issued += u64::from(entry.event_type == EventType::ISSUE);
             let again = *times > 1 || (entry.event_type == EventType::ISSUE && issued > most);
@@ -552,6 +776,24 @@ impl Replay<'_> {
                     && decision["profile"] == record["profile"]
             }
             (EventType::ISSUE, Kind::AuthorityKey, "issue") => !certificate.is_null() && certificate["enrolment"].is_null(),
+            (EventType::REVOKE, Kind::Certificate, "re-review") => is_this,
+            (EventType::HOLD, Kind::Certificate, "re-review") => self.put_to(decision_hash(entry), "certificate", &text(certificate, "id")),
+            (EventType::ROLE, Kind::Certificate, "re-review") => {
+                let place = at.leaf.as_ref().and_then(|(_, index)| self.so_far.dismissed.get(index));
+                place.is_some_and(|place| self.put_to(decision_hash(entry), "roles", &text(&self.dismissals[*place], "person")))
+            }
+            (EventType::CA_EVENT, Kind::Certificate, "re-review") => {
+                let hash = decision_hash(entry);
+                let Some((_, _, _, record)) = self.so_far.reviewed.iter().find(|(_, own, ..)| *own == hash) else {
+                    return fault("review-unbound", "the leaf is the digest of no re-review that is recorded");
+                };
+                let ends = |one: &Value| one["kind"] == "token" || one["kind"] == "identity-check";
+                sha256(&canonical(&review_body(record))) == entry.body() || record["items"].as_array().into_iter().flatten().any(ends)
+            }
+            (EventType::CA_EVENT, Kind::Departments, _) => match at.leaf.as_ref().and_then(|(_, index)| self.so_far.changed.get(index)) {
+                None => return fault("change-unbound", "the leaf is the digest of no change that is recorded"),
+                Some(change) => decision["about"] == **change,
+            },
             (EventType::HOLD, Kind::Certificate, "suspend")
             | (EventType::RESUME, Kind::Certificate, "resume")
             | (EventType::REVOKE, Kind::Certificate, "revoke" | "complete") => is_this,
@@ -570,10 +812,15 @@ impl Replay<'_> {
             }
             (EventType::POLICY, Kind::Installation, "activate-policy") => decision["about"] == hex::encode(entry.body()),
             (EventType::CA_EVENT, Kind::Token, _) | (EventType::CA_EVENT, Kind::Check, "confirm-identity" | "withdraw-identity") => true,
-            (EventType::CA_EVENT, Kind::Installation, "define-department") => true,
             _ => false,
         };
         if fits { Ok(()) } else { fault("decision-misfit", format!("the leaf records no {act} of this")) }
+    }
+
+    fn put_to(&self, decision: String, kind: &str, item: &str) -> bool {
+        let is_it = |one: &Value| one["kind"] == kind && one["item"] == item;
+        let own = self.so_far.reviewed.iter().filter(|(_, hash, ..)| *hash == decision);
+        own.flat_map(|(_, _, _, record)| record["items"].as_array().into_iter().flatten()).any(is_it)
     }
 
     /// A revocation has the reason and the time that were signed.
@@ -583,6 +830,7 @@ impl Replay<'_> {
             let fits = match (act, signed) {
                 ("uphold-contest", _) => entry.reason == 9,
                 ("erase" | "complete", _) => entry.reason == 5 && since.is_none(),
+                ("re-review", Some(signed)) => entry.reason == 1 && since == signed.payload.since.map(|since| seconds(&since.to_string())),
                 (_, Some(signed)) => {
                     let name = signed.payload.reason.as_ref().map_or("unspecified".to_owned(), ToString::to_string);
                     let number = REASONS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
@@ -621,6 +869,11 @@ impl Replay<'_> {
         let speaks_of_this = target == about || listed.is_some();
         let record = &thing.record;
         let part = match (own.as_str(), act) {
+            ("merge-department", "merge-department") if thing.kind == Kind::Enrolment => {
+                let change = self.changes.get(&target);
+                change.is_some_and(|change| change.shown["department"] == record["department"]).then_some(Part::Founds)
+            }
+            ("re-review", "re-review") if thing.kind == Kind::Enrolment => Some(Part::Founds),
             ("renew", "renew") => (record["replaces"].as_str().unwrap_or(about) == target).then_some(Part::Decides),
             (own, act) if own == act => speaks_of_this.then_some(Part::Decides),
             ("approve", "claim") => speaks_of_this.then_some(Part::Founds),
@@ -630,6 +883,12 @@ impl Replay<'_> {
             _ => None,
         };
         let Some(part) = part else { return fault("statement-misfit", format!("{own} about {target} is something else")) };
+        if thing.kind == Kind::Departments {
+            let shown = sha256_concat(&[&[0; 32], &canonical(record)]);
+            if payload.seen.to_string() != hex::encode(shown) {
+                return fault("statement-misfit", "it was shown another change");
+            }
+        }
         if listed.is_some_and(|list| list.root != target) {
             return fault("list-mismatch", "its list has another root");
         }
@@ -652,6 +911,7 @@ impl Replay<'_> {
         let use_of_it = match (one.part, one.is_listed) {
             (Part::Decides, _) => format!("{} decides {about}", one.digest),
             (_, true) => format!("{} founds {about}", one.digest),
+            _ if payload.act.to_string() == act => format!("{} founds {about}", one.digest),
             (_, false) => format!("{} founds {}", one.digest, payload.about),
         };
         if !(of_two && case.leaves.is_empty() && names == 1) {
@@ -675,12 +935,17 @@ impl Replay<'_> {
         if act != "approve" && case.at.time > last + DRAFT + SKEW + MINUTE {
             return fault("statement-time", "it claims to be much older than its leaf");
         }
-        let said = |payload: &Payload| (payload.seen, payload.reason.clone(), payload.since);
-        if (of_two || act == "revoke") && newest.is_some_and(|newest| said(newest) != said(payload)) {
+        let reason = |payload: &Payload| if act == "re-review" { None } else { payload.reason.clone() };
+        let said = |payload: &Payload| (payload.seen, reason(payload), payload.since);
+        if (of_two || act == "revoke" || act == "re-review") && newest.is_some_and(|newest| said(newest) != said(payload)) {
             return fault("statement-misfit", "those who signed did not say the same");
         }
         let Some(id) = &one.certificate else { return Ok(()) };
-        let good = self.so_far.states.get(id).is_some_and(|states| states.around(&case.at).contains(&&State::Good));
+        // What one person decides at once needs a certificate that is good at that very place.
+        let at_once = case.at.leaf.is_some() && act != "approve" && names == 1;
+        let states = self.so_far.states.get(id);
+        let held = states.map(|states| if at_once { states.there(&case.at) } else { states.around(&case.at) }).unwrap_or_default();
+        let good = held.contains(&&State::Good);
         if !good || one.ends + MINUTE < case.at.time {
             return fault("signer-not-good", "the certificate was suspended, revoked or over");
         }
@@ -750,13 +1015,15 @@ impl Replay<'_> {
             ways.push(Vec::new());
         }
         let before: Vec<String> = people.iter().map(|actor| actor.person.clone()).collect();
-        let facts = self.facts(case, act, thing, version, &before)?;
         let mut refusal = Err("nobody may".to_owned());
-        for roles in ways {
-            let actor = Actor { person: person.clone(), roles };
-            match facts.iter().try_for_each(|facts| version.permits(&actor, act, facts)) {
-                Ok(()) => return Ok(actor),
-                Err(what) => refusal = Err(what),
+        for places in self.so_far.places.around(&case.at) {
+            let facts = self.facts(case, act, thing, version, places, &before)?;
+            for roles in &ways {
+                let actor = Actor { person: person.clone(), roles: roles.clone() };
+                match facts.iter().try_for_each(|facts| version.permits(&actor, act, facts)) {
+                    Ok(()) => return Ok(actor),
+                    Err(what) => refusal = Err(what),
+                }
             }
         }
         refusal
@@ -797,7 +1064,8 @@ impl Replay<'_> {
 
     fn is_enough(&self, case: &Case, act: &str, thing: &Thing, version: &Version, signed: &[Signed], people: &[Actor]) -> bool {
         let deciding: Vec<&Signed> = signed.iter().filter(|one| one.part == Part::Decides).collect();
-        if deciding.iter().any(|one| one.certificate.is_none()) {
+        let follows = thing.kind == Kind::Enrolment && ["merge-department", "re-review"].contains(&act);
+        if follows || deciding.iter().any(|one| one.certificate.is_none()) {
             return true;
         }
         let about = deciding.iter().find(|one| one.is_listed).map(|one| one.payload.about.to_string());
@@ -811,6 +1079,8 @@ impl Replay<'_> {
             }
             ("grant", _) => (version.quorum(act), department(&thing.record)),
             ("activate-policy", _) => (version.quorum(act), None),
+            ("re-review", _) => (version.quorum(act), department(&thing.record)),
+            _ if thing.kind == Kind::Departments => (version.quorum(act), department(&thing.record)),
             ("revoke", Some(items)) => {
                 let record = |id: &String| self.certificates.get(id).or_else(|| self.enrolments.get(id)).and_then(department);
                 let of: BTreeSet<Option<String>> = items.iter().map(record).collect();
@@ -845,10 +1115,23 @@ impl Replay<'_> {
                 let names: BTreeSet<String> = founding.iter().map(|one| one.digest.clone()).collect();
                 self.so_far.approvals.get(about).into_iter().flatten().filter_map(|hash| self.decisions[hash].as_ref()).any(|whole| {
                     let own = &whole["decision"];
-                    texts(whole, "statements").into_iter().collect::<BTreeSet<_>>() == names && seconds(&text(own, "at")) <= case.at.time
+                    let at = text(own, "at");
+                    let since = |taken: &Timestamp| at.parse::<Timestamp>().is_ok_and(|at| *taken > at);
+                    let taken_away = self.so_far.taken.get(about).into_iter().flatten().any(since);
+                    texts(whole, "statements").into_iter().collect::<BTreeSet<_>>() == names && seconds(&at) <= case.at.time && !taken_away
                 })
             }
             ("claim", _) => false,
+            ("merge-department", Kind::Enrolment) => {
+                let names =
+                    self.decisions.get(&case.hash).and_then(Option::as_ref).map(|whole| texts(whole, "statements")).unwrap_or_default();
+                self.so_far.changed.values().any(|id| names.contains(&text(&self.changes[id].record, "statement")))
+            }
+            ("re-review", Kind::Enrolment) => {
+                let names = |hash: &String| self.decisions.get(hash).and_then(Option::as_ref).map(|whole| texts(whole, "statements"));
+                let mut own = self.so_far.reviewed.iter().filter(|(_, hash, ..)| names(hash) == names(&case.hash));
+                own.any(|(_, hash, ..)| self.put_to(hash.clone(), "enrolment", about))
+            }
             ("prove", _) => {
                 let profile = version.profile(&text(&thing.record, "profile"));
                 let level = thing.record["assurance"].as_str().unwrap_or_default();
@@ -871,6 +1154,18 @@ fn decision(text: &str) -> Option<Value> {
     known.retain(|field| field != "profile");
     let has = fields(&whole) == ["decision", "statements"] && known == ["about", "act", "at", "outcome", "policy"];
     (has && canonical(&whole) == text.as_bytes()).then_some(whole)
+}
+
+fn decision_hash(entry: &Entry) -> String {
+    hex::encode(entry.digests.decision)
+}
+
+/// The body of the leaf of a re-review.
+fn review_body(record: &Value) -> Value {
+    let mut items: Vec<[String; 2]> =
+        record["items"].as_array().into_iter().flatten().map(|one| [text(one, "item"), text(one, "kind")]).collect();
+    items.sort();
+    json!({"items": items, "re_review": record["statement"]})
 }
 
 /// The body of a leaf that grants these roles.

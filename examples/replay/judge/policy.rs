@@ -22,6 +22,14 @@ pub struct Version {
     rules: PolicySet,
     profiles: BTreeMap<String, Profile>,
     quorums: BTreeMap<String, Quorum>,
+    caps: BTreeMap<String, Cap>,
+}
+
+/// The most that one person signs of an act within a day.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Cap {
+    pub statements: u64,
+    pub items: Option<u64>,
 }
 
 /// What a profile says about decisions; the rest of it is about what a certificate holds.
@@ -129,11 +137,16 @@ impl Version {
             }
         }
         let quorums = files.get("quorums.toml").map_or(Ok(BTreeMap::new()), |text| toml::from_str(text))?;
-        Ok(Self { schema, rules, profiles, quorums })
+        let caps = files.get("caps.toml").map_or(Ok(BTreeMap::new()), |text| toml::from_str(text))?;
+        Ok(Self { schema, rules, profiles, quorums, caps })
     }
 
     pub fn profile(&self, name: &str) -> Option<&Profile> {
         self.profiles.get(name)
+    }
+
+    pub fn cap(&self, act: &str) -> Option<Cap> {
+        self.caps.get(act).copied()
     }
 
     pub fn quorum(&self, act: &str) -> Quorum {
@@ -195,6 +208,14 @@ pub struct Facts {
 impl Facts {
     /// Something of a kind, with its attributes.
     pub fn of(kind: &str, attributes: Value, mut entities: Vec<Value>) -> Self {
+        // Two paths may meet.
+        let mut seen = Vec::new();
+        entities.retain(|entity| {
+            !seen.contains(entity) && {
+                seen.push(entity.clone());
+                true
+            }
+        });
         let resource = reference(kind, "this");
         entities.push(json!({"uid": resource, "attrs": attributes, "parents": []}));
         Self { resource, entities }

@@ -153,7 +153,7 @@ fn done<'a>(records: &'a Records, recorded: &mut BTreeMap<&[u8], u64>, findings:
         finding.check("proposed_by", shown.proposed_by == row.proposed_by, other);
         finding.check("decided_at", row.statement.is_some() == row.decided_at.is_some(), || "not with its statement".to_owned());
         let (Some(statement), Some(at)) = (&row.statement, row.decided_at) else { continue };
-        let Some(index) = recorded.remove(&change_commitment(row, statement, at)[..]) else {
+        let Some(index) = recorded.remove(&change_commitment(&row.id, &row.shown, statement, at)[..]) else {
             finding.add("statement", "the ledger has no such change");
             continue;
         };

@@ -12,7 +12,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use der::Decode;
 use serde::{Deserialize, Serialize};
 
-use super::super::{error::Error, register};
+use super::super::{
+    departments::{Shown, change_commitment},
+    error::Error,
+    re_review::re_review_commitment,
+    register,
+};
 use crate::{
     files,
     policy::{SignerReference, Statement},
@@ -59,6 +64,8 @@ files! {
     dismissals: DismissalRecord in "dismissals.jsonl",
     persons: PersonRecord in "persons.jsonl",
     departments: DepartmentRecord in "departments.jsonl",
+    department_changes: DepartmentChangeRecord in "department-changes.jsonl",
+    re_reviews: ReReviewRecord in "re-reviews.jsonl",
     identity_checks: IdentityCheckRecord in "identity-checks.jsonl",
     contests: ContestRecord in "contests.jsonl",
     tokens: TokenRecord in "tokens.jsonl",
@@ -123,9 +130,21 @@ records! {
     PersonRecord { id: String, department: Option<String>, }
     DepartmentRecord {
         id: String,
-        /// The department above it.
+        /// The department in which it lies now; where it lay before follows from the changes.
         parent: Option<String>,
     }
+    /// A change of departments that was done.
+    DepartmentChangeRecord {
+        id: String,
+        /// The text that was shown to whoever decided on it, and that its leaf and their statements bind.
+        shown: String,
+        /// The statement that completed it.
+        statement: String,
+        decided_at: i64,
+    }
+    /// What the statement that completed a re-review put to it.
+    ReReviewRecord { statement: String, items: Vec<ReviewedRecord>, }
+    ReviewedRecord { kind: String, item: String, }
     IdentityCheckRecord { id: String, department: Option<String>, recorded_by: String, }
     /// Two enrolments for one citizen.
     ContestRecord { later: String, earlier: String, }
@@ -170,6 +189,36 @@ impl DismissalRecord {
     }
 }
 
+impl DepartmentChangeRecord {
+    /// What it changes, when that is this change.
+    pub(super) fn change(&self) -> Option<Shown> {
+        serde_json::from_str(&self.shown).ok().filter(|shown: &Shown| shown.change.to_string() == self.id)
+    }
+
+    /// The body of the leaf that did this.
+    pub(super) fn commitment(&self) -> Option<[u8; 32]> {
+        Some(change_commitment(&self.id, &self.shown, &hex::decode(&self.statement).ok()?, self.decided_at))
+    }
+}
+
+impl ReReviewRecord {
+    pub(super) fn has(&self, kind: &str, item: &str) -> bool {
+        self.items.iter().any(|one| one.kind == kind && one.item == item)
+    }
+
+    /// The body of the leaf of this re-review.
+    pub(super) fn commitment(&self) -> Option<[u8; 32]> {
+        let statement = hex::decode(&self.statement).ok()?;
+        let row = |one: &ReviewedRecord| store::re_reviews::ReReviewRow {
+            statement: statement.clone(),
+            kind: one.kind.clone(),
+            item: one.item.clone(),
+        };
+        let rows: Vec<_> = self.items.iter().map(row).collect();
+        Some(re_review_commitment(&statement, &rows.iter().collect::<Vec<_>>()))
+    }
+}
+
 impl Export {
     /// Writes one file a kind into a directory, which is made.
     pub fn write(&self, directory: &Path) -> anyhow::Result<()> {
@@ -194,6 +243,7 @@ impl Export {
             }
         }
         export.gather_words(connection).await?;
+        export.gather_departments(connection).await?;
         export.gather_people(connection).await?;
         export.gather_certificates(connection).await?;
         Ok(export)
@@ -215,13 +265,35 @@ impl Export {
         Ok(())
     }
 
+    async fn gather_departments(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        let departments = store::departments::all(connection).await?;
+        self.departments =
+            departments.into_iter().map(|row| DepartmentRecord { id: row.id, parent: row.successor.or(row.parent) }).collect();
+        let done = |row: store::DepartmentChangeRow| {
+            let (statement, decided_at) = (hex::encode(row.statement?), row.decided_at?);
+            Some(DepartmentChangeRecord { id: row.id, shown: row.shown, statement, decided_at })
+        };
+        self.department_changes = store::departments::all_changes(connection).await?.into_iter().filter_map(done).collect();
+        for row in store::re_reviews::all(connection).await? {
+            let statement = hex::encode(&row.statement);
+            let item = ReviewedRecord { kind: row.kind, item: row.item };
+            match self.re_reviews.last_mut().filter(|last| last.statement == statement) {
+                Some(last) => last.items.push(item),
+                None => self.re_reviews.push(ReReviewRecord { statement, items: vec![item] }),
+            }
+        }
+        Ok(())
+    }
+
     async fn gather_people(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        // A merger ends roles by itself.
+        let mergers: HashSet<String> = self.department_changes.iter().map(|record| record.statement.clone()).collect();
         for row in store::people::grants(connection).await? {
             let role =
                 RoleRecord { id: row.id, person: row.person, department: row.department, role: row.role, granted_at: row.granted_at };
             if let (Some(statement), Some(withdrawn_at)) = (&row.withdrawn_statement, row.withdrawn_at) {
                 let dismissal = DismissalRecord { statement: hex::encode(statement), person: role.person.clone(), withdrawn_at };
-                if !self.dismissals.contains(&dismissal) {
+                if !mergers.contains(&dismissal.statement) && !self.dismissals.contains(&dismissal) {
                     self.dismissals.push(dismissal);
                 }
             }
@@ -234,9 +306,6 @@ impl Export {
         }
         let persons = store::people::all_persons(connection).await?;
         self.persons = persons.into_iter().map(|row| PersonRecord { id: row.id, department: row.department }).collect();
-        let departments = store::departments::all(connection).await?;
-        self.departments =
-            departments.into_iter().map(|row| DepartmentRecord { id: row.id, parent: row.successor.or(row.parent) }).collect();
         let check = |row: store::citizens::IdentityCheckRow| IdentityCheckRecord {
             id: row.id,
             department: row.department,

@@ -14,16 +14,18 @@ use const_oid::db::rfc4519;
 
 use super::{
     Code, Policies, Violation,
-    export::{CertificateRecord, EnrolmentRecord, Export},
+    export::{CertificateRecord, EnrolmentRecord, Export, ReReviewRecord},
     things::{Deed, Thing, Things, roles_of},
-    timeline::{IN_FLIGHT, Position, Timeline, held},
+    timeline::{Change, IN_FLIGHT, Position, Review, Timeline, held, held_there},
 };
 use crate::{
     crypto::{PublicKey, digest::sha256},
     ledger::{EventType, State, StatusKey},
     policy::{
-        About, Act, Actor, Assurance, Decision, Outcome, PersonId, PolicySet, Quorum, Role, SignerReference, Statement,
-        decision::HashedText, profile::Requester, statement::list_root,
+        About, Act, Actor, Assurance, Decision, Outcome, PersonId, PolicySet, Quorum, Role, SignerReference, Statement, Timestamp, cap,
+        decision::HashedText,
+        profile::Requester,
+        statement::{list_root, seen},
     },
     services::{
         citizens::resume::{BY_CODE, BY_PROOF},
@@ -65,6 +67,8 @@ pub struct Judge<'a> {
     /// What was approved, by what; and the act of each statement that decided alone.
     approvals: HashMap<About, Vec<[u8; 32]>>,
     alone: HashMap<String, Act>,
+    /// When the approval of an enrolment was taken away.
+    taken: HashMap<About, Vec<Timestamp>>,
     /// By the SHA-256 of their DER.
     signers: HashMap<[u8; 32], Signer<'a>>,
     timeline: Timeline<'a>,
@@ -117,6 +121,13 @@ enum Part {
     Overruled,
 }
 
+/// A statement as it is counted by the caps.
+struct Signed {
+    digest: String,
+    statement: Statement,
+    signer: [u8; 32],
+}
+
 struct Word<'a> {
     digest: String,
     statement: Statement,
@@ -135,10 +146,14 @@ impl<'a> Judge<'a> {
         let texts: HashMap<[u8; 32], &str> = export.decisions.iter().map(|record| (digest(&record.text), record.text.as_str())).collect();
         let decisions: HashMap<[u8; 32], HashedText> =
             texts.iter().filter_map(|(hash, text)| Some((*hash, HashedText::parse(text)?))).collect();
-        let (mut approvals, mut alone): (HashMap<About, Vec<[u8; 32]>>, HashMap<String, Act>) = (HashMap::new(), HashMap::new());
+        let mut approvals: HashMap<About, Vec<[u8; 32]>> = HashMap::new();
+        let mut alone: HashMap<String, Act> = HashMap::new();
+        let mut taken: HashMap<About, Vec<Timestamp>> = HashMap::new();
         for (hash, found) in &decisions {
-            if found.decision.act == Act::Approve {
-                approvals.entry(found.decision.about).or_default().push(*hash);
+            match found.decision.act {
+                Act::Approve => approvals.entry(found.decision.about).or_default().push(*hash),
+                Act::ReReview => taken.entry(found.decision.about).or_default().push(found.decision.at),
+                _ => {}
             }
             if let [only] = &found.statements[..] {
                 alone.insert(only.clone(), found.decision.act);
@@ -158,6 +173,7 @@ impl<'a> Judge<'a> {
             versions: export.policies.iter().map(|record| (digest(&record.text), record.text.as_str())).collect(),
             approvals,
             alone,
+            taken,
             signers: signers(export, bundle),
             timeline,
             things,
@@ -173,7 +189,8 @@ impl<'a> Judge<'a> {
         for case in self.cases() {
             self.case(&case);
         }
-        self.unbound_grants();
+        self.unbound();
+        self.caps();
         self.violations.sort();
         self.violations
     }
@@ -221,7 +238,7 @@ impl<'a> Judge<'a> {
         let Some(thing) = self.things.find(decision.act, &decision.about) else {
             return self.add(case, None, (Code::DecisionMisfit, format!("there is nothing that {} could be done to", decision.act)));
         };
-        if let Err(fault) = fits(case, decision, thing, found.statements.len()) {
+        if let Err(fault) = self.fits(case, decision, thing, found.statements.len()) {
             self.add(case, None, fault);
         }
         self.leaves(case, decision, thing);
@@ -260,13 +277,15 @@ impl<'a> Judge<'a> {
 
     /// Each leaf records what was decided, under the same policy, and none does it twice.
     fn leaves(&mut self, case: &Case<'a>, decision: &Decision, thing: Thing<'a>) {
-        let mut seen: HashMap<(EventType, StatusKey), usize> = HashMap::new();
+        let mut seen: HashMap<(EventType, StatusKey, &[u8]), usize> = HashMap::new();
         let mut issued = 0;
         for place in &case.leaves {
             let leaf = &self.timeline.leaves[*place];
             let (at, entry) = (leaf.at, &leaf.entry);
             issued += usize::from(entry.event_type == EventType::ISSUE);
-            let again = seen.entry((entry.event_type, entry.status_key)).or_default();
+            // A re-review ends several roles and tokens, each by a leaf with a body of its own.
+            let body = if decision.act == Act::ReReview { entry.body() } else { &[] };
+            let again = seen.entry((entry.event_type, entry.status_key, body)).or_default();
             *again += 1;
             let most = match thing {
                 Thing::Enrolment(record) => record.requests,
@@ -297,12 +316,35 @@ impl<'a> Judge<'a> {
                     && decision.profile.as_ref().is_some_and(|profile| profile.as_str() == record.profile)
             }
             (EventType::ISSUE, Thing::Authority) => certificate.is_some_and(|found| found.enrolment.is_none()),
-            (EventType::HOLD, Thing::Certificate(record)) => act == Act::Suspend && same(record),
+            (EventType::HOLD, Thing::Certificate(record)) if act == Act::Suspend => same(record),
             (EventType::RESUME, Thing::Certificate(record)) => act == Act::Resume && same(record),
-            (EventType::REVOKE, Thing::Certificate(record)) => matches!(act, Act::Revoke | Act::Complete) && same(record),
+            (EventType::REVOKE, Thing::Certificate(record)) => matches!(act, Act::Revoke | Act::Complete | Act::ReReview) && same(record),
             (EventType::REVOKE, Thing::Contest { earlier, .. }) => act == Act::UpholdContest && holds(&earlier.person),
             (EventType::REVOKE, Thing::Person(record)) => act == Act::Erase && holds(&record.id),
             (EventType::ERASE, Thing::Person(_)) => act == Act::Erase,
+            (EventType::HOLD, Thing::Certificate(_)) if act == Act::ReReview => {
+                certificate.is_some_and(|found| self.put_to(&entry.digests.decision, "certificate", &found.id))
+            }
+            (EventType::ROLE, Thing::Certificate(_)) if act == Act::ReReview => {
+                let index = at.leaf.map_or(0, |(_, index)| index);
+                let found = self.timeline.dismissals.get(&index);
+                found.is_some_and(|found| self.put_to(&entry.digests.decision, "roles", &found.person))
+            }
+            // The re-review itself, and what ends a token or a check.
+            (EventType::CA_EVENT, Thing::Certificate(_)) if act == Act::ReReview => {
+                let Some(review) = self.review(&entry.digests.decision) else {
+                    return Err((Code::ReviewUnbound, "no leaf is the digest of what was put to this re-review".to_owned()));
+                };
+                review.commitment().is_some_and(|own| own == body)
+                    || review.items.iter().any(|item| ["token", "identity-check"].contains(&item.kind.as_str()))
+            }
+            (EventType::CA_EVENT, Thing::Departments(record)) => {
+                let index = at.leaf.map_or(0, |(_, index)| index);
+                match self.timeline.changes.get(&index) {
+                    Some(found) => found.id == record.id,
+                    None => return Err((Code::ChangeUnbound, "no change that is recorded is what the leaf is the digest of".to_owned())),
+                }
+            }
             (EventType::ROLE, Thing::Person(record)) => {
                 let index = at.leaf.map_or(0, |(_, index)| index);
                 let grant = self.timeline.grants.get(&index).map(|found| found.grants.iter().all(|role| role.person == record.id));
@@ -317,10 +359,42 @@ impl<'a> Judge<'a> {
             }
             (EventType::POLICY, Thing::Installation) => act == Act::ActivatePolicy && hex::encode(body) == decision.about.to_string(),
             (EventType::CA_EVENT, Thing::Token(_) | Thing::IdentityCheck(_)) => act != Act::CheckIdentity,
-            (EventType::CA_EVENT, Thing::Installation) => act == Act::DefineDepartment,
             _ => false,
         };
         if fits { Ok(()) } else { Err((Code::DecisionMisfit, format!("{act} about {} is not what the leaf records", decision.about))) }
+    }
+
+    /// What a decision put to re-review, by its leaf.
+    fn review(&self, decision: &[u8; 32]) -> Option<&ReReviewRecord> {
+        self.timeline.reviews.iter().find(|review| review.value.decision == *decision).map(|review| &review.value.record)
+    }
+
+    fn put_to(&self, decision: &[u8; 32], kind: &str, item: &str) -> bool {
+        self.review(decision).is_some_and(|review| review.has(kind, item))
+    }
+
+    /// What a decision says of itself: it allows, it has the profile of its enrolment, and a leaf unless it is one that has none.
+    fn fits(&self, case: &Case<'_>, decision: &Decision, thing: Thing<'_>, statements: usize) -> Result<(), Fault> {
+        let misfit = |what: &str| Err((Code::DecisionMisfit, what.to_owned()));
+        if decision.outcome != Outcome::Allowed {
+            return misfit("it refused");
+        }
+        if let (Thing::Enrolment(record), Some(profile)) = (thing, &decision.profile)
+            && record.profile != profile.as_str()
+        {
+            return misfit("it has another profile than its enrolment");
+        }
+        let ended = matches!((decision.act, thing), (Act::Revoke | Act::MergeDepartment | Act::ReReview, Thing::Enrolment(_)));
+        // A proposal that is taken back granted nothing.
+        let taken_back = match (decision.act, thing) {
+            (Act::Dismiss, Thing::Person(record)) => self.timeline.roles_before(&record.id, &case.at).is_empty(),
+            _ => false,
+        };
+        let whole = matches!(decision.act, Act::Erase) && statements > 1;
+        if case.leaves.is_empty() && (whole || !(WITHOUT_LEAF.contains(&decision.act) || ended || taken_back)) {
+            return misfit("no leaf records it");
+        }
+        Ok(())
     }
 
     /// A leaf that revokes says what was signed: the reason, and since when the key is not trusted.
@@ -335,6 +409,7 @@ impl<'a> Judge<'a> {
             let fits = match (decision.act, signed) {
                 (Act::UpholdContest, _) => reason == 9,
                 (Act::Erase | Act::Complete, _) => reason == 5 && since.is_none(),
+                (Act::ReReview, Some(payload)) => reason == 1 && since == payload.since.map(|since| seconds(since.instant())),
                 (_, Some(payload)) => {
                     let name = payload.reason.as_ref().map_or("unspecified", |reason| reason.as_str());
                     REASONS.contains(&(name, reason)) && since == payload.since.map(|since| seconds(since.instant()))
@@ -407,7 +482,13 @@ impl<'a> Judge<'a> {
             let text = if person { &record.person } else { record.replaces.as_ref().unwrap_or(&record.id) };
             payload.about.to_string() == *text
         };
+        let merged = |record: &EnrolmentRecord| {
+            let change = self.things.change(&payload.about.to_string()).and_then(|found| found.change());
+            change.is_some_and(|change| record.department == Some(change.department.to_string()))
+        };
         let part = match (payload.act, decision.act, thing) {
+            (Act::MergeDepartment, Act::MergeDepartment, Thing::Enrolment(record)) => merged(record).then_some(Part::Founds),
+            (Act::ReReview, Act::ReReview, Thing::Enrolment(_)) => Some(Part::Founds),
             (Act::Renew, Act::Renew, Thing::Enrolment(record)) if about_enrolment(record, false) => Some(Part::Decides),
             (own, act, _) if own == act && act != Act::Renew && is_about(&decision.about, &mut list) => Some(Part::Decides),
             (Act::Approve, Act::Claim, _) if is_about(&decision.about, &mut list) => Some(Part::Founds),
@@ -419,6 +500,11 @@ impl<'a> Judge<'a> {
         let Some(part) = part else {
             return Err((Code::StatementMisfit, format!("{} about {} is not what was decided", payload.act, payload.about)));
         };
+        if let Thing::Departments(record) = thing
+            && !serde_json::from_str(&record.shown).is_ok_and(|shown| seen(&[0; 32], &shown) == payload.seen)
+        {
+            return fault(Code::StatementMisfit, "whoever signed was shown another change");
+        }
         if list.is_some_and(|root| !self.lists[root].is_whole) {
             return fault(Code::ListMismatch, "its list has another root");
         }
@@ -445,8 +531,9 @@ impl<'a> Judge<'a> {
         let waits = PAIRS.contains(&decision.act) && case.leaves.is_empty() && self.decisions[&case.hash].statements.len() == 1;
         let once = match word.part {
             Part::Decides => Use::Decides(decision.about),
-            // One of a list founds what is decided about that one.
-            _ => Use::Founds(if word.list.is_some() { decision.about } else { payload.about }),
+            // One of a list founds what is decided about that one; a merger and a re-review found what is decided about each request.
+            _ if word.list.is_some() || payload.act == decision.act => Use::Founds(decision.about),
+            _ => Use::Founds(payload.about),
         };
         if !waits && self.used.insert((word.digest.clone(), once), case.hash).is_some_and(|other| other != case.hash) {
             return fault(Code::StatementReplayed, "an earlier decision has used it");
@@ -470,16 +557,22 @@ impl<'a> Judge<'a> {
         if late {
             return another_time();
         }
-        let together = PAIRS.contains(&decision.act) || decision.act == Act::Revoke;
-        let same =
-            |newest: &crate::policy::Payload| (newest.seen, &newest.reason, newest.since) == (payload.seen, &payload.reason, payload.since);
+        let together = PAIRS.contains(&decision.act) || matches!(decision.act, Act::Revoke | Act::ReReview);
+        let same = |newest: &crate::policy::Payload| {
+            let own_reason = decision.act == Act::ReReview || newest.reason == payload.reason;
+            own_reason && (newest.seen, newest.since) == (payload.seen, payload.since)
+        };
         if together && !newest.is_none_or(same) {
             return fault(Code::StatementMisfit, "it says something else than the other of the same decision");
         }
         if let Some(fingerprint) = &word.signer {
             let signer = &self.signers[fingerprint];
             let history = self.timeline.states.get(&signer.key).map(Vec::as_slice).unwrap_or_default();
-            let good = held(history, &case.at).iter().any(|change| change.value == State::Good);
+            // What one person decides is recorded where their certificate is good at that very place; an earlier word of several, and
+            // the approval that is settled later, were looked at on the way.
+            let at_once = case.at.leaf.is_some() && decision.act != Act::Approve && self.decisions[&case.hash].statements.len() == 1;
+            let held = if at_once { held_there(history, &case.at) } else { held(history, &case.at) };
+            let good = held.iter().any(|change| change.value == State::Good);
             if !good || seconds(signer.certificate.not_after()) + IN_FLIGHT < case.at.time {
                 return fault(Code::SignerNotGood, "its signer's certificate was not good then");
             }
@@ -553,7 +646,17 @@ impl<'a> Judge<'a> {
                 _ => Vec::new(),
             };
         }
-        Deed { act: decision.act, thing, changes, roles }
+        Deed { act: decision.act, thing, changes, roles, questioned: self.questioned(case, decision) }
+    }
+
+    /// Whose stolen keys this rested on: the re-reviews that it was put to, for all of the minute before.
+    fn questioned(&self, case: &Case<'a>, decision: &Decision) -> Vec<PersonId> {
+        let about = decision.about.to_string();
+        let put = |review: &&Change<'a, Review>| {
+            review.at.time + IN_FLIGHT < case.at.time && review.value.record.items.iter().any(|one| one.item == about)
+        };
+        let holder = |review: &Change<'a, Review>| self.things.certificate(&review.value.certificate)?.person.parse().ok();
+        self.timeline.reviews.iter().filter(put).filter_map(holder).collect()
     }
 
     fn person_may(
@@ -579,10 +682,12 @@ impl<'a> Judge<'a> {
         }
         let mut refused = String::new();
         for actor in candidates {
-            match self.things.decide(set, &actor, deed, before) {
-                Ok(()) => return Ok(actor),
-                Err(what) if refused.is_empty() => refused = what,
-                Err(_) => {}
+            for tree in held(&self.timeline.departments, &case.at).iter().rev() {
+                match self.things.decide(set, &actor, deed, &tree.value, before) {
+                    Ok(()) => return Ok(actor),
+                    Err(what) if refused.is_empty() => refused = what,
+                    Err(_) => {}
+                }
             }
         }
         Err(refused)
@@ -622,7 +727,9 @@ impl<'a> Judge<'a> {
         people: &[Actor],
     ) -> Result<(), Fault> {
         let deciding = || words.iter().filter(|word| word.part == Part::Decides);
-        if deciding().any(|word| word.signer.is_none()) {
+        // What ends with a department or loses its approval rests on what was decided by itself.
+        let follows = matches!((decision.act, thing), (Act::MergeDepartment | Act::ReReview, Thing::Enrolment(_)));
+        if follows || deciding().any(|word| word.signer.is_none()) {
             return Ok(());
         }
         let list = deciding().find_map(|word| word.list).map(|root| &self.lists[root]).filter(|list| list.items.len() > 1);
@@ -653,10 +760,15 @@ impl<'a> Judge<'a> {
             (Act::Claim, Thing::Enrolment(_)) if all(Act::Approve) => {
                 let mut digests: Vec<&String> = founding.iter().map(|word| &word.digest).collect();
                 digests.sort();
+                let taken = self.taken.get(&decision.about).map(Vec::as_slice).unwrap_or_default();
                 self.approvals.get(&decision.about).into_iter().flatten().any(|hash| {
-                    let found = &self.decisions[hash];
-                    found.statements.iter().eq(digests.iter().copied()) && seconds(found.decision.at.instant()) <= case.at.time
+                    let (found, at) = (&self.decisions[hash], self.decisions[hash].decision.at);
+                    let stands = taken.iter().all(|taken| *taken <= at);
+                    found.statements.iter().eq(digests.iter().copied()) && seconds(at.instant()) <= case.at.time && stands
                 })
+            }
+            (Act::MergeDepartment | Act::ReReview, Thing::Enrolment(record)) => {
+                self.ended(decision, &self.decisions[&case.hash], &record.id)
             }
             (Act::Claim, _) => false,
             (Act::Prove, Thing::Enrolment(record)) => {
@@ -674,6 +786,17 @@ impl<'a> Judge<'a> {
         if founded { Ok(()) } else { Err(unfounded()) }
     }
 
+    /// A request ends with its department, or loses its approval: by a decision on the same statements, which its leaf records.
+    fn ended(&self, decision: &Decision, own: &HashedText, enrolment: &str) -> bool {
+        match decision.act {
+            Act::MergeDepartment => self.timeline.changes.values().any(|record| own.statements.contains(&record.statement)),
+            _ => self.timeline.reviews.iter().any(|review| {
+                let whole = self.decisions.get(&review.value.decision).is_some_and(|found| found.statements == own.statements);
+                whole && review.value.record.has("enrolment", enrolment)
+            }),
+        }
+    }
+
     /// The two statements of an identity check, each decided by itself, and nothing else; none where there was no check.
     fn checked(&self, founding: &[&Word<'_>], check: Option<&str>) -> bool {
         let Some(check) = check else { return founding.is_empty() };
@@ -686,22 +809,79 @@ impl<'a> Judge<'a> {
         founding.len() == 2 && signed(Act::CheckIdentity) && signed(Act::ConfirmIdentity)
     }
 
-    /// Records of roles that no leaf binds.
-    fn unbound_grants(&mut self) {
-        let export = self.export;
-        let granted = self.timeline.grants.values().map(|record| record.statement.as_str());
-        let bound: HashSet<&str> = granted.chain(self.timeline.dismissals.values().map(|record| record.statement.as_str())).collect();
-        let recorded = export.grants.iter().map(|record| &record.statement).chain(export.dismissals.iter().map(|record| &record.statement));
-        for statement in recorded.filter(|statement| !bound.contains(statement.as_str())) {
-            self.violations.push(Violation {
-                log: None,
-                index: None,
-                decision: None,
-                statement: Some(statement.clone()),
-                code: Code::GrantUnbound,
-                what: "no leaf is the digest of the roles that are recorded for this statement".to_owned(),
-            });
+    /// Records of roles, of changes of departments and of re-reviews that no leaf binds.
+    fn unbound(&mut self) {
+        let (export, timeline) = (self.export, &self.timeline);
+        let granted = timeline.grants.values().map(|record| &record.statement);
+        let dismissed = timeline.dismissals.values().map(|record| &record.statement);
+        let changed = timeline.changes.values().map(|record| &record.statement);
+        let reviewed = timeline.reviews.iter().map(|review| &review.value.record.statement);
+        let bound: HashSet<&String> = granted.chain(dismissed).chain(changed).chain(reviewed).collect();
+
+        let grants = export.grants.iter().map(|record| (Code::GrantUnbound, &record.statement));
+        let dismissals = export.dismissals.iter().map(|record| (Code::GrantUnbound, &record.statement));
+        let changes = export.department_changes.iter().map(|record| (Code::ChangeUnbound, &record.statement));
+        let reviews = export.re_reviews.iter().map(|record| (Code::ReviewUnbound, &record.statement));
+        let recorded = grants.chain(dismissals).chain(changes).chain(reviews);
+        let unbound = recorded.filter(|(_, statement)| !bound.contains(statement)).map(|(code, statement)| Violation {
+            log: None,
+            index: None,
+            decision: None,
+            statement: Some(statement.clone()),
+            code,
+            what: "no leaf is the digest of what is recorded for this statement".to_owned(),
+        });
+        self.violations.extend(unbound);
+    }
+
+    /// Statements beyond the cap of their version. They are counted by the time that their signer signed: nobody signed for the
+    /// time at which the service recorded them. That may have been so much later, and the day is so much shorter here.
+    fn caps(&mut self) {
+        let mut signed: BTreeMap<(String, &str), Vec<Signed>> = BTreeMap::new();
+        for (digest, jws) in &self.statements {
+            let Ok(statement) = Statement::parse(jws) else { continue };
+            let SignerReference::Certificate(fingerprint) = statement.signer() else { continue };
+            let Some(signer) = self.signers.get(&fingerprint) else { continue };
+            let own = signed.entry((signer.record.person.clone(), statement.payload().act.as_str())).or_default();
+            own.push(Signed { digest: digest.clone(), statement, signer: fingerprint });
         }
+        for mut own in signed.into_values() {
+            own.sort_by_cached_key(|one| (one.statement.payload().at, one.digest.clone()));
+            if self.beyond_caps(&own).is_empty() {
+                continue;
+            }
+            // Only what they really signed is held against anybody.
+            own.retain(|one| self.signers[&one.signer].certificate.public_key().is_ok_and(|key| one.statement.verify(key).is_ok()));
+            let beyond = self.beyond_caps(&own);
+            self.violations.extend(beyond);
+        }
+    }
+
+    /// Which of somebody's statements of one act, in their order, are beyond its cap.
+    fn beyond_caps(&mut self, signed: &[Signed]) -> Vec<Violation> {
+        let day = cap::WINDOW - NONCE_LIFE - 2 * CLOCK_SKEW;
+        let count = |one: &Signed| {
+            let list = self.lists.get(one.statement.payload().about.to_string().as_str());
+            cap::Signed { at: one.statement.payload().at.instant(), items: list.map_or(1, |list| list.items.len() as u64) }
+        };
+        let counted: Vec<cap::Signed> = signed.iter().map(count).collect();
+        let mut beyond = Vec::new();
+        for (place, one) in signed.iter().enumerate() {
+            let payload = one.statement.payload();
+            let Some(cap) = self.policy(&payload.policy.0).and_then(|set| set.cap(payload.act)) else { continue };
+            let from = counted.partition_point(|earlier| earlier.at <= counted[place].at - day);
+            if let Err(reached) = cap.check(&counted[from..=place]) {
+                beyond.push(Violation {
+                    log: None,
+                    index: None,
+                    decision: None,
+                    statement: Some(one.digest.clone()),
+                    code: Code::DailyCap,
+                    what: format!("{} within a day: the cap is {} {}", payload.act, reached.most, reached.of),
+                });
+            }
+        }
+        beyond
     }
 }
 
@@ -729,25 +909,6 @@ fn violation(at: &Position<'_>, decision: Option<&[u8; 32]>, statement: Option<&
         code,
         what,
     }
-}
-
-/// What a decision says of itself: it allows, it has the profile of its enrolment, and a leaf unless it is one that has none.
-fn fits(case: &Case<'_>, decision: &Decision, thing: Thing<'_>, statements: usize) -> Result<(), Fault> {
-    let misfit = |what: &str| Err((Code::DecisionMisfit, what.to_owned()));
-    if decision.outcome != Outcome::Allowed {
-        return misfit("it refused");
-    }
-    if let (Thing::Enrolment(record), Some(profile)) = (thing, &decision.profile)
-        && record.profile != profile.as_str()
-    {
-        return misfit("it has another profile than its enrolment");
-    }
-    let withdrawn = decision.act == Act::Revoke && matches!(thing, Thing::Enrolment(_));
-    let whole = matches!(decision.act, Act::Erase) && statements > 1;
-    if case.leaves.is_empty() && (whole || !(WITHOUT_LEAF.contains(&decision.act) || withdrawn)) {
-        return misfit("no leaf records it");
-    }
-    Ok(())
 }
 
 fn is_of(certificate: &CertificateRecord, enrolment: &EnrolmentRecord) -> bool {

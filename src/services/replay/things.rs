@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::export::{
-    CertificateRecord, ContestRecord, DepartmentRecord, EnrolmentRecord, Export, GrantRecord, IdentityCheckRecord, PersonRecord,
+    CertificateRecord, ContestRecord, DepartmentChangeRecord, EnrolmentRecord, Export, GrantRecord, IdentityCheckRecord, PersonRecord,
     TokenRecord,
 };
 use crate::{
@@ -19,8 +19,10 @@ pub enum Thing<'a> {
     Authority,
     Certificate(&'a CertificateRecord),
     Person(&'a PersonRecord),
-    /// The policy, or departments.
+    /// The policy.
     Installation,
+    /// A change of departments.
+    Departments(&'a DepartmentChangeRecord),
     Token(&'a TokenRecord),
     IdentityCheck(&'a IdentityCheckRecord),
     Contest {
@@ -35,11 +37,14 @@ pub struct Things<'a> {
     certificates: HashMap<&'a str, &'a CertificateRecord>,
     by_key: HashMap<StatusKey, &'a CertificateRecord>,
     persons: HashMap<&'a str, &'a PersonRecord>,
-    departments: HashMap<&'a str, &'a DepartmentRecord>,
+    changes: HashMap<&'a str, &'a DepartmentChangeRecord>,
     tokens: HashMap<&'a str, &'a TokenRecord>,
     checks: HashMap<&'a str, &'a IdentityCheckRecord>,
     contests: HashMap<&'a str, &'a ContestRecord>,
 }
+
+/// Where each department lies: in the one above it, or in the one that it was merged into.
+pub type Tree = HashMap<String, Option<String>>;
 
 /// The most departments that stand above each other.
 const DEEPEST: usize = 64;
@@ -55,7 +60,7 @@ impl<'a> Things<'a> {
             certificates: export.certificates.iter().map(|record| (record.id.as_str(), record)).collect(),
             by_key: export.certificates.iter().filter_map(key).collect(),
             persons: export.persons.iter().map(|record| (record.id.as_str(), record)).collect(),
-            departments: export.departments.iter().map(|record| (record.id.as_str(), record)).collect(),
+            changes: export.department_changes.iter().map(|record| (record.id.as_str(), record)).collect(),
             tokens: export.tokens.iter().map(|record| (record.id.as_str(), record)).collect(),
             checks: export.identity_checks.iter().map(|record| (record.id.as_str(), record)).collect(),
             contests: export.contests.iter().map(|record| (record.later.as_str(), record)).collect(),
@@ -79,7 +84,17 @@ impl<'a> Things<'a> {
                 _ => self.certificates.get(id.as_str()).copied().map(Thing::Certificate),
             },
             Act::Grant | Act::Dismiss | Act::Export | Act::Erase => self.persons.get(id.as_str()).copied().map(Thing::Person),
-            Act::ActivatePolicy | Act::DefineDepartment => Some(Thing::Installation),
+            Act::ActivatePolicy => Some(Thing::Installation),
+            Act::DefineDepartment | Act::ChangeDepartment => self.changes.get(id.as_str()).copied().map(Thing::Departments),
+            // What was asked of a department ends when that is merged; an approval is taken away when it is put to re-review.
+            Act::MergeDepartment => match self.changes.get(id.as_str()) {
+                Some(record) => Some(Thing::Departments(record)),
+                None => enrolment(&id).map(Thing::Enrolment),
+            },
+            Act::ReReview => match about {
+                About::Identifier(_) => enrolment(&id).map(Thing::Enrolment),
+                About::Digest(_) => self.certificates.get(id.as_str()).copied().map(Thing::Certificate),
+            },
             Act::GrantToken | Act::RevokeToken => self.tokens.get(id.as_str()).copied().map(Thing::Token),
             Act::CheckIdentity | Act::ConfirmIdentity | Act::WithdrawIdentity => {
                 self.checks.get(id.as_str()).copied().map(Thing::IdentityCheck)
@@ -88,7 +103,7 @@ impl<'a> Things<'a> {
                 let contest = self.contests.get(id.as_str())?;
                 Some(Thing::Contest { later: enrolment(&contest.later)?, earlier: enrolment(&contest.earlier)? })
             }
-            Act::Submit | Act::PublishCrl | Act::ReReview | Act::ChangeDepartment | Act::MergeDepartment => None,
+            Act::Submit | Act::PublishCrl => None,
         }
     }
 
@@ -110,23 +125,19 @@ impl<'a> Things<'a> {
         if found.len() == 1 { found.pop_first().flatten() } else { None }
     }
 
-    fn path(&self, department: Option<&str>) -> Result<DepartmentPath, IdentityError> {
-        let mut path = Vec::new();
-        let mut next = department;
-        while let Some(id) = next.filter(|_| path.len() < DEEPEST) {
-            path.push(id.parse::<DepartmentId>()?);
-            next = self.departments.get(id).and_then(|record| record.parent.as_deref());
-        }
-        Ok(DepartmentPath::new(path))
+    pub fn change(&self, id: &str) -> Option<&'a DepartmentChangeRecord> {
+        self.changes.get(id).copied()
     }
 
-    /// Whether somebody may do this, as the rules of that version say; `before` are those who signed the same already.
-    pub fn decide(&self, set: &PolicySet, actor: &Actor, deed: &Deed<'_>, before: &[PersonId]) -> Result<(), String> {
+    /// Whether somebody may do this, as the rules of that version say, where departments lie so; `before` are those who signed the
+    /// same already.
+    pub fn decide(&self, set: &PolicySet, actor: &Actor, deed: &Deed<'_>, tree: &Tree, before: &[PersonId]) -> Result<(), String> {
+        let path_of = |department: Option<&str>| path(tree, department);
         let decide = |object: &Object<'_>| set.decide(actor, deed.act, object).map_err(|refusal| format!("{}: {refusal}", refusal.rule()));
         let unreadable = |error: IdentityError| error.to_string();
         let person = |id: &str| id.parse::<PersonId>().map_err(unreadable);
         let certificate = |department: Option<&str>, holder: &str| {
-            let department = self.path(department).map_err(unreadable)?;
+            let department = path_of(department).map_err(unreadable)?;
             decide(&Object::Certificate(rules::Certificate { department, holder: person(holder)? }))
         };
         match deed.thing {
@@ -136,20 +147,34 @@ impl<'a> Things<'a> {
                 certificate(followed.department.as_deref(), &followed.person)
             }
             Thing::Enrolment(record) => {
+                // Whose approval was taken away does not approve it once more.
+                let approved_by = before.iter().copied().chain(deed.questioned.iter().copied()).collect();
                 let profile = record.profile.parse().ok().and_then(|name| set.profile(&name)).ok_or("the policy has no such profile")?;
                 decide(&Object::Enrolment(rules::Enrolment {
                     profile,
-                    department: self.path(record.department.as_deref()).map_err(unreadable)?,
+                    department: path_of(record.department.as_deref()).map_err(unreadable)?,
                     submitted_by: person(&record.submitted_by)?,
                     subject: person(&record.person)?,
-                    approved_by: before.to_vec(),
+                    approved_by,
                 }))
             }
-            Thing::Certificate(record) => certificate(record.department.as_deref(), &record.person),
+            Thing::Certificate(record) => {
+                certificate(record.department.as_deref(), &record.person)?;
+                // Whose stolen key it rested on is asked about as its holder.
+                let questioned: &[PersonId] = if deed.act == Act::Resume { &deed.questioned } else { &[] };
+                questioned.iter().try_for_each(|holder| certificate(record.department.as_deref(), &holder.to_string()))
+            }
+            Thing::Departments(record) => {
+                let change = record.change().ok_or("nothing can be read of the change")?;
+                let step = change.departments.first().ok_or("it changes nothing")?;
+                let from = step.before.as_ref().unwrap_or(&step.after).parent;
+                let place = |id: Option<DepartmentId>| path_of(id.map(|id| id.to_string()).as_deref()).map_err(unreadable);
+                decide(&Object::DepartmentChange { from: place(from)?, to: place(step.after.successor.or(step.after.parent))? })
+            }
             Thing::Person(record) if matches!(deed.act, Act::Grant | Act::Dismiss) => {
                 let mut of = Actor { person: person(&record.id)?, roles: deed.roles.clone() };
                 for role in &deed.changes {
-                    let department = self.path(role.department.map(|id| id.to_string()).as_deref()).map_err(unreadable)?;
+                    let department = path_of(role.department.map(|id| id.to_string()).as_deref()).map_err(unreadable)?;
                     decide(&Object::Role { of: &of, role: role.role, department })?;
                     if deed.act == Act::Grant {
                         of.roles.push(*role);
@@ -158,27 +183,38 @@ impl<'a> Things<'a> {
                 Ok(())
             }
             Thing::Person(record) => {
-                let department = self.path(record.department.as_deref()).map_err(unreadable)?;
+                let department = path_of(record.department.as_deref()).map_err(unreadable)?;
                 let concerns = vec![person(&record.id)?];
                 decide(&Object::Citizen(rules::CitizenCase { department, concerns, decided_by: before.to_vec() }))
             }
             Thing::Contest { later, earlier } => {
-                let department = self.path(later.department.as_deref()).map_err(unreadable)?;
+                let department = path_of(later.department.as_deref()).map_err(unreadable)?;
                 let people = [&later.person, &later.submitted_by, &earlier.person, &earlier.submitted_by];
                 let concerns = people.into_iter().map(|id| person(id)).collect::<Result<_, _>>()?;
                 decide(&Object::Citizen(rules::CitizenCase { department, concerns, decided_by: before.to_vec() }))
             }
             Thing::Token(record) => {
-                let department = self.path(record.department.as_deref()).map_err(unreadable)?;
+                let department = path_of(record.department.as_deref()).map_err(unreadable)?;
                 decide(&Object::Record { department, subject: None })
             }
             Thing::IdentityCheck(record) => {
-                let department = self.path(record.department.as_deref()).map_err(unreadable)?;
+                let department = path_of(record.department.as_deref()).map_err(unreadable)?;
                 decide(&Object::IdentityCheck(rules::IdentityCheck { department, recorded_by: person(&record.recorded_by)? }))
             }
             Thing::Installation | Thing::Authority => decide(&Object::Installation),
         }
     }
+}
+
+/// A department and those above it, itself first.
+fn path(tree: &Tree, department: Option<&str>) -> Result<DepartmentPath, IdentityError> {
+    let mut path = Vec::new();
+    let mut next = department;
+    while let Some(id) = next.filter(|_| path.len() < DEEPEST) {
+        path.push(id.parse::<DepartmentId>()?);
+        next = tree.get(id).and_then(Option::as_deref);
+    }
+    Ok(DepartmentPath::new(path))
 }
 
 /// What was done to what.
@@ -188,6 +224,8 @@ pub struct Deed<'a> {
     /// The roles that are granted or ended, and those that the person had before.
     pub changes: Vec<RoleGrant>,
     pub roles: Vec<RoleGrant>,
+    /// Whose stolen keys it rested on, for each re-review that it was put to.
+    pub questioned: Vec<PersonId>,
 }
 
 impl Deed<'_> {
@@ -204,6 +242,8 @@ impl Deed<'_> {
                 Some(department) => (set.quorum(Act::Revoke), parse(department)),
                 None => (Quorum::ONE, None),
             },
+            (Act::ReReview, Thing::Certificate(record)) => (set.quorum(Act::ReReview), parse(record.department.as_deref())),
+            (act, Thing::Departments(record)) => (set.quorum(act), record.change().map(|change| change.department)),
             (Act::ActivatePolicy, _) => (set.quorum(Act::ActivatePolicy), None),
             (Act::UpholdContest | Act::DismissContest | Act::Export | Act::Erase, _) => (Quorum { people: 2, ..Quorum::ONE }, None),
             _ => (Quorum::ONE, None),

@@ -10,12 +10,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     Code, Violation,
-    export::{DismissalRecord, Export, GrantRecord},
-    things::roles_of,
+    export::{DepartmentChangeRecord, DismissalRecord, Export, GrantRecord, ReReviewRecord},
+    things::{Tree as Departments, roles_of},
 };
 use crate::{
     ledger::{Entry, EventType, Note, State, StatusKey, Tree, merkle},
-    policy::{Act, RoleGrant, decision::HashedText},
+    policy::{Act, Department, RoleGrant, decision::HashedText},
     services::{logs::OPERATIONS, trust::TrustBundle},
 };
 
@@ -48,6 +48,24 @@ pub fn held<'h, 'a, T>(history: &'h [Change<'a, T>], at: &Position<'_>) -> &'h [
     &history[settled..end]
 }
 
+/// What held in the very second of a position; in the log of the position itself, just before it.
+pub fn held_there<'h, 'a, T>(history: &'h [Change<'a, T>], at: &Position<'_>) -> &'h [Change<'a, T>] {
+    let held = held(history, at);
+    let settled = held.iter().rposition(|change| match (change.at.leaf, at.leaf) {
+        (Some((log, _)), Some((own, _))) if log == own => true,
+        _ => change.at.time < at.time,
+    });
+    &held[settled.unwrap_or(0)..]
+}
+
+/// A re-review that a leaf records.
+pub struct Review {
+    /// The certificate of the stolen key.
+    pub certificate: String,
+    pub decision: [u8; 32],
+    pub record: ReReviewRecord,
+}
+
 pub struct LogBook<'a> {
     pub origin: &'a str,
     /// Of each leaf.
@@ -73,6 +91,10 @@ pub struct Timeline<'a> {
     /// By the index of their leaf in the operations log.
     pub grants: HashMap<u64, &'a GrantRecord>,
     pub dismissals: HashMap<u64, &'a DismissalRecord>,
+    pub changes: HashMap<u64, &'a DepartmentChangeRecord>,
+    /// Where departments lay; the first is before all changes.
+    pub departments: Vec<Change<'a, Departments>>,
+    pub reviews: Vec<Change<'a, Review>>,
 }
 
 impl<'a> Timeline<'a> {
@@ -119,6 +141,13 @@ impl<'a> Timeline<'a> {
 
     fn remember(&mut self, export: &'a Export, decisions: &HashMap<[u8; 32], HashedText>) {
         let leaves = std::mem::take(&mut self.leaves);
+        for Leaf { at, entry } in leaves.iter().filter(|leaf| leaf.entry.event_type == EventType::CA_EVENT) {
+            let (Some((OPERATIONS, index)), Some(found)) = (at.leaf, decisions.get(&entry.digests.decision)) else { continue };
+            if let Some(record) = change_of(export, found, entry.body()) {
+                self.changes.insert(index, record);
+            }
+        }
+        self.departments.push(Change { at: Position { time: 0, leaf: None }, value: self.before_changes(export) });
         for leaf in &leaves {
             let (at, entry) = (leaf.at, &leaf.entry);
             match entry.event_type {
@@ -144,7 +173,8 @@ impl<'a> Timeline<'a> {
                     {
                         self.grants.insert(index, record);
                     }
-                    if found.decision.act == Act::Dismiss
+                    // A re-review ends roles as well.
+                    if matches!(found.decision.act, Act::Dismiss | Act::ReReview)
                         && let Some(record) =
                             export.dismissals.iter().find(|record| named(&record.statement) && record.commitment() == entry.body())
                     {
@@ -152,10 +182,53 @@ impl<'a> Timeline<'a> {
                     }
                     self.change_roles(at, index);
                 }
+                EventType::CA_EVENT => {
+                    let (Some((OPERATIONS, index)), Some(found)) = (at.leaf, decisions.get(&entry.digests.decision)) else { continue };
+                    self.reorganize(at, index);
+                    if let Some(record) = review_of(export, found, entry.body()) {
+                        let review = Review { certificate: found.decision.about.to_string(), decision: entry.digests.decision, record };
+                        self.reviews.push(Change { at, value: review });
+                    }
+                }
                 _ => {}
             }
         }
         self.leaves = leaves;
+    }
+
+    /// The departments as they lay before the first change: those of today, and each change undone.
+    fn before_changes(&self, export: &Export) -> Departments {
+        let mut departments: Departments = export.departments.iter().map(|record| (record.id.clone(), record.parent.clone())).collect();
+        let mut changes: Vec<_> = self.changes.iter().collect();
+        changes.sort_by_key(|(index, _)| **index);
+        let steps = changes.iter().rev().filter_map(|(_, record)| record.change()).flat_map(|change| change.departments);
+        for step in steps {
+            let id = step.department.to_string();
+            match &step.before {
+                Some(before) => departments.insert(id, place(before)),
+                None => departments.remove(&id),
+            };
+        }
+        departments
+    }
+
+    /// What a leaf about departments makes of them, and of the roles in one that is merged.
+    fn reorganize(&mut self, at: Position<'a>, index: u64) {
+        let Some(change) = self.changes.get(&index).and_then(|record| record.change()) else { return };
+        let mut departments = self.departments.last().map(|change| change.value.clone()).unwrap_or_default();
+        departments.extend(change.departments.iter().map(|step| (step.department.to_string(), place(&step.after))));
+        self.departments.push(Change { at, value: departments });
+        if change.act != Act::MergeDepartment {
+            return;
+        }
+        for history in self.roles.values_mut() {
+            let mut roles = history.last().map(|change| change.value.clone()).unwrap_or_default();
+            let before = roles.len();
+            roles.retain(|role| role.department != Some(change.department));
+            if roles.len() < before {
+                history.push(Change { at, value: roles });
+            }
+        }
     }
 
     /// What a leaf about roles makes of whoever it is about.
@@ -177,6 +250,30 @@ impl<'a> Timeline<'a> {
         let history = self.roles.get(person).map(Vec::as_slice).unwrap_or_default();
         history.iter().rfind(|change| change.at < *at).map(|change| change.value.clone()).unwrap_or_default()
     }
+}
+
+fn place(department: &Department) -> Option<String> {
+    department.successor.or(department.parent).map(|id| id.to_string())
+}
+
+/// The change of departments that a leaf with this body records.
+fn change_of<'a>(export: &'a Export, found: &HashedText, body: &[u8]) -> Option<&'a DepartmentChangeRecord> {
+    let is_it = |record: &&DepartmentChangeRecord| {
+        found.statements.contains(&record.statement)
+            && record.commitment().is_some_and(|commitment| commitment == body)
+            && record.change().is_some_and(|change| change.act == found.decision.act && record.id == found.decision.about.to_string())
+    };
+    export.department_changes.iter().find(is_it)
+}
+
+/// The re-review that a leaf with this body records. One to which nothing was put has no record.
+fn review_of(export: &Export, found: &HashedText, body: &[u8]) -> Option<ReReviewRecord> {
+    if found.decision.act != Act::ReReview {
+        return None;
+    }
+    let recorded = export.re_reviews.iter().filter(|record| found.statements.contains(&record.statement)).cloned();
+    let empty = found.statements.iter().map(|statement| ReReviewRecord { statement: statement.clone(), items: Vec::new() });
+    recorded.chain(empty).find(|record| record.commitment().is_some_and(|commitment| commitment == body))
 }
 
 /// The newest checkpoint is signed by the log's keys, and over these leaves. More may follow that it does not cover yet.

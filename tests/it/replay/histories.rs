@@ -134,7 +134,9 @@ fn judge_one(life: &Story, seed: u64, read: &mut Read) -> Vec<&'static str> {
     let first = (seed as usize * 7 + 3) % (PLANTS.len() + 4);
     let mut chosen: Vec<&(&str, &str, Plant)> = PLANTS.get(first).into_iter().collect();
     if !chosen.is_empty() && chance.once_in(4) {
-        chosen.extend(chance.pick(PLANTS));
+        // Some kinds done twice undo themselves.
+        let first = chosen[0].1;
+        chosen.extend(chance.pick(PLANTS).filter(|other| other.1 != first));
     }
     let mut planted = Vec::new();
     for plant in &chosen {

@@ -18,9 +18,7 @@ use hufu::{
         signing_input,
     },
     services::{
-        replay::export::{
-            CertificateRecord, CheckpointRecord, DecisionRecord, DismissalRecord, EntryRecord, Export, GrantRecord, StatementRecord,
-        },
+        replay::export::{CertificateRecord, CheckpointRecord, DecisionRecord, EntryRecord, Export, GrantRecord, StatementRecord},
         trust::TrustBundle,
     },
     store::Db,
@@ -213,10 +211,8 @@ impl Story {
             let leaves = leaves.remove(&row.digest[..]).unwrap_or_default();
             steps.push(Step { decision: found.decision, words, leaves, pause: 0 });
         }
-        // Grants are found again by the place of their statement, whatever it is signed with.
-        for statement in
-            rest.grants.iter_mut().map(|record| &mut record.statement).chain(rest.dismissals.iter_mut().map(|record| &mut record.statement))
-        {
+        // Records are found again by the place of their statement, whatever it is signed with.
+        for statement in statements_of(&mut rest) {
             *statement = places[statement].to_string();
         }
         rest.decisions.clear();
@@ -268,13 +264,17 @@ impl Story {
                 if entry.event_type == EventType::ROLE {
                     entry = self.role_leaf(step, &entry, &digests);
                 }
+                if let (EventType::CA_EVENT, Some(body)) = (entry.event_type, self.event_body(step, &entry, &digests)) {
+                    entry = with_body(&entry, body);
+                }
                 logs.entry(log.clone()).or_default().push(entry.encode());
             }
         }
-        let digest = |place: &String| digests.get(&place.parse().unwrap()).cloned().unwrap_or_else(|| place.clone());
-        export.grants = export.grants.iter().map(|record| GrantRecord { statement: digest(&record.statement), ..record.clone() }).collect();
-        export.dismissals =
-            export.dismissals.iter().map(|record| DismissalRecord { statement: digest(&record.statement), ..record.clone() }).collect();
+        for statement in statements_of(&mut export) {
+            if let Some(digest) = digests.get(&statement.parse().unwrap()) {
+                *statement = digest.clone();
+            }
+        }
         for (log, entries) in &logs {
             export.entries.extend(entries.iter().map(|entry| EntryRecord { log: log.clone(), entry: STANDARD.encode(entry) }));
             export.checkpoints.push(self.cast.checkpoint(log, entries, now));
@@ -303,6 +303,29 @@ impl Story {
         Some((record, leaves.find(|(_, entry)| entry.event_type == EventType::ISSUE && entry.status_key == key)?))
     }
 
+    /// What the leaf of a change of departments, or of a re-review, is the digest of.
+    fn event_body(&self, step: &Step, entry: &Entry, digests: &HashMap<usize, String>) -> Option<Vec<u8>> {
+        let own = |statement: &String| step.words.iter().any(|place| place.to_string() == *statement);
+        let digest = |statement: &String| digests[&statement.parse().unwrap()].clone();
+        let change = self.rest.department_changes.iter().find(|record| own(&record.statement)).map(|record| {
+            json!({
+                "change": record.id,
+                "decided_at": record.decided_at.to_string(),
+                "shown": hex::encode(sha256(record.shown.as_bytes())),
+                "statement": digest(&record.statement),
+            })
+        });
+        let review = self.rest.re_reviews.iter().find(|record| own(&record.statement)).map(|record| {
+            let mut items: Vec<[&str; 2]> = record.items.iter().map(|one| [one.item.as_str(), one.kind.as_str()]).collect();
+            items.sort_unstable();
+            // The other leaves of its kind end tokens and checks.
+            let last = step.leaves.iter().rfind(|(_, leaf)| leaf.event_type == EventType::CA_EVENT);
+            (last.is_some_and(|(_, last)| last.body() == entry.body()), json!({"items": items, "re_review": digest(&record.statement)}))
+        });
+        let body = change.or(review.and_then(|(is_own, body)| is_own.then_some(body)))?;
+        Some(sha256(&canonical(&body)).to_vec())
+    }
+
     /// The leaf of a grant or a dismissal: its body is the digest of the record.
     fn role_leaf(&self, step: &Step, entry: &Entry, digests: &HashMap<usize, String>) -> Entry {
         let own = |statement: &String| step.words.iter().any(|place| place.to_string() == *statement);
@@ -312,6 +335,15 @@ impl Story {
         let body = grant.or(dismissal).map_or(vec![0; 32], |body| sha256(&canonical(&body)).to_vec());
         with_body(entry, body)
     }
+}
+
+/// The statements that records name.
+fn statements_of(export: &mut Export) -> impl Iterator<Item = &mut String> {
+    let Export { grants, dismissals, department_changes, re_reviews, .. } = export;
+    (grants.iter_mut().map(|record| &mut record.statement))
+        .chain(dismissals.iter_mut().map(|record| &mut record.statement))
+        .chain(department_changes.iter_mut().map(|record| &mut record.statement))
+        .chain(re_reviews.iter_mut().map(|record| &mut record.statement))
 }
 
 /// An entry with another body.
