@@ -24,7 +24,7 @@ use super::{
     verify_foreign::ForeignTrust,
 };
 use crate::{
-    crypto::{Digest, digest::Hasher},
+    crypto::Digest,
     policy::Timestamp,
     validation::{
         Report, SignatureReport,
@@ -143,26 +143,27 @@ impl VerifySignature {
             Ok(signed) => signed,
             Err(error) => return self.not_a_signature(source, moment, &error.to_string()),
         };
-        let (mut file, mut content) = (Digest::Sha256.hasher(), Digest::Sha256.hasher());
-        source.parts(0..length, &mut |part| file.update(part)).map_err(|error| unreadable(&self.file, error))?;
+        let mut judged = Judged::new(moment.at, moment.now);
+        if length <= Judged::MAX_HASHED {
+            judged = judged.file(&source.read(0..length).map_err(|error| unreadable(&self.file, error))?);
+        }
         let certificates = cms::certificates(&signed, more);
         let mut verification = Verification::begin(&signed, &certificates);
+        // Where no signer hashes the content alone.
+        let mut content = (!verification.hashes_content()).then(|| Digest::Sha256.hasher());
+        let mut push = |part: &[u8]| {
+            verification.update(part);
+            content.iter_mut().for_each(|content| content.update(part));
+        };
         match (&layout.content, &self.content) {
-            (Some(ranges), _) => self.carried(source, ranges, &mut |part| {
-                verification.update(part);
-                content.update(part);
-            })?,
-            (None, Some(path)) => beside(path, &mut |part| {
-                verification.update(part);
-                content.update(part);
-            })?,
+            (Some(ranges), _) => self.carried(source, ranges, &mut push)?,
+            (None, Some(path)) => beside(path, &mut push)?,
             (None, None) => {}
         }
+        if layout.content.is_some() || self.content.is_some() {
+            judged.content = verification.hashed().or_else(|| content.map(|content| Hashed::new(Digest::Sha256, &content.finish())));
+        }
         let report = verification.finish(moment, judge);
-        let hashed = |hasher: Hasher| Hashed::new(Digest::Sha256, &hasher.finish());
-        let has_content = layout.content.is_some() || self.content.is_some();
-        let mut judged = Judged { file: Some(hashed(file)), ..Judged::new(moment.at, moment.now) };
-        judged.content = has_content.then(|| hashed(content));
         let report = SignatureReport { judged: Some(judged), ..report };
         let (Some(ranges), Some(path)) = (&layout.content, &self.content) else { return Ok(report) };
         let (mut one, mut other) = (Digest::Sha256.hasher(), Digest::Sha256.hasher());

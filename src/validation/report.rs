@@ -314,7 +314,7 @@ pub struct Judged {
     /// RFC 3339, UTC: the time that was asked about; absent: none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// Of the certificate, of the file with the signature, or of the token.
+    /// Of the certificate, of the file with the signature, or of the token; absent of one larger than `MAX_HASHED`, most of which is content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<Hashed>,
     /// Of the content of a signature, given or carried.
@@ -323,12 +323,15 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// The largest file that is hashed beside its content: a signature with large content in it is judged as fast as it can be read.
+    pub const MAX_HASHED: u64 = 1024 * 1024;
+
     pub fn new(at: Option<OffsetDateTime>, now: OffsetDateTime) -> Self {
         Self { verified_at: rfc3339(now), at: at.map(rfc3339), file: None, content: None }
     }
 
     pub fn file(self, octets: &[u8]) -> Self {
-        Self { file: Some(Hashed::of(octets)), ..self }
+        Self { file: (octets.len() as u64 <= Self::MAX_HASHED).then(|| Hashed::of(octets)), ..self }
     }
 }
 

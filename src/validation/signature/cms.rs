@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     crypto::{Digest, digest::Hasher},
-    validation::{Check, CheckName, Reason, Report, Verdict, revocation::Evidence},
+    validation::{Check, CheckName, Reason, Report, Verdict, report::Hashed, revocation::Evidence},
     x509::{
         Certificate,
         cms::{
@@ -152,6 +152,17 @@ impl<'a> Verification<'a> {
     /// and signed attributes; the others lack the content.
     pub fn content_hash(&mut self, digest: Digest, hash: &[u8]) {
         self.pushed = Pushed::Hash(HashId::plain(digest), hash.to_vec());
+    }
+
+    /// The content's hash by a function that a signer uses, once all of it was pushed; `None` when none hashes the content alone.
+    pub fn hashed(&self) -> Option<Hashed> {
+        let plain = self.hashers.iter().find(|(id, _)| !id.is_keyed());
+        plain.map(|(id, hasher)| Hashed::new(id.digest(), &hasher.clone().finish()))
+    }
+
+    /// Whether `hashed` will answer.
+    pub fn hashes_content(&self) -> bool {
+        self.hashers.iter().any(|(id, _)| !id.is_keyed())
     }
 
     /// The verdict on every signer, at the time that its token proves, or else at the moment asked for.

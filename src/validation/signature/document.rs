@@ -68,9 +68,12 @@ fn judge_cms(
                 verification.update(segment);
                 hasher.update(segment);
             });
-            judged.content.get_or_insert_with(|| Hashed::new(Digest::Sha256, &hasher.finish()));
+            judged.content = Some(verification.hashed().unwrap_or_else(|| Hashed::new(Digest::Sha256, &hasher.finish())));
         }
-        (None, Given::Content(content)) => verification.update(content),
+        (None, Given::Content(content)) => {
+            verification.update(content);
+            judged.content = verification.hashed().or_else(|| given.hashed());
+        }
         (None, Given::Hash(digest, hash)) => verification.content_hash(digest, hash),
         (None, Given::Nothing) => {}
     }
