@@ -353,17 +353,28 @@ impl Services {
         rows.iter().map(|row| row.person.parse().map_err(|_| Error::Corrupt("a certificate's person".to_owned()))).collect()
     }
 
-    /// Whether this person may do this to a certificate: whose key it was that something rests on is asked about as its holder.
+    /// Whether this person may do this to a certificate. Where it was put to re-review, whose key it was that something rests on
+    /// is asked about as its holder, and so is who asked for the certificate: nobody is left then who approved that.
     pub async fn may_change(&self, actor: &Actor, act: Act, row: &CertificateRow) -> Result<(), Error> {
         let object = self.certificate_object(row).await?;
         self.policy().decide(actor, act, &object)?;
         if let (Act::Resume, Object::Certificate(certificate)) = (act, object) {
-            for holder in self.questioned(&hex::encode(&row.id)).await? {
+            for holder in self.concerned_by_review(row).await? {
                 let own = Object::Certificate(rules::Certificate { holder, department: certificate.department.clone() });
                 self.policy().decide(actor, act, &own)?;
             }
         }
         Ok(())
+    }
+
+    async fn concerned_by_review(&self, row: &CertificateRow) -> Result<Vec<PersonId>, Error> {
+        let mut people = self.questioned(&hex::encode(&row.id)).await?;
+        let (false, Some(enrolment)) = (people.is_empty(), &row.enrolment) else { return Ok(people) };
+        let mut connection = self.db.read().await?;
+        if let Some(asked) = store::enrolments::find(&mut connection, enrolment).await? {
+            people.push(asked.submitted_by.parse().map_err(|_| Error::Corrupt(format!("enrolment {enrolment}: who submitted it")))?);
+        }
+        Ok(people)
     }
 
     /// A page of what was put to re-review, because of one certificate or of any.

@@ -411,6 +411,10 @@ async fn what_was_put_to_re_review_is_decided_by_others(family: Family) {
         let code = if act == "resume" { "own-request" } else { "not-permitted" };
         assert_eq!(refused(&answer), (403, code.to_owned()), "{act}");
     }
+    // Nor does whoever asked for it decide alone that it stands.
+    let draft = json!({"act": "resume", "about": theft.after});
+    let answer = ca.client(&office.registration).post("/api/v1/statements/drafts", &draft).await;
+    assert_eq!(refused(&answer), (403, "own-request".to_owned()));
     ca.decide(&office.approver, "resume", &theft.after, None, None).await.ok();
     ca.decide(&office.approver, "revoke", &theft.resumed, Some("privilegeWithdrawn"), None).await.ok();
     let approved = ca.decide(&office.approver, "approve", &theft.keyless, None, None).await.ok().json();
