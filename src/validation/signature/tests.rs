@@ -17,7 +17,7 @@ use crate::{
     crypto::{ALGORITHMS, Digest, algorithms},
     validation::{
         CheckName, Purpose, Reason, Report, StatusReport, Verdict,
-        report::{Hashed, SubIndication},
+        report::{Hashed, Judged, SubIndication},
     },
     world::rfc3339,
     x509::{
@@ -384,17 +384,21 @@ fn a_report_says_what_it_is_about() {
     let attached = file(Dialect::Gm, Dialect::Gm.data(), Some(CONTENT), &[&signer], std::slice::from_ref(&info));
     let detached = file(Dialect::Gm, Dialect::Gm.data(), None, &[&signer], &[info]);
     let hash = Digest::Sm3.hash(CONTENT);
-    let content = Some(Hashed::of(CONTENT));
+    // By the function of its signer, which hashes it once.
+    let content = Some(Hashed::new(Digest::Sm3, &hash));
     for (name, signed, given, expected) in [
         ("carried", &attached, Given::Nothing, content.clone()),
-        ("given", &detached, Given::Content(CONTENT), content),
-        ("its digest", &detached, Given::Hash(Digest::Sm3, &hash), Some(Hashed::new(Digest::Sm3, &hash))),
+        ("given", &detached, Given::Content(CONTENT), content.clone()),
+        ("its digest", &detached, Given::Hash(Digest::Sm3, &hash), content),
         ("missing", &detached, Given::Nothing, None),
     ] {
         let judged = judge(signed, given).judged.unwrap();
         assert_eq!((judged.file, judged.content), (Some(Hashed::of(signed)), expected), "{name}");
         assert_eq!((judged.verified_at, judged.at), (rfc3339(NOW), None));
     }
+    let large = vec![0; Judged::MAX_HASHED as usize + 1];
+    assert_eq!(Judged::default().file(&large).file, None);
+    assert_eq!(Judged::default().file(&large[1..]).file, Some(Hashed::of(&large[1..])));
     let sha256 = Digest::Sha256.hash(CONTENT);
     let report = judge(&detached, Given::Hash(Digest::Sha256, &sha256));
     let check = report.signatures[0].checks.iter().find(|check| check.name == CheckName::Content).unwrap();
