@@ -62,11 +62,12 @@ impl Services {
         let subject = self.subject_with_key(&row, &request).await?;
         let checked = self.check_statement(caller, statement, Act::Renew, &subject).await?;
 
-        let now = millis(self.clock.now());
         let successor = self.successor(&row, &predecessor, request)?;
+        // One moment for all of it, which is what the audit compares.
+        let now = successor.row.submitted_at;
         let profile = successor.profile.name().clone();
-        let decision =
-            allowed(About::from(successor.id), Act::Renew, Timestamp::new(self.clock.now()), self.policy().digest(), Some(profile));
+        let at = Timestamp::new(from_millis(now));
+        let decision = allowed(About::from(successor.id), Act::Renew, at, self.policy().digest(), Some(profile));
         let decided = decided(&decision, &[checked.statement.digest()], now);
         let mut rows = successor_rows(&successor, now);
         rows.extend(self.slot_passes(&predecessor, &successor, now).await?);

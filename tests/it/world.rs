@@ -65,8 +65,12 @@ macro_rules! in_both_families {
 }
 pub(crate) use in_both_families;
 
-/// A clock that runs with the machine's, ahead or behind it by as much as a test says.
+/// A clock that runs with the machine's, ahead or behind it by as much as a test says. No two readings of it are the same, so
+/// that what must be of one moment and is read twice never agrees by luck.
 pub struct TestClock(AtomicI64);
+
+/// Milliseconds that pass between two readings.
+const TICK: i64 = 3;
 
 impl TestClock {
     pub fn forward(&self, by: Duration) {
@@ -76,7 +80,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> OffsetDateTime {
-        SystemClock.now() + Duration::milliseconds(self.0.load(Ordering::SeqCst))
+        SystemClock.now() + Duration::milliseconds(self.0.fetch_add(TICK, Ordering::SeqCst))
     }
 }
 
