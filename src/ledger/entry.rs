@@ -3,7 +3,7 @@
 //! A leaf says that something happened to a certificate, on whose decision and under which policy, as digests only:
 //! no personal data, and never the signed certificate, because the leaf is committed before the signature exists.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use super::{
     Depth,
@@ -16,6 +16,8 @@ use crate::crypto::digest::{sha256, sha256_concat};
 const VERSION: u8 = 1;
 /// Limit of a body and of the list of endorsements (`<0..2^15>`).
 const MAX_VECTOR: usize = 1 << 15;
+/// The most statements that one entry names.
+pub const MAX_STATEMENTS: usize = MAX_VECTOR / 32;
 /// Limit of the whole entry: an entry bundle gives its length two octets.
 const MAX_ENTRY: usize = u16::MAX as usize;
 const MAX_SIGNATURE: usize = 5000;
@@ -59,6 +61,8 @@ impl EventType {
     pub const OTHER_HEAD: Self = Self(14);
     /// A time-stamp token was given out.
     pub const TIME_STAMP: Self = Self(15);
+    /// Statements were recorded that no other leaf names yet.
+    pub const STATEMENTS: Self = Self(16);
 
     /// The registry. Reserved for later, and so unknown today: 32 record, 33 grant, 34 use, 35 score, 36 alarm.
     pub const KNOWN: &[(Self, &str)] = &[
@@ -76,6 +80,7 @@ impl EventType {
         (Self::ROLE, "role"),
         (Self::OTHER_HEAD, "other-head"),
         (Self::TIME_STAMP, "time-stamp"),
+        (Self::STATEMENTS, "statements"),
     ];
 
     /// `None` for a type that is not known here.
@@ -254,6 +259,16 @@ impl Entry {
         Self { body: token.to_vec(), ..Self::change(&event, EventType::TIME_STAMP, digests, unchanged, unchanged) }
     }
 
+    /// Statements are recorded that wait for others, or for a key: their digests, of which there are one to `MAX_STATEMENTS`.
+    pub fn statements(origin: &str, time: u64, digests: BTreeSet<Hash>) -> Result<Self, EntryError> {
+        let body: Vec<u8> = digests.into_iter().flatten().collect();
+        if body.is_empty() {
+            return Err(EntryError::Body);
+        }
+        let event = Event { origin, status_key: StatusKey::NONE, version: version_of(&sha256(&body)), time };
+        Self::notice(&event, EventType::STATEMENTS, Digests::default(), body)
+    }
+
     fn change(event: &Event, event_type: EventType, digests: Digests, prev_state: State, new_state: State) -> Self {
         Self {
             event_type,
@@ -299,6 +314,14 @@ impl Entry {
         let token: Hash = self.body_of(EventType::TIME_STAMP)?.try_into().map_err(|_| EntryError::Body)?;
         let named = event_id(origin, EventType::TIME_STAMP, &StatusKey::NONE, version_of(&token));
         if self.event_id == named { Ok(token) } else { Err(EntryError::Body) }
+    }
+
+    /// The digests in the body of a `statements` of the log with that origin, ascending, which must be what names the event too.
+    pub fn recorded_statements(&self, origin: &str) -> Result<Vec<Hash>, EntryError> {
+        let (digests, rest) = self.body_of(EventType::STATEMENTS)?.as_chunks::<32>();
+        let named = event_id(origin, EventType::STATEMENTS, &StatusKey::NONE, version_of(&sha256(&self.body)));
+        let whole = rest.is_empty() && !digests.is_empty() && digests.is_sorted_by(|one, next| one < next);
+        if whole && self.event_id == named { Ok(digests.to_vec()) } else { Err(EntryError::Body) }
     }
 
     fn body_of(&self, event_type: EventType) -> Result<&[u8], EntryError> {

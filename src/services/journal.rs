@@ -2,10 +2,11 @@
 //!
 //! Requests that arrive while a commit is under way share the next one: rows, leaves, tiles and the log's head go into one
 //! transaction, so a leaf without its row, or a row without its leaf, cannot be. A lonely request does not wait for others.
+//! A statement that nothing rests on yet is named by a leaf of the operations log in the same transaction: from then on nobody can move it in time.
 //! Only after the commit is a checkpoint signed, and only then does anybody learn that their request was done.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -15,12 +16,12 @@ use super::{
     callers::check_good,
     crash,
     error::Error,
-    logs::{Growth, Logs, SignedCheckpoint, sign},
+    logs::{Growth, Logs, OPERATIONS, SignedCheckpoint, sign},
     revoke::digest,
     rows::{self, Row},
 };
 use crate::{
-    ledger::{Entry, StatusKey},
+    ledger::{Entry, StatusKey, entry::MAX_STATEMENTS},
     store::{self, Db},
     world::{Clock, millis, seconds},
 };
@@ -205,7 +206,7 @@ impl Writer {
 
     /// All of them in one transaction. A request whose entries are refused is answered so and left out.
     async fn commit(&mut self, commits: &[Commit]) -> Result<Vec<Answer>, Error> {
-        let (mut growths, answers) = self.plan(commits);
+        let (mut growths, answers) = self.plan(commits)?;
         let accepted =
             || commits.iter().zip(&answers).filter_map(|(commit, answer)| answer.as_ref().ok().map(|positions| (commit, positions)));
 
@@ -237,7 +238,7 @@ impl Writer {
         Ok(answers)
     }
 
-    fn plan(&self, commits: &[Commit]) -> (Growths, Vec<Answer>) {
+    fn plan(&self, commits: &[Commit]) -> Result<(Growths, Vec<Answer>), Error> {
         let now = seconds(self.clock.now());
         let logs = self.logs.read();
         let mut growths = Growths::new();
@@ -245,7 +246,27 @@ impl Writer {
         for commit in commits {
             answers.push(Self::grow(&logs, &mut growths, commit, now));
         }
-        (growths, answers)
+        let accepted = commits.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(commit, _)| commit);
+        Self::bind_statements(&logs, &mut growths, accepted.flat_map(unbound).collect(), now)?;
+        Ok((growths, answers))
+    }
+
+    /// A statement that no leaf of its own commit names waits for others, or for a key. So that nobody can say later that it was
+    /// signed at another time, the operations log has it at once.
+    fn bind_statements(
+        logs: &BTreeMap<String, super::logs::Log>,
+        growths: &mut Growths,
+        statements: BTreeSet<[u8; 32]>,
+        now: u64,
+    ) -> Result<(), Error> {
+        let mut waiting = statements.into_iter().peekable();
+        while waiting.peek().is_some() {
+            let log = logs.get(OPERATIONS).ok_or_else(|| Error::unknown("log", OPERATIONS))?;
+            let entry = Entry::statements(&log.origin, now, waiting.by_ref().take(MAX_STATEMENTS).collect())
+                .map_err(|error| Error::Ledger(error.to_string()))?;
+            growths.entry(OPERATIONS.to_owned()).or_insert_with(|| Growth::begin(log, now)).push(log, &entry)?;
+        }
+        Ok(())
     }
 
     /// All entries of one request, or none of them.
@@ -422,6 +443,24 @@ fn check_signers(logs: &BTreeMap<String, super::logs::Log>, growths: &Growths, c
         check_good(found.map(|record| record.state))?;
     }
     Ok(())
+}
+
+/// The statements of a commit that no decision in a leaf of it rests on.
+fn unbound(commit: &Commit) -> Vec<[u8; 32]> {
+    let named = |decision: &store::DecisionRow| commit.entries.iter().any(|(_, entry)| entry.digests.decision == decision.digest[..]);
+    let bound: HashSet<&[u8]> = (commit.rows.iter())
+        .filter_map(|row| match row {
+            Row::Decision(decision, statements) if named(decision) => Some(statements.iter().map(|digest| &digest[..])),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    (commit.rows.iter())
+        .filter_map(|row| match row {
+            Row::Statement(statement) if !bound.contains(&statement.digest[..]) => statement.digest[..].try_into().ok(),
+            _ => None,
+        })
+        .collect()
 }
 
 /// What a growth was before a request of several entries.

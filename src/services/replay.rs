@@ -82,6 +82,7 @@ codes! {
     StatementMisfit = "statement-misfit",
     StatementSignature = "statement-signature",
     StatementTime = "statement-time",
+    StatementUnbound = "statement-unbound",
     StatementReplayed = "statement-replayed",
     NonceReused = "nonce-reused",
     ListMismatch = "list-mismatch",

@@ -1,6 +1,8 @@
 //! Decisions that take several people, statements over lists, and requests that nobody decides on.
 
-use hufu::cli::Family;
+use std::collections::BTreeSet;
+
+use hufu::{cli::Family, services::audit::Finding};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -9,6 +11,7 @@ use crate::world::{Ca, Office, Person, TestCa, in_both_families, text};
 in_both_families! {
     a_profile_that_asks_for_two_waits_for_the_second,
     who_was_dismissed_meanwhile_is_not_counted,
+    an_approval_that_waits_is_in_the_ledger_with_its_time,
     a_rejection_names_the_approvals_that_it_overrules,
     one_statement_approves_a_list,
     two_statements_approve_a_list_that_takes_two,
@@ -49,6 +52,30 @@ async fn a_profile_that_asks_for_two_waits_for_the_second(family: Family) {
     let (status, done) = approve(&ca, &second, &applicant.enrolment).await;
     assert_eq!((status, done["certificates"].as_array().unwrap().len()), (201, 1));
     ca.audit_finds_nothing().await;
+}
+
+async fn an_approval_that_waits_is_in_the_ledger_with_its_time(family: Family) {
+    let (ca, office, _) = with_two_approvals(family).await;
+    let applicant = ca.enrol(&office, "staff", family).await;
+    approve(&ca, &office.approver, &applicant.enrolment).await;
+    ca.audit_finds_nothing().await;
+
+    let mut sql = ca.sql().await;
+    let column = |findings: &[Finding]| -> Vec<String> {
+        let columns: BTreeSet<String> = findings.iter().map(|one| format!("{}.{}", one.table, one.column)).collect();
+        columns.into_iter().collect()
+    };
+    // Each nonce says when it was used, until it is forgotten.
+    sql.run("delete from nonce").await;
+    let of_it = format!("about = '{}'", applicant.enrolment);
+    for shift in ["- 3600000", "+ 3600000"] {
+        sql.run(&format!("update statement set recorded_at = recorded_at {shift} where {of_it}")).await;
+        assert_eq!(column(&ca.audit().await), if shift.starts_with('-') { vec!["statement.recorded_at"] } else { vec![] });
+    }
+    sql.run(&format!("update statement set about = '{}' where {of_it}", ca.enrol(&office, "staff", family).await.enrolment)).await;
+    assert!(column(&ca.audit().await).contains(&"statement.about".to_owned()));
+    sql.run(&format!("delete from statement where act = 'approve' and signer_person = '{}'", office.approver.id)).await;
+    assert_eq!(column(&ca.audit().await), ["statement.digest"]);
 }
 
 async fn who_was_dismissed_meanwhile_is_not_counted(family: Family) {

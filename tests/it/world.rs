@@ -32,7 +32,11 @@ use hufu::{
         profile::{Evidence, NameSource, Source},
         signing_input,
     },
-    services::{audit::audit, start::World, trust::TrustBundle},
+    services::{
+        audit::{Finding, audit},
+        start::World,
+        trust::TrustBundle,
+    },
     store::{Db, Options},
     world::{Clock, Entropy, SystemClock, SystemEntropy, millis, random},
     x509::Certificate,
@@ -572,12 +576,23 @@ impl Ca {
 
     /// The audit of the database agrees with it, and every decision follows, while the service runs.
     pub async fn audit_finds_nothing(&self) {
-        let options = Options { busy_timeout: std::time::Duration::from_secs(5), max_connections: 2 };
-        let db = Db::open(&self.config.database_url(), options).await.unwrap();
-        let bundle = self.services().trust_bundle().unwrap();
-        assert_eq!(audit(&db, &bundle).await.unwrap(), []);
-        crate::replay::finds_nothing(&db, &bundle).await;
+        assert_eq!(self.audit().await, []);
+        let db = self.db().await;
+        crate::replay::finds_nothing(&db, &self.services().trust_bundle().unwrap()).await;
         db.close().await;
+    }
+
+    /// What the audit of the rows finds.
+    pub async fn audit(&self) -> Vec<Finding> {
+        let db = self.db().await;
+        let findings = audit(&db, &self.services().trust_bundle().unwrap()).await.unwrap();
+        db.close().await;
+        findings
+    }
+
+    async fn db(&self) -> Db {
+        let options = Options { busy_timeout: std::time::Duration::from_secs(5), max_connections: 2 };
+        Db::open(&self.config.database_url(), options).await.unwrap()
     }
 
     pub async fn draft(&self, person: &Person, act: &str, about: &str, reason: Option<&str>, since: Option<&str>) -> Payload {

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use hufu::policy::{SignerReference, Statement, Timestamp};
+use hufu::policy::{SignerReference, Statement};
 
-use super::{DRAFT, Replay, SKEW, Violation, text};
+use super::{MINUTE, Replay, Violation, seconds, text};
 
 /// A statement as the caps count it.
 struct Counted {
-    at: Timestamp,
+    /// Seconds since 1970.
+    at: u64,
     digest: String,
     statement: Statement,
     signer: [u8; 32],
 }
 
 impl Replay<'_> {
-    /// What somebody signed beyond a cap, by the times that they signed. A statement may be recorded as late as its draft and two
-    /// clocks allow: the day is shorter by that.
+    /// What somebody signed beyond a cap, by the leaves that name it. It may have come a minute before: the day is shorter by that.
     pub(super) fn capped(&mut self) {
         let mut by_person: BTreeMap<(String, String), Vec<Counted>> = BTreeMap::new();
         for (digest, jws) in &self.statements {
@@ -24,7 +24,9 @@ impl Replay<'_> {
             let SignerReference::Certificate(fingerprint) = statement.signer() else { continue };
             let Some((id, _)) = self.so_far.signers.get(&fingerprint) else { continue };
             let key = (text(&self.certificates[id], "person"), statement.payload().act.to_string());
-            let one = Counted { at: statement.payload().at, digest: digest.clone(), statement, signer: fingerprint };
+            let claimed = || seconds(&statement.payload().at.to_string());
+            let at = self.so_far.recorded.get(digest).map_or_else(claimed, |at| at.time);
+            let one = Counted { at, digest: digest.clone(), statement, signer: fingerprint };
             by_person.entry(key).or_default().push(one);
         }
         for ((_, act), mut signed) in by_person {
@@ -49,7 +51,7 @@ impl Replay<'_> {
     }
 
     fn beyond(&mut self, act: &str, signed: &[Counted]) -> Vec<String> {
-        let day = time::Duration::days(1) - time::Duration::seconds((DRAFT + 2 * SKEW) as i64);
+        let day = 24 * 60 * 60 - MINUTE;
         let items =
             |statement: &Statement| self.lists.get(&statement.payload().about.to_string()).map_or(1, |list| list.items.len() as u64);
         let items: Vec<u64> = signed.iter().map(|one| items(&one.statement)).collect();
@@ -57,7 +59,7 @@ impl Replay<'_> {
         for (place, one) in signed.iter().enumerate() {
             let version = self.version(&one.statement.payload().policy.to_string());
             let Some(cap) = version.and_then(|version| version.cap(act)) else { continue };
-            let today: Vec<usize> = (0..=place).filter(|earlier| signed[*earlier].at.instant() > one.at.instant() - day).collect();
+            let today: Vec<usize> = (0..=place).filter(|earlier| signed[*earlier].at + day > one.at).collect();
             let things: u64 = today.iter().map(|earlier| items[*earlier]).sum();
             if today.len() as u64 > cap.statements || cap.items.is_some_and(|most| things > most) {
                 beyond.push(one.digest.clone());

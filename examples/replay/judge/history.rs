@@ -137,6 +137,14 @@ impl Logs {
         logs.leaves.sort_by(|(one, _), (other, _)| one.cmp(other));
         logs
     }
+
+    /// The statements that a leaf says were recorded with it.
+    pub fn recorded(&self, at: &Moment, entry: &Entry) -> Vec<String> {
+        let in_operations = at.leaf.as_ref().is_some_and(|(log, _)| log == "operations");
+        let origin = self.times.get("operations").filter(|_| in_operations).map(|(origin, _)| origin);
+        let digests = origin.and_then(|origin| entry.recorded_statements(origin).ok()).unwrap_or_default();
+        digests.iter().map(hex::encode).collect()
+    }
 }
 
 /// The log's own keys signed a tree of the first of these leaves.

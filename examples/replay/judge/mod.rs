@@ -160,6 +160,8 @@ struct SoFar {
     alone: HashMap<String, String>,
     /// When the approval of an enrolment was taken away.
     taken: HashMap<String, Vec<Timestamp>>,
+    /// By statement, the first leaf that names it, or a decision which rests on it.
+    recorded: HashMap<String, Moment>,
     nonces: HashMap<String, String>,
     uses: HashMap<String, String>,
     roles_ever_given: BTreeSet<String>,
@@ -232,6 +234,8 @@ struct Signed {
     ends: u64,
     /// Whether it is about a list that this is in.
     is_listed: bool,
+    /// The first leaf that names it, or a decision which rests on it.
+    at: Moment,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -292,6 +296,10 @@ impl<'v> Replay<'v> {
         self.remember_places();
         for (at, entry) in &self.logs.leaves {
             let decision = hex::encode(entry.digests.decision);
+            let rests_on = self.decisions.get(&decision).and_then(Option::as_ref).map(|whole| texts(whole, "statements"));
+            for statement in rests_on.into_iter().flatten().chain(self.logs.recorded(at, entry)) {
+                self.so_far.recorded.entry(statement).or_insert_with(|| at.clone());
+            }
             match entry.event_type {
                 EventType::ISSUE | EventType::HOLD | EventType::RESUME | EventType::REVOKE => {
                     let Some(id) = self.so_far.of_key.get(&entry.status_key) else { continue };
@@ -391,6 +399,20 @@ impl<'v> Replay<'v> {
         for (log, what) in std::mem::take(&mut self.logs.untrusted) {
             self.so_far.found.push(Violation { log: Some(log), index: None, decision: None, statement: None, code: "log-untrusted", what });
         }
+        for (at, entry) in &self.logs.leaves {
+            for statement in self.logs.recorded(at, entry).into_iter().filter(|statement| !self.statements.contains_key(statement)) {
+                let (log, index) = at.leaf.clone().unzip();
+                let what = "the log has it, the files have not".to_owned();
+                self.so_far.found.push(Violation {
+                    log,
+                    index,
+                    decision: None,
+                    statement: Some(statement),
+                    code: "statement-missing",
+                    what,
+                });
+            }
+        }
         let mut cases: BTreeMap<String, Case> = BTreeMap::new();
         for (at, entry) in std::mem::take(&mut self.logs.leaves) {
             let hash = hex::encode(entry.digests.decision);
@@ -399,7 +421,7 @@ impl<'v> Replay<'v> {
                 case.leaves.push((at, entry));
             } else if !matches!(
                 entry.event_type,
-                EventType::MAP_HEAD | EventType::TIME_STAMP | EventType::CA_EVENT | EventType::CRL_PUBLISHED
+                EventType::MAP_HEAD | EventType::TIME_STAMP | EventType::CA_EVENT | EventType::CRL_PUBLISHED | EventType::STATEMENTS
             ) {
                 self.add(&at, None, None, ("decision-missing", "it names none".to_owned()));
             }

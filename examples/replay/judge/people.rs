@@ -6,7 +6,7 @@ use hufu::policy::{Payload, Timestamp};
 use serde_json::Value;
 
 use super::{
-    Case, OF_TWO, Part, Replay, Signed,
+    Case, Moment, OF_TWO, Part, Replay, Signed,
     policy::{Actor, Held, Quorum, Version},
     seconds, text, texts,
     things::{Kind, Thing},
@@ -27,7 +27,9 @@ impl Replay<'_> {
         for one in signed.iter().filter(|one| one.part == Part::Decides) {
             let outcome = match &one.certificate {
                 None => self.may_system(case, act, thing, decision, version, &one.payload).map(|()| None),
-                Some(certificate) => self.may_person(case, act, thing, version, certificate, &people).map(Some),
+                Some(certificate) => (self.may_person(case, &one.at, act, thing, version, certificate, &people))
+                    .and_then(|_| self.may_person(case, &case.at, act, thing, version, certificate, &people))
+                    .map(Some),
             };
             match outcome {
                 Ok(actor) => people.extend(actor),
@@ -43,9 +45,12 @@ impl Replay<'_> {
         people
     }
 
+    /// Whether somebody might do it at a moment: when they signed, and when it was decided.
+    #[expect(clippy::too_many_arguments, reason = "what is asked about, and when")]
     fn may_person(
         &self,
         case: &Case,
+        at: &Moment,
         act: &str,
         thing: &Thing,
         version: &Version,
@@ -57,7 +62,7 @@ impl Replay<'_> {
         let issue = self.so_far.issued_on.get(certificate).and_then(|hash| self.decisions.get(hash)?.as_ref());
         let is_officer = issue.is_some_and(|issue| issue["decision"]["profile"] == "officer");
         let mut ways: Vec<Vec<Held>> = match self.so_far.roles.get(&person) {
-            Some(history) if is_officer => history.around(&case.at).into_iter().cloned().collect(),
+            Some(history) if is_officer => history.around(at).into_iter().cloned().collect(),
             _ => Vec::new(),
         };
         if ways.is_empty() {
@@ -65,7 +70,7 @@ impl Replay<'_> {
         }
         let before: Vec<String> = people.iter().map(|actor| actor.person.clone()).collect();
         let mut refusal = Err("nobody may".to_owned());
-        for places in self.so_far.places.around(&case.at) {
+        for places in self.so_far.places.around(at) {
             let facts = self.facts(case, act, thing, version, places, &before)?;
             for roles in &ways {
                 let actor = Actor { person: person.clone(), roles: roles.clone() };

@@ -8,7 +8,7 @@ use hufu::{
 use serde_json::Value;
 
 use super::{
-    Case, DRAFT, Fault, MINUTE, OF_TWO, Part, Replay, SKEW, Signed, canonical, fault, seconds, text,
+    Case, DRAFT, Fault, MINUTE, Moment, OF_TWO, Part, Replay, SKEW, Signed, canonical, fault, seconds, text,
     things::{Kind, Thing},
 };
 
@@ -59,8 +59,11 @@ impl Replay<'_> {
         if listed.is_some_and(|list| list.root != target) {
             return fault("list-mismatch", "its list has another root");
         }
+        let Some(at) = self.so_far.recorded.get(digest).cloned() else {
+            return fault("statement-unbound", "it is in no leaf, neither by itself nor by a decision");
+        };
         let ends = ends.unsigned_abs();
-        Ok(Signed { digest: digest.to_owned(), payload, part, certificate, ends, is_listed: listed.is_some() })
+        Ok(Signed { digest: digest.to_owned(), payload, part, certificate, ends, is_listed: listed.is_some(), at })
     }
 
     /// What a statement is where it is used: once, under the policy of the decision, by a good certificate, at its time.
@@ -101,10 +104,13 @@ impl Replay<'_> {
             return fault("policy-not-in-force", "it was signed under another policy");
         }
         let claimed = seconds(&payload.at.to_string());
-        if claimed > case.at.time + SKEW + MINUTE {
-            return fault("statement-time", "it claims to be younger than its leaf");
+        if claimed > one.at.time + SKEW + MINUTE || one.at.time > claimed + DRAFT + SKEW + MINUTE {
+            return fault("statement-time", "it was recorded at another time than it claims");
         }
-        self.position(case, payload, claimed)?;
+        if one.at.time > case.at.time + MINUTE {
+            return fault("statement-time", "it is younger than the decision");
+        }
+        self.position(&one.at, payload, claimed)?;
         let last = newest.map_or(claimed, |newest| seconds(&newest.at.to_string()));
         if act != "approve" && case.at.time > last + DRAFT + SKEW + MINUTE {
             return fault("statement-time", "it claims to be much older than its leaf");
@@ -115,11 +121,12 @@ impl Replay<'_> {
             return fault("statement-misfit", "those who signed did not say the same");
         }
         let Some(id) = &one.certificate else { return Ok(()) };
-        // What one person decides at once needs a certificate that is good at that very place.
-        let at_once = case.at.leaf.is_some() && act != "approve" && names == 1;
-        let states = self.so_far.states.get(id);
-        let held = states.map(|states| if at_once { states.there(&case.at) } else { states.around(&case.at) }).unwrap_or_default();
-        let good = held.contains(&&State::Good);
+        // A certificate is good at the very place where the statement is recorded, and still when it counts.
+        let good = self
+            .so_far
+            .states
+            .get(id)
+            .is_some_and(|states| states.there(&one.at).contains(&&State::Good) && states.around(&case.at).contains(&&State::Good));
         if !good || one.ends + MINUTE < case.at.time {
             return fault("signer-not-good", "the certificate was suspended, revoked or over");
         }
@@ -127,12 +134,12 @@ impl Replay<'_> {
     }
 
     /// What its signer knew of the ledger was there, and was the newest when it was drafted.
-    fn position(&self, case: &Case, payload: &Payload, claimed: u64) -> Result<(), Fault> {
+    fn position(&self, at: &Moment, payload: &Payload, claimed: u64) -> Result<(), Fault> {
         let unknown = || ("log-position-unknown", format!("{} leaves of {} were not there", payload.log.size, payload.log.origin));
         let (log, (_, times)) = self.logs.times.iter().find(|(_, (origin, _))| *origin == payload.log.origin).ok_or_else(unknown)?;
         let size = payload.log.size as usize;
-        let later = case.at.leaf.as_ref().is_some_and(|(own, index)| own == log && payload.log.size > *index);
-        if size > times.len() || later || (size > 0 && times[size - 1] > case.at.time + MINUTE) {
+        let later = at.leaf.as_ref().is_some_and(|(own, index)| own == log && payload.log.size > *index);
+        if size > times.len() || later || (size > 0 && times[size - 1] > at.time + MINUTE) {
             return Err(unknown());
         }
         if size > 0 && times[size - 1] > claimed + SKEW {

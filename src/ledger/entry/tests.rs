@@ -113,6 +113,23 @@ fn a_token_is_named_by_its_hash_in_its_log_alone() {
     }
 }
 
+#[test]
+fn recorded_statements_are_named_in_order_in_their_log_alone() {
+    let entry = Entry::statements(ORIGIN, 1_795_000_000, BTreeSet::from([[9; 32], [7; 32]])).unwrap();
+    assert_eq!(entry.recorded_statements(ORIGIN), Ok(vec![[7; 32], [9; 32]]));
+    assert_eq!(entry.recorded_statements("other"), Err(EntryError::Body));
+    let named = |body: Vec<u8>| {
+        let event = Event { origin: ORIGIN, status_key: StatusKey::NONE, version: version_of(&sha256(&body)), time: 0 };
+        Entry::notice(&event, EventType::STATEMENTS, Digests::default(), body).unwrap().recorded_statements(ORIGIN)
+    };
+    assert_eq!(named([[7; 32], [9; 32]].concat()), Ok(vec![[7; 32], [9; 32]]));
+    for wrong in [vec![], vec![7; 31], [[9; 32], [7; 32]].concat(), [[7; 32], [7; 32]].concat()] {
+        assert_eq!(named(wrong), Err(EntryError::Body));
+    }
+    let most = |count: usize| Entry::statements(ORIGIN, 0, (0..count).map(|one| sha256(&one.to_be_bytes())).collect());
+    assert!(most(MAX_STATEMENTS).is_ok() && most(MAX_STATEMENTS + 1).is_err() && most(0).is_err());
+}
+
 proptest! {
     #[test]
     fn every_entry_reads_back(entry in any_entry()) {

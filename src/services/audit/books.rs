@@ -14,6 +14,7 @@ use crate::{
     store::{self, Connection},
 };
 
+const SPEAK_FOR_THEMSELVES: [EventType; 3] = [EventType::MAP_HEAD, EventType::TIME_STAMP, EventType::STATEMENTS];
 /// How many leaves are read at once.
 const PAGE: i64 = 10_000;
 
@@ -23,14 +24,23 @@ pub(super) struct Book {
     pub map: StatusMap,
     /// The issue of each certificate.
     pub issues: HashMap<StatusKey, Issue>,
-    /// The leaves that are about no certificate, but for map heads and tokens, which speak for themselves.
+    /// The leaves that are about no certificate, but for those that speak for themselves.
     pub notices: Vec<Notice>,
     /// Decisions and policies that leaves name, with the first leaf that does.
-    pub decisions: BTreeMap<Hash, u64>,
-    pub policies: BTreeMap<Hash, u64>,
+    pub decisions: BTreeMap<Hash, Named>,
+    /// The time of the leaf that named each statement as recorded.
+    pub statements: HashMap<Hash, u64>,
+    pub policies: BTreeMap<Hash, Named>,
     changes: HashMap<StatusKey, u64>,
     tree: Tree,
     tiles: BTreeMap<TileId, Vec<u8>>,
+}
+
+/// The first leaf that names something.
+#[derive(Clone, Copy)]
+pub(super) struct Named {
+    pub index: u64,
+    pub time: u64,
 }
 
 pub(super) struct Issue {
@@ -106,6 +116,7 @@ impl Book {
             issues: HashMap::new(),
             notices: Vec::new(),
             decisions: BTreeMap::new(),
+            statements: HashMap::new(),
             policies: BTreeMap::new(),
             changes: HashMap::new(),
             tree: Tree::new(),
@@ -160,6 +171,12 @@ impl Book {
                 let stamps = log.parse::<AuthorityName>().is_ok_and(|name| name.purpose() != Purpose::Root);
                 row.check("entry", stamps && entry.token(&self.origin).is_ok(), || "not the record of a token of this log".to_owned());
             }
+            if entry.event_type == EventType::STATEMENTS {
+                match entry.recorded_statements(&self.origin).ok().filter(|_| log == OPERATIONS) {
+                    Some(recorded) => self.statements.extend(recorded.into_iter().map(|digest| (digest, entry.time))),
+                    None => row.add("entry", "not the record of statements"),
+                }
+            }
             self.note(entry, index);
         }
         // The batch was staged on this very map.
@@ -170,13 +187,13 @@ impl Book {
     fn note(&mut self, entry: Entry, index: u64) {
         for (digest, seen) in [(entry.digests.decision, &mut self.decisions), (entry.digests.policy, &mut self.policies)] {
             if digest != [0; 32] {
-                seen.entry(digest).or_insert(index);
+                seen.entry(digest).or_insert(Named { index, time: entry.time });
             }
         }
         if entry.event_type == EventType::ISSUE {
             let issue = Issue { index, time: entry.time, not_after: entry.not_after().ok(), digests: entry.digests };
             self.issues.insert(entry.status_key, issue);
-        } else if entry.status_key == StatusKey::NONE && !matches!(entry.event_type, EventType::MAP_HEAD | EventType::TIME_STAMP) {
+        } else if entry.status_key == StatusKey::NONE && !SPEAK_FOR_THEMSELVES.contains(&entry.event_type) {
             let Entry { event_type, event_id, digests, .. } = entry;
             self.notices.push(Notice { index, event_type, event_id, digests, body: entry.body().to_vec() });
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Error, Facts, Findings, IN_FLIGHT, Records, citizens::STANDING_ALONE};
+use super::{Error, Facts, Findings, IN_FLIGHT, Records, books::Named, citizens::STANDING_ALONE};
 use crate::{
     crypto::digest::sha256,
     ledger::{EventType, State, StatusKey},
@@ -12,25 +12,46 @@ use crate::{
 };
 
 pub(super) async fn check(connection: &mut Connection, records: &Records, facts: &Facts, findings: &mut Findings) -> Result<(), Error> {
+    let bound = bound(records);
     for row in records.statements.values() {
-        check_statement(row, records, facts, findings);
+        check_statement(row, bound.get(&row.digest[..]).copied(), records, facts, findings);
     }
     check_lists(records, findings);
     check_decisions(store::statements::decision_statements(connection).await?, records, facts, findings);
     check_policies(records, findings);
     for (log, book) in &records.books {
-        for (digest, index) in book.decisions.iter().filter(|(digest, _)| !records.decisions.contains_key(&digest[..])) {
+        for (digest, Named { index, .. }) in book.decisions.iter().filter(|(digest, _)| !records.decisions.contains_key(&digest[..])) {
             findings.row("decision", hex::encode(digest)).add("digest", format!("missing: leaf {index} of {log} rests on it"));
         }
-        for (digest, index) in book.policies.iter().filter(|(digest, _)| !records.policies.contains_key(&digest[..])) {
+        for (digest, Named { index, .. }) in book.policies.iter().filter(|(digest, _)| !records.policies.contains_key(&digest[..])) {
             findings.row("policy_version", hex::encode(digest)).add("digest", format!("missing: leaf {index} of {log} was made under it"));
+        }
+        for digest in book.statements.keys().filter(|digest| !records.statements.contains_key(&digest[..])) {
+            findings.row("statement", hex::encode(digest)).add("digest", format!("missing: {log} says that it was recorded"));
         }
     }
     check_nonces(store::statements::nonces(connection).await?, records, findings);
     Ok(())
 }
 
-fn check_statement(row: &store::StatementRow, records: &Records, facts: &Facts, findings: &mut Findings) {
+/// When each statement was recorded, by the first leaf that names it or a decision which rests on it.
+fn bound(records: &Records) -> HashMap<Vec<u8>, u64> {
+    let mut bound: HashMap<Vec<u8>, u64> = HashMap::new();
+    let mut name = |statement: Vec<u8>, time: u64| {
+        bound.entry(statement).and_modify(|first| *first = time.min(*first)).or_insert(time);
+    };
+    for book in records.books.values() {
+        book.statements.iter().for_each(|(digest, time)| name(digest.to_vec(), *time));
+        for (digest, Named { time, .. }) in &book.decisions {
+            let parsed = records.decisions.get(&digest[..]).and_then(|decision| decision.parsed.as_ref());
+            let statements = parsed.iter().flat_map(|parsed| &parsed.statements);
+            statements.filter_map(|statement| hex::decode(statement).ok()).for_each(|statement| name(statement, *time));
+        }
+    }
+    bound
+}
+
+fn check_statement(row: &store::StatementRow, bound: Option<u64>, records: &Records, facts: &Facts, findings: &mut Findings) {
     let id = hex::encode(&row.digest);
     if let Some(person) = &row.signer_person {
         records.check_person(findings, "statement", &id, "signer_person", person);
@@ -71,6 +92,15 @@ fn check_statement(row: &store::StatementRow, records: &Records, facts: &Facts, 
                 }
             }
         },
+    }
+    let mut finding = findings.row("statement", &id);
+    match bound {
+        None => finding.add("digest", "no leaf names it"),
+        Some(time) => {
+            let at = row.recorded_at.div_euclid(1000) as u64;
+            let then = at <= time + 1 && time <= at.saturating_add(IN_FLIGHT);
+            finding.check("recorded_at", then, || "not when the ledger says".to_owned());
+        }
     }
     records.check_policy(findings, "statement", &id, "jws", &payload.policy.0);
 }

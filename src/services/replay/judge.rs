@@ -45,6 +45,8 @@ pub struct Judge<'a> {
     texts: HashMap<[u8; 32], &'a str>,
     decisions: HashMap<[u8; 32], HashedText>,
     statements: HashMap<String, &'a str>,
+    /// Where each statement stands: the first leaf that names it, or a decision which rests on it.
+    recorded: HashMap<String, Position<'a>>,
     lists: HashMap<&'a str, List<'a>>,
     /// The texts of versions of the policy by digest.
     versions: HashMap<[u8; 32], &'a str>,
@@ -113,6 +115,8 @@ struct Word<'a> {
     list: Option<&'a str>,
     /// The certificate that signed; `None`: the system key.
     signer: Option<[u8; 32]>,
+    /// Where it stands in the ledger; one that stands nowhere counts for nothing.
+    at: Position<'a>,
 }
 
 type Fault = (Code, String);
@@ -144,8 +148,9 @@ impl<'a> Judge<'a> {
             policies,
             system_key: bundle.system_key(),
             texts,
-            decisions,
             statements: export.statements.iter().map(|record| (hex::encode(digest(&record.jws)), record.jws.as_str())).collect(),
+            recorded: recorded(&timeline, &decisions),
+            decisions,
             lists: export.lists.iter().map(|record| (record.root.as_str(), List::of(&record.root, &record.items, &things))).collect(),
             versions: export.policies.iter().map(|record| (digest(&record.text), record.text.as_str())).collect(),
             approvals,
@@ -196,6 +201,12 @@ impl<'a> Judge<'a> {
         for (hash, found) in &self.decisions {
             let time = seconds(found.decision.at.instant());
             cases.entry(*hash).or_insert_with(|| Case { hash: *hash, at: Position { time, leaf: None }, leaves: Vec::new() });
+        }
+        for leaf in &self.timeline.leaves {
+            let lost = self.timeline.recorded_by(leaf).into_iter().filter(|digest| !self.statements.contains_key(digest));
+            self.violations.extend(lost.map(|digest| {
+                violation(&leaf.at, None, Some(&digest), (Code::StatementMissing, "it was recorded, and is not here".to_owned()))
+            }));
         }
         for at in nameless {
             self.violations.push(violation(&at, None, None, (Code::DecisionMissing, "it names none".to_owned())));
@@ -249,6 +260,17 @@ impl<'a> Judge<'a> {
         let read = || PolicySet::from_canonical_text(text).ok().map(Arc::new);
         self.policies.entry(*digest).or_insert_with(read).clone()
     }
+}
+
+/// Where each statement stands: the first leaf that names it, or a decision which rests on it.
+fn recorded<'a>(timeline: &Timeline<'a>, decisions: &HashMap<[u8; 32], HashedText>) -> HashMap<String, Position<'a>> {
+    let mut recorded = HashMap::new();
+    // The first is put in last.
+    for leaf in timeline.leaves.iter().rev() {
+        let decided = decisions.get(&leaf.entry.digests.decision).into_iter().flat_map(|found| found.statements.iter().cloned());
+        recorded.extend(decided.chain(timeline.recorded_by(leaf)).map(|digest| (digest, leaf.at)));
+    }
+    recorded
 }
 
 impl<'a> List<'a> {

@@ -245,6 +245,13 @@ impl<'a> Timeline<'a> {
         }
     }
 
+    /// The statements that a leaf names as recorded.
+    pub fn recorded_by(&self, leaf: &Leaf<'a>) -> Vec<String> {
+        let Some((OPERATIONS, _)) = leaf.at.leaf else { return Vec::new() };
+        let named = self.logs.get(OPERATIONS).and_then(|book| leaf.entry.recorded_statements(book.origin).ok());
+        named.unwrap_or_default().iter().map(hex::encode).collect()
+    }
+
     /// What somebody held just before a leaf of the operations log.
     pub fn roles_before(&self, person: &str, at: &Position<'_>) -> Vec<RoleGrant> {
         let history = self.roles.get(person).map(Vec::as_slice).unwrap_or_default();

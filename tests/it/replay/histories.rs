@@ -390,7 +390,7 @@ fn backdated_signer(story: &mut Story, chance: &mut Chance) -> Option<()> {
     let word = word(story, suspension + 1);
     word.shift = -700;
     let origin = story.cast.bundle.logs.iter().find(|log| log.name == "operations")?.origin.clone();
-    let known = story.steps[..suspension].iter().flat_map(|step| &step.leaves).filter(|(log, _)| log == "operations").count() as u64;
+    let known = story.operations_before(suspension);
     let place = story.steps[suspension + 1].words[0];
     (story.words[place].payload.log.origin, story.words[place].size) = (origin, Some(known));
     Some(())

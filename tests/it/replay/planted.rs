@@ -90,6 +90,10 @@ async fn what_is_done_to_the_rows_by_sql_is_named_by_both_programs(family: Famil
         ca.decide(&second, "approve", &applicant.enrolment, None, None).await.ok();
         issued.push(applicant.enrolment);
     }
+    let applicant = ca.enrol(&office, "staff", family).await;
+    ca.decide(&office.approver, "approve", &applicant.enrolment, None, None).await.ok();
+    let waiting = ca.sql().await.texts(&format!("select jws from statement where about = '{}'", applicant.enrolment)).await;
+    let waiting = digest(&waiting[0]);
     ca.dismiss(&office.administrator, &third).await;
     ca.audit_finds_nothing().await;
 
@@ -103,7 +107,7 @@ async fn what_is_done_to_the_rows_by_sql_is_named_by_both_programs(family: Famil
     let model = Statement::parse(&jws[0]).unwrap().payload().clone();
     let own = slip_in(&mut sql, &office.registration, &model, &keyless[1]).await;
     decide_anew(&mut sql, &keyless[1], |statements| statements[1] = own).await;
-    planted.names("an approval is somebody else's", "not-permitted").await;
+    planted.names("an approval is slipped in later", "statement-unbound").await;
 
     decide_anew(&mut sql, &issued[0], |statements| drop(statements.pop())).await;
     planted.names("what a leaf rests on is decided anew", "decision-missing").await;
@@ -119,6 +123,11 @@ async fn what_is_done_to_the_rows_by_sql_is_named_by_both_programs(family: Famil
 
     sql.run("update role_grant set withdrawn_at = null, withdrawn_statement = null where withdrawn_at is not null").await;
     planted.names("a dismissal is undone", "grant-unbound").await;
+
+    for table in ["nonce where nonce in (select nonce from statement where digest = {})", "statement where digest = {}"] {
+        sql.run(&format!("delete from {}", table.replace("{}", &octets(&waiting)))).await;
+    }
+    planted.names("an approval that waits is removed", "statement-missing").await;
 
     sql.run(&format!("update enrolment set submitted_by = '{}' where id = '{}'", office.approver.id, issued[1])).await;
     planted.names("a request becomes that of whoever approved it", "not-permitted").await;

@@ -2,7 +2,7 @@
 //! the test's own for everybody who signs. So a violation is planted as whoever holds the keys would plant it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -245,12 +245,20 @@ impl Story {
         let mut now = self.begins;
         for step in &self.steps {
             now += step.pause;
+            let mut fresh = BTreeSet::new();
             for place in &step.words {
                 if !digests.contains_key(place) {
                     let jws = self.word(&self.words[*place], now, &logs);
+                    fresh.insert(sha256(jws.as_bytes()));
                     digests.insert(*place, hex::encode(sha256(jws.as_bytes())));
                     export.statements.push(StatementRecord { jws });
                 }
+            }
+            // What no leaf of its own decision names is recorded by a leaf for itself.
+            if step.leaves.is_empty() && !fresh.is_empty() {
+                let (origin, _) = self.cast.origins.iter().find(|(_, log)| *log == "operations").unwrap();
+                let entry = Entry::statements(origin, now, fresh).unwrap();
+                logs.entry("operations".to_owned()).or_default().push(entry.encode());
             }
             let statements: Vec<[u8; 32]> =
                 step.words.iter().map(|place| hex::decode(&digests[place]).unwrap().try_into().unwrap()).collect();
@@ -280,6 +288,17 @@ impl Story {
             export.checkpoints.push(self.cast.checkpoint(log, entries, now));
         }
         export
+    }
+
+    /// How many leaves the operations log has before a step.
+    pub fn operations_before(&self, step: usize) -> u64 {
+        let mut used = BTreeSet::new();
+        let of_step = |step: &Step| {
+            let fresh = step.words.iter().filter(|word| used.insert(**word)).count();
+            let own = step.leaves.iter().filter(|(log, _)| log == "operations").count();
+            own + usize::from(step.leaves.is_empty() && fresh > 0)
+        };
+        self.steps[..step].iter().map(of_step).sum::<usize>() as u64
     }
 
     fn word(&self, word: &Word, now: u64, logs: &BTreeMap<String, Vec<Vec<u8>>>) -> String {

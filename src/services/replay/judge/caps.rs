@@ -2,25 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use time::{Duration, OffsetDateTime};
+
 use super::Judge;
 use crate::{
     policy::{SignerReference, Statement, cap},
-    services::{
-        replay::{Code, Violation},
-        statements::{CLOCK_SKEW, NONCE_LIFE},
-    },
+    services::replay::{Code, Violation, timeline::IN_FLIGHT},
+    world::from_millis,
 };
 
 /// A statement as it is counted by the caps.
 struct Signed {
     digest: String,
+    at: OffsetDateTime,
     statement: Statement,
     signer: [u8; 32],
 }
 
 impl<'a> Judge<'a> {
-    /// Statements beyond the cap of their version. They are counted by the time that their signer signed: nobody signed for the
-    /// time at which the service recorded them. That may have been so much later, and the day is so much shorter here.
+    /// Statements beyond the cap of their version, counted where they stand in the ledger. The service counts them when they
+    /// come, up to a minute before their leaf: the day is so much shorter here.
     pub(super) fn caps(&mut self) {
         let mut signed: BTreeMap<(String, &str), Vec<Signed>> = BTreeMap::new();
         for (digest, jws) in &self.statements {
@@ -28,10 +29,12 @@ impl<'a> Judge<'a> {
             let SignerReference::Certificate(fingerprint) = statement.signer() else { continue };
             let Some(signer) = self.signers.get(&fingerprint) else { continue };
             let own = signed.entry((signer.record.person.clone(), statement.payload().act.as_str())).or_default();
-            own.push(Signed { digest: digest.clone(), statement, signer: fingerprint });
+            let recorded = self.recorded.get(digest).map(|at| from_millis(at.time as i64 * 1000));
+            let at = recorded.unwrap_or(statement.payload().at.instant());
+            own.push(Signed { digest: digest.clone(), at, statement, signer: fingerprint });
         }
         for mut own in signed.into_values() {
-            own.sort_by_cached_key(|one| (one.statement.payload().at, one.digest.clone()));
+            own.sort_by_cached_key(|one| (one.at, one.digest.clone()));
             if self.beyond_caps(&own).is_empty() {
                 continue;
             }
@@ -44,10 +47,10 @@ impl<'a> Judge<'a> {
 
     /// Which of somebody's statements of one act, in their order, are beyond its cap.
     fn beyond_caps(&mut self, signed: &[Signed]) -> Vec<Violation> {
-        let day = cap::WINDOW - NONCE_LIFE - 2 * CLOCK_SKEW;
+        let day = cap::WINDOW - Duration::seconds(IN_FLIGHT as i64);
         let count = |one: &Signed| {
             let list = self.lists.get(one.statement.payload().about.to_string().as_str());
-            cap::Signed { at: one.statement.payload().at.instant(), items: list.map_or(1, |list| list.items.len() as u64) }
+            cap::Signed { at: one.at, items: list.map_or(1, |list| list.items.len() as u64) }
         };
         let counted: Vec<cap::Signed> = signed.iter().map(count).collect();
         let mut beyond = Vec::new();

@@ -9,7 +9,7 @@ use crate::{
         replay::{
             Code,
             things::{Deed, Thing, roles_of},
-            timeline::{Change, IN_FLIGHT, Review, held},
+            timeline::{Change, IN_FLIGHT, Position, Review, held},
         },
     },
 };
@@ -42,7 +42,9 @@ impl<'a> Judge<'a> {
                 Some(fingerprint) => {
                     by_people = true;
                     let before: Vec<PersonId> = people.iter().map(|actor| actor.person).collect();
-                    self.person_may(case, &deed, set, fingerprint, &before).map(Some)
+                    // When they signed, and when it was decided.
+                    let first = self.person_may(&word.at, &deed, set, fingerprint, &before);
+                    first.and_then(|_| self.person_may(&case.at, &deed, set, fingerprint, &before)).map(Some)
                 }
             };
             match outcome {
@@ -80,7 +82,7 @@ impl<'a> Judge<'a> {
 
     fn person_may(
         &self,
-        case: &Case<'a>,
+        at: &Position<'a>,
         deed: &Deed<'a>,
         set: &PolicySet,
         fingerprint: &[u8; 32],
@@ -93,7 +95,7 @@ impl<'a> Judge<'a> {
         let officer = issued.and_then(|found| found.decision.profile.as_ref()).is_some_and(|profile| profile.as_str() == OFFICER);
         let history = self.timeline.roles.get(signer.record.person.as_str()).map(Vec::as_slice).unwrap_or_default();
         let mut candidates: Vec<Actor> = match officer {
-            true => held(history, &case.at).iter().rev().map(|change| Actor { person, roles: change.value.clone() }).collect(),
+            true => held(history, at).iter().rev().map(|change| Actor { person, roles: change.value.clone() }).collect(),
             false => Vec::new(),
         };
         if candidates.is_empty() {
@@ -101,7 +103,7 @@ impl<'a> Judge<'a> {
         }
         let mut refused = String::new();
         for actor in candidates {
-            for tree in held(&self.timeline.departments, &case.at).iter().rev() {
+            for tree in held(&self.timeline.departments, at).iter().rev() {
                 match self.things.decide(set, &actor, deed, &tree.value, before) {
                     Ok(()) => return Ok(actor),
                     Err(what) if refused.is_empty() => refused = what,

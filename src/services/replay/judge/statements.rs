@@ -9,7 +9,7 @@ use crate::{
             Code,
             export::EnrolmentRecord,
             things::Thing,
-            timeline::{IN_FLIGHT, held, held_there},
+            timeline::{Change, IN_FLIGHT, held, held_there},
         },
         statements::{CLOCK_SKEW, NONCE_LIFE},
     },
@@ -99,7 +99,10 @@ impl<'a> Judge<'a> {
         if list.is_some_and(|root| !self.lists[root].is_whole) {
             return fault(Code::ListMismatch, "its list has another root");
         }
-        Ok(Word { digest: digest.to_owned(), part, list, signer, statement })
+        let Some(at) = self.recorded.get(digest).copied() else {
+            return fault(Code::StatementUnbound, "no leaf names it, so nobody knows when it was signed");
+        };
+        Ok(Word { digest: digest.to_owned(), part, list, signer, statement, at })
     }
 
     /// What is wrong with a statement where it decides.
@@ -133,12 +136,16 @@ impl<'a> Judge<'a> {
         let newest_at = newest.map_or(claimed, |newest| seconds(newest.at.instant()));
         let skew = CLOCK_SKEW.whole_seconds().unsigned_abs();
         let another_time = || fault(Code::StatementTime, "it says that it was signed at another time than the ledger shows");
-        if claimed > case.at.time + skew + IN_FLIGHT {
+        let life = NONCE_LIFE.whole_seconds().unsigned_abs();
+        if claimed > word.at.time + skew + IN_FLIGHT || word.at.time > claimed + life + skew + IN_FLIGHT {
             return another_time();
         }
-        self.position(case, payload)?;
+        if word.at.time > case.at.time + IN_FLIGHT {
+            return fault(Code::StatementTime, "it was recorded after what rests on it");
+        }
+        self.position(word, payload)?;
         // An approval may wait for the others; what else is decided, is decided when the last of them signs.
-        let late = decision.act != Act::Approve && newest_at + NONCE_LIFE.whole_seconds().unsigned_abs() + skew + IN_FLIGHT < case.at.time;
+        let late = decision.act != Act::Approve && newest_at + life + skew + IN_FLIGHT < case.at.time;
         if late {
             return another_time();
         }
@@ -153,12 +160,11 @@ impl<'a> Judge<'a> {
         if let Some(fingerprint) = &word.signer {
             let signer = &self.signers[fingerprint];
             let history = self.timeline.states.get(&signer.key).map(Vec::as_slice).unwrap_or_default();
-            // What one person decides is recorded where their certificate is good at that very place; an earlier word of several, and
-            // the approval that is settled later, were looked at on the way.
-            let at_once = case.at.leaf.is_some() && decision.act != Act::Approve && self.decisions[&case.hash].statements.len() == 1;
-            let held = if at_once { held_there(history, &case.at) } else { held(history, &case.at) };
-            let good = held.iter().any(|change| change.value == State::Good);
-            if !good || seconds(signer.certificate.not_after()) + IN_FLIGHT < case.at.time {
+            let good = |held: &[Change<'a, State>]| held.iter().any(|change| change.value == State::Good);
+            // It is recorded where their certificate is good at that very place; an earlier word of several, and the approval that is
+            // settled later, are looked at again when they count.
+            let was_good = good(held_there(history, &word.at)) && good(held(history, &case.at));
+            if !was_good || seconds(signer.certificate.not_after()) + IN_FLIGHT < case.at.time {
                 return fault(Code::SignerNotGood, "its signer's certificate was not good then");
             }
         }
@@ -166,13 +172,13 @@ impl<'a> Judge<'a> {
     }
 
     /// The state of the ledger that the signer says they knew was there, and was the newest not long before.
-    fn position(&self, case: &Case<'a>, payload: &Payload) -> Result<(), Fault> {
+    fn position(&self, word: &Word<'a>, payload: &Payload) -> Result<(), Fault> {
         let unknown = || (Code::LogPositionUnknown, format!("{} of {} leaves was not there then", payload.log.origin, payload.log.size));
         let (name, book) = self.timeline.logs.iter().find(|(_, book)| book.origin == payload.log.origin).ok_or_else(unknown)?;
         let size = usize::try_from(payload.log.size).ok().filter(|size| *size <= book.times.len()).ok_or_else(unknown)?;
-        let own = case.at.leaf.filter(|(log, _)| log == name);
+        let own = word.at.leaf.filter(|(log, _)| log == name);
         let known = size.checked_sub(1).map(|last| book.times[last]);
-        if own.is_some_and(|(_, index)| payload.log.size > index) || known.is_some_and(|time| time > case.at.time + IN_FLIGHT) {
+        if own.is_some_and(|(_, index)| payload.log.size > index) || known.is_some_and(|time| time > word.at.time + IN_FLIGHT) {
             return Err(unknown());
         }
         let (claimed, skew) = (seconds(payload.at.instant()), CLOCK_SKEW.whole_seconds().unsigned_abs());
