@@ -235,7 +235,7 @@ async fn the_command_line_lists_what_a_certificate_signed(family: Family) {
         for filter in kind.listing().filters {
             let path = format!("/api/v1/{}?{filter}={}", kind.listing().path, "0".repeat(32));
             let answer = ca.client(&office.administrator).get(&path).await.text();
-            assert!(!answer.contains("a parameter of the query is unknown"), "{path}: {answer}");
+            assert!(!answer.contains("a parameter of the query is not known"), "{path}: {answer}");
         }
     }
     let (done, _, told) = run(&["list", "enrolments", "--where", "status=open"]).await;

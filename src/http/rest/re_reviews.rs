@@ -62,11 +62,13 @@ async fn review(
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
     /// Because of which certificate, by its id, fingerprint or serial number.
     certificate: Option<String>,
@@ -100,7 +102,7 @@ impl From<Listed> for View {
 }
 
 /// What was put to re-review, oldest first.
-#[utoipa::path(get, path = "/re-reviews", responses((status = 200, body = Page<View>), Caller, Refused<404>))]
+#[utoipa::path(get, path = "/re-reviews", params(Filter), responses((status = 200, body = Page<View>), Caller, Refused<404>))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
