@@ -27,6 +27,7 @@ in_both_families! {
     a_stolen_key_takes_with_it_what_rests_on_it,
     what_was_put_to_re_review_is_decided_by_others,
     a_re_review_takes_two_people_and_is_not_one_s_own,
+    a_re_review_that_waits_is_listed_with_whoever_has_signed_it,
     a_re_review_again_stops_nothing_that_was_kept,
     a_vote_of_a_stolen_key_is_not_counted,
     what_is_signed_at_the_same_moment_is_stopped_or_refused,
@@ -396,6 +397,39 @@ async fn a_stolen_key_takes_with_it_what_rests_on_it(family: Family) {
         let since = (certificate == theft.certificate()).then(|| theft.since.clone());
         assert_eq!((last.signed_by.len(), &last.since), (2, &since));
     }
+}
+
+async fn a_re_review_that_waits_is_listed_with_whoever_has_signed_it(family: Family) {
+    let ca = TestCa::new().at(BEGIN).start().await;
+    let theft = theft(&ca, family).await;
+    let (administrator, auditor) = (&theft.office.administrator, ca.auditor(family).await);
+    let later = Timestamp::new(ca.now()).to_string();
+    let all = format!("/api/v1/re-reviews?certificate={}", theft.certificate());
+    let states = async || {
+        let page = ca.client(auditor).get(&all).await.ok().json();
+        let waiting = page["items"].as_array().unwrap().iter().filter(|one| one["kind"] == "re-review");
+        waiting.map(|one| (text(one, "since"), text(one, "state"))).collect::<Vec<_>>()
+    };
+    assert_eq!(states().await, []);
+
+    for since in [&theft.since, &later, &BEGIN.to_owned()] {
+        assert_eq!(theft.sign(&ca, administrator, since).await.ok().status, 202);
+        ca.clock.forward(Duration::seconds(1));
+    }
+    let page = ca.client(auditor).get(&format!("{all}&limit=1")).await.ok().json();
+    let first = &page["items"][0];
+    assert_eq!((text(first, "item"), text(first, "since")), (theft.certificate(), theft.since.clone()));
+    assert_eq!(
+        (&first["state"], &first["signed_by"], &first["missing"]["people"]),
+        (&json!("waiting"), &json!([administrator.id]), &json!(1))
+    );
+    let next = ca.client(auditor).get(&format!("{all}&limit=1&cursor={}", text(&page, "next"))).await.ok().json();
+    assert_eq!(text(&next["items"][0], "since"), later);
+
+    // What was completed is there by what it stopped; a later `since` would stop nothing more, an earlier one would.
+    theft.sign(&ca, auditor, &theft.since).await.ok();
+    assert_eq!(states().await, [(later, "ended".to_owned()), (BEGIN.to_owned(), "waiting".to_owned())]);
+    assert!(theft.items(&ca).await.iter().any(|(kind, _, state)| (kind.as_str(), state.as_str()) == ("certificate", "open")));
 }
 
 async fn what_was_put_to_re_review_is_decided_by_others(family: Family) {
@@ -790,8 +824,9 @@ async fn a_stolen_key_takes_identity_checks_with_it_and_shows_policies(family: F
     let listed = ca.client(auditor).get("/api/v1/re-reviews").await.ok().json();
     let states: Vec<(String, String)> =
         listed["items"].as_array().unwrap().iter().map(|one| (text(one, "kind"), text(one, "state"))).collect();
-    let expected = [("identity-check", "ended"), ("policy", "open")].map(|(kind, state)| (kind.to_owned(), state.to_owned()));
-    assert_eq!(states, expected);
+    // The one that was refused still waits for another second person.
+    let expected = [("identity-check", "ended"), ("re-review", "waiting"), ("policy", "open")];
+    assert_eq!(states, expected.map(|(kind, state)| (kind.to_owned(), state.to_owned())));
     ca.audit_finds_nothing().await;
 }
 
