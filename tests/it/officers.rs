@@ -227,7 +227,11 @@ async fn the_command_line_lists_what_a_certificate_signed(family: Family) {
     let signer = office.approver.identity.certificate().id().to_string();
     let (_, listed, told) = run(&["list", "statements", "--signer", &signer]).await;
     let lines: Vec<&str> = listed.lines().collect();
-    assert!(lines.len() == 1 && lines[0].contains("  approve  ") && lines[0].contains(&signer), "{listed}{told}");
+    assert!(lines.len() == 1 && lines[0].contains("  approve  ") && lines[0].contains(&signer[..16]), "{listed}{told}");
+    // Each name stands above its column, on the other stream: whatever takes the list takes its lines alone.
+    let heading = told.lines().find(|line| line.starts_with("about ")).unwrap();
+    let begins = |name: &str| heading.find(name).unwrap();
+    assert_eq!((begins("act"), begins("certificate")), (lines[0].find("approve").unwrap(), lines[0].find(&signer[..16]).unwrap()));
     let (_, listed, _) = run(&["list", "certificates", "--signer", &office.approver.id]).await;
     assert!(listed.starts_with(&holder.id) && listed.contains("staff") && listed.contains("CN=王芳"), "{listed}");
     let (_, listed, _) = run(&["list", "officers"]).await;
@@ -851,10 +855,12 @@ async fn the_command_line_puts_to_re_review(family: Family) {
     assert!(said.contains("recorded; waits for 1 more"), "{said}");
     assert!(told.contains("1 statements:") && told.contains("approve") && told.contains("since 2020-01-01T00:00:00Z"), "{told}");
     let auditor = ca.auditor(family).await;
+    let filter = format!("certificate={serial}");
+    let (said, _) = run(auditor, &["list", "re-reviews", "--where", &filter]).await;
+    assert!(said.contains("  waiting  re-review  ") && said.trim_end().ends_with(&office.administrator.id), "{said}");
     let (said, _) = run(auditor, &command).await;
     assert!(said.contains("put to re-review: 1 certificate") && said.contains("re-review-"), "{said}");
     assert_eq!(std::fs::read_dir(&acknowledged).unwrap().count(), 1);
-    let filter = format!("certificate={serial}");
     let (said, _) = run(auditor, &["list", "re-reviews", "--where", &filter]).await;
     assert!(
         said.starts_with(&format!("{}  open   certificate", holder.id)) || said.starts_with(&format!("{}  open  certificate", holder.id)),
