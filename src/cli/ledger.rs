@@ -63,6 +63,9 @@ pub struct Export {
     /// The directory; it is made
     #[arg(value_name = "OUT")]
     pub directory: PathBuf,
+    /// Write over an export that is there already
+    #[arg(long)]
+    pub force: bool,
     #[command(flatten)]
     pub place: Place,
 }
@@ -175,6 +178,10 @@ impl Audit {
 
 impl Export {
     async fn run(self) -> anyhow::Result<()> {
+        let mut files = replay::export::Export::FILES.iter().map(|name| self.directory.join(name));
+        if let (Some(there), false) = (files.find(|file| file.exists()), self.force) {
+            bail!("{} is there already; name another directory, or write over it with --force", there.display());
+        }
         let export = replay::export::Export::gather(&open(&self.place.config()?).await?).await?;
         export.write(&self.directory)?;
         eprintln!("{} decisions and {} leaves in {}", export.decisions.len(), export.entries.len(), self.directory.display());

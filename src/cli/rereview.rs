@@ -25,7 +25,8 @@ impl Rereview {
         let client = decide.connection.client()?;
         let filters = [format!("signer={}", decide.id), format!("since={since}")];
         let signed = show::all(&client, Kind::Statements, &filters).await?;
-        eprintln!("Signed with it since then, {} statements:\n{}\n", signed.len(), show::lines(Kind::Statements, &signed));
+        let table = show::table(Kind::Statements, &signed);
+        eprintln!("Signed with it since then, {} statements:\n{}\n{}\n", signed.len(), table.heading, table.lines.join("\n"));
         let answer = decide.execute("re-review", None, Some(&since)).await?;
         let kept = acknowledgement::keep(&answer)?;
         decide.connection.print(&answer, |answer| {

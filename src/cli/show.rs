@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
 use super::{Connection, client::Client};
 
@@ -47,7 +48,8 @@ pub struct Show {
     pub connection: Connection,
 }
 
-/// A kind of record: where it is listed, by what, and which of its members make a line. The first is the one that other commands take.
+/// A kind of record: where it is listed, by what, and which of its members make a line. The first is the one that other commands take,
+/// and stands there whole.
 pub struct Listing {
     pub path: &'static str,
     pub filters: &'static [&'static str],
@@ -73,10 +75,10 @@ impl Kind {
             Self::Statements => (
                 "statements",
                 &["signer", "act", "since"],
-                &["digest", "act", "about", "items", "recorded_at", "log", "policy", "decision", "certificate"],
+                &["about", "act", "items", "recorded_at", "log", "decisions", "certificate", "digest"],
             ),
             Self::Checks => ("citizens/checks", &["department", "state"], &["id", "state", "profile", "name"]),
-            Self::ReReviews => ("re-reviews", &["certificate"], &["item", "state", "kind", "certificate", "since"]),
+            Self::ReReviews => ("re-reviews", &["certificate"], &["item", "state", "kind", "certificate", "since", "signed_by"]),
         };
         Listing { path, filters, columns }
     }
@@ -86,8 +88,14 @@ impl List {
     pub async fn run(mut self) -> anyhow::Result<()> {
         self.filters.extend(self.signer.iter().map(|signer| format!("signer={signer}")));
         let items = all(&self.connection.client()?, self.kind, &self.filters).await?;
-        let text = lines(self.kind, &items);
-        self.connection.print(&Value::from(items), |_| text);
+        if self.connection.json {
+            println!("{:#}", Value::from(items));
+            return Ok(());
+        }
+        let table = table(self.kind, &items);
+        // Whatever takes a list takes its lines alone.
+        eprintln!("{}", table.heading);
+        table.lines.iter().for_each(|line| println!("{line}"));
         Ok(())
     }
 }
@@ -137,21 +145,38 @@ impl Show {
     }
 }
 
-/// Records of a kind as they are printed.
-pub(super) fn lines(kind: Kind, items: &[Value]) -> String {
-    table(kind.listing().columns, items)
+/// Records as they are printed: one line each, its columns below each other and below their names, which are those of the members.
+pub(super) struct Table {
+    pub heading: String,
+    pub lines: Vec<String>,
 }
 
-/// One line a record, its columns below each other.
-fn table(columns: &[&str], items: &[Value]) -> String {
-    let rows: Vec<Vec<String>> = items.iter().map(|item| columns.iter().map(|column| cell(&item[column])).collect()).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
+pub(super) fn table(kind: Kind, items: &[Value]) -> Table {
+    let columns = kind.listing().columns;
+    let names = columns.iter().map(|column| (*column).to_owned()).collect();
+    let row = |item: &Value| {
+        columns
+            .iter()
+            .enumerate()
+            .map(|(place, column)| if place == 0 { cell(&item[column]) } else { short(cell(&item[column])) })
+            .collect()
     };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    let rows: Vec<Vec<String>> = std::iter::once(names).chain(items.iter().map(row)).collect();
+    let widths: Vec<usize> = (0..columns.len()).map(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = rows.iter().map(line);
+    Table { heading: lines.next().unwrap_or_default(), lines: lines.collect() }
+}
+
+/// Of a digest its beginning, which tells it from others.
+fn short(cell: String) -> String {
+    match cell.len() == 64 && cell.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        true => format!("{}…", &cell[..16]),
+        false => cell,
+    }
 }
 
 /// A member in a line: what is absent is a hyphen, a list has commas in it, a state of a log its size.
@@ -179,8 +204,20 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_its_columns_below_those_of_the_others() {
-        let items = [json!({"id": "a", "roles": ["approver", "auditor"], "name": "王芳"}), json!({"id": "bbb", "name": "李雷"})];
-        assert_eq!(table(&["id", "roles", "name"], &items), "a    approver,auditor  王芳\nbbb  -                 李雷");
+    fn a_line_has_its_columns_below_those_of_the_others_and_below_their_names() {
+        let items = [json!({"id": "a", "name": "民政局", "organizations": ["民政局", "老龄办"]}), json!({"id": "bbb", "name": "x"})];
+        let Table { heading, lines } = table(Kind::Departments, &items);
+        // A Chinese character is two columns wide.
+        assert_eq!(heading, "id   name    organizations");
+        assert_eq!(lines, ["a    民政局  民政局,老龄办", "bbb  x       -"]);
+        assert_eq!(table(Kind::Tokens, &[]).heading, "id  state  scopes  name");
+    }
+
+    #[test]
+    fn a_digest_is_whole_where_other_commands_take_it_and_short_elsewhere() {
+        let digest = "ab".repeat(32);
+        let items = [json!({"item": digest, "state": "open", "kind": "certificate", "certificate": digest})];
+        let lines = table(Kind::ReReviews, &items).lines;
+        assert_eq!(lines, [format!("{digest}  open   certificate  abababababababab…  -      -")]);
     }
 }

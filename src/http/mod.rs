@@ -12,6 +12,7 @@ pub mod listener;
 pub mod ocsp;
 pub mod openapi;
 pub mod problem;
+pub mod queries;
 pub mod rest;
 pub mod tls;
 pub mod tsa;
@@ -43,6 +44,7 @@ impl App {
 pub fn api(services: Arc<Services>, limits: &Limits) -> Router {
     let app = App::new(services, limits);
     let (rest, description) = rest::nested(limits).split_for_parts();
+    let rest = rest.route_layer(from_fn_with_state(queries::Queries::of(&description), queries::check));
     let rest = rest.layer(from_fn_with_state(app.clone(), identity::identify));
     let router = Router::new().merge(rest).merge(openapi::router(description)).merge(health::router());
     with_limits(router.with_state(app), limits)

@@ -11,7 +11,7 @@ use utoipa::{
     IntoResponses, PartialSchema, ToSchema,
     openapi::{
         Components, Content, Info, OpenApi, Ref, RefOr, Response, ResponseBuilder,
-        path::{Operation, PathItem},
+        path::{Operation, ParameterIn, PathItem},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -109,12 +109,16 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         let ways = [CERTIFICATE, BEARER, COOKIE].map(|name| SecurityRequirement::new(name, [] as [&str; 0]));
         operation.security.get_or_insert_default().extend(ways);
     }
-    let has_body = operation.request_body.is_some();
-    let mut statuses = vec![429, 500, 503];
-    if has_body || operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
-        statuses.push(400);
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.parameter_in == ParameterIn::Path
+        {
+            parameter.description = Some(place(path, &parameter.name).to_owned());
+        }
     }
-    if has_body {
+    // Whatever has a query may have one that is not known.
+    let mut statuses = vec![400, 429, 500, 503];
+    if operation.request_body.is_some() {
         statuses.extend([413, 415]);
     }
     if path.contains('{') {
@@ -125,6 +129,19 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
     }
     for (status, response) in statuses.into_iter().map(refusal) {
         operation.responses.responses.entry(status).or_insert(response);
+    }
+}
+
+/// What stands at a place of a path.
+fn place(path: &str, name: &str) -> &'static str {
+    match (path.trim_start_matches(PREFIX).split('/').nth(1), name) {
+        (Some("certificates"), "id") => "Its id (the TBS digest), its fingerprint or its serial number, in hexadecimal.",
+        (Some("authorities"), "name") => "Its name, as `department-p256-g1`.",
+        (Some("policies"), "digest") => "SHA-256 of the version, in hexadecimal.",
+        (Some("sessions"), "id") => "Its id, or `current` for the one that the request is made in.",
+        (Some("time-stamps"), "token") => "SHA-256 of the token's DER, in hexadecimal.",
+        (_, "person") => "The id of a person.",
+        _ => "Its id.",
     }
 }
 
@@ -156,6 +173,9 @@ mod tests {
                 let placed = path.matches('{').count();
                 let in_path = operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "path").count();
                 assert_eq!(placed, in_path, "{method} {path}");
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    assert!(parameter["schema"]["type"].is_string() || parameter["in"] == "header", "{method} {path}: {parameter}");
+                }
             }
         }
         assert!(ids.len() > 30, "{ids:?}");

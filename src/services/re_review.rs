@@ -42,7 +42,7 @@ use crate::{
     store::{
         self, CertificateRow, ReReviewRow,
         citizens::Change,
-        re_reviews::{Extent, ListedReReviewRow, SignedSince},
+        re_reviews::{Extent, ListedReReviewRow, OPEN, SignedSince},
     },
     world::millis,
 };
@@ -90,11 +90,19 @@ struct Review<'a> {
     hash: [u8; 32],
 }
 
-/// What was put to re-review, and what became of it.
+/// What was put to re-review, and what became of it; or a re-review that somebody signed.
 pub struct Listed {
     pub row: ListedReReviewRow,
     pub since: Option<Timestamp>,
     pub state: String,
+    /// Of a re-review that waits for others.
+    pub waits: Option<Waits>,
+}
+
+/// Who has signed, and who must still.
+pub struct Waits {
+    pub signed_by: Vec<PersonId>,
+    pub missing: Missing,
 }
 
 impl Services {
@@ -402,11 +410,38 @@ impl Services {
         };
         let mut listed = Vec::with_capacity(rows.len());
         for row in rows {
-            let since = Statement::parse(&row.jws)?.payload().since;
-            let state = self.state_of_item(&row.row).await?;
-            listed.push(Listed { row, since, state });
+            let statement = Statement::parse(&row.jws)?;
+            let since = statement.payload().since;
+            let (state, waits) = match row.row.kind.as_str() {
+                OPEN => match self.waits(&row.certificate, &statement).await? {
+                    Some(waits) => ("waiting".to_owned(), Some(waits)),
+                    None => ("ended".to_owned(), None),
+                },
+                _ => (self.state_of_item(&row.row).await?, None),
+            };
+            listed.push(Listed { row, since, state, waits });
         }
         Ok(listed)
+    }
+
+    /// Who has signed a re-review with the same `since` as this statement, while that counts and there is something that it would stop.
+    async fn waits(&self, certificate: &str, statement: &Statement) -> Result<Option<Waits>, Error> {
+        let payload = statement.payload();
+        let row = self.find_certificate(certificate).await?;
+        let object = self.certificate_object(&row).await?;
+        let open = self.open_re_reviews(payload, &object).await?;
+        if open.iter().all(|(_, digest)| *digest != statement.digest()) {
+            return Ok(None);
+        }
+        let signers: Vec<Actor> = open.into_iter().map(|(signer, _)| signer).collect();
+        let Some(missing) = self.policy().quorum(Act::ReReview).missing(&signers, object.department()) else { return Ok(None) };
+        let since = payload.since.ok_or_else(|| Error::Corrupt("a re-review without its time".to_owned()))?;
+        let by = SignedSince { person: row.person.clone(), certificate: row.id.clone(), since: millis(since.instant()) };
+        if self.is_stopped(&row)? && self.items(&row, &by).await?.items.is_empty() {
+            return Ok(None);
+        }
+        let signed_by: BTreeSet<PersonId> = signers.iter().map(|signer| signer.person).collect();
+        Ok(Some(Waits { signed_by: signed_by.into_iter().collect(), missing }))
     }
 
     /// `open` while nobody has decided on it.

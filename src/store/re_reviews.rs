@@ -11,7 +11,10 @@ pub struct ReReviewRow {
     pub item: String,
 }
 
-/// An item with the statement that put it to re-review.
+/// The kind of what is listed that is no item: a statement on which no decision rests.
+pub const OPEN: &str = "re-review";
+
+/// An item with the statement that put it to re-review; or a statement that has put nothing to it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ListedReReviewRow {
     #[sqlx(flatten)]
@@ -20,6 +23,8 @@ pub struct ListedReReviewRow {
     pub certificate: String,
     pub jws: String,
     pub recorded_at: i64,
+    /// Tells what was recorded at once apart.
+    pub place: String,
 }
 
 /// Whose statements: those by this certificate that were recorded then or later.
@@ -188,18 +193,21 @@ pub async fn of_item(connection: &mut Connection, item: &str) -> Result<Vec<(Str
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(item).fetch_all(c).await)?)
 }
 
-/// A page, oldest first, of one certificate or of all; `after` is the last one of the page before: when, and which item.
+/// A page, oldest first, of one certificate or of all; `after` is the last one of the page before: when, and its place.
 pub async fn page(
     connection: &mut Connection,
     certificate: Option<&str>,
     after: Option<&(i64, String)>,
     limit: i64,
 ) -> Result<Vec<ListedReReviewRow>, Error> {
-    const SQL: &str = "select r.statement, r.kind, r.item, s.about as certificate, s.jws, s.recorded_at \
+    const SQL: &str = "select statement, kind, item, certificate, jws, recorded_at, place from \
+         (select r.statement, r.kind, r.item, s.about as certificate, s.jws, s.recorded_at, r.item as place \
          from re_review r join statement s on s.digest = r.statement \
-         where (cast($1 as text) is null or s.about = $1) and (s.recorded_at, r.item) > ($2, $3) order by s.recorded_at, r.item limit $4";
-    let (at, item) = after.map_or((i64::MIN, ""), |(at, item)| (*at, item.as_str()));
-    Ok(on!(connection, c => sqlx::query_as(SQL).bind(certificate).bind(at).bind(item).bind(limit).fetch_all(c).await)?)
+         union all select o.digest, $5, o.about, o.about, o.jws, o.recorded_at, o.nonce from statement o where o.act = 're-review' \
+         and not exists (select 1 from decision_statement d where d.statement = o.digest)) listed \
+         where (cast($1 as text) is null or certificate = $1) and (recorded_at, place) > ($2, $3) order by recorded_at, place limit $4";
+    let (at, place) = after.map_or((i64::MIN, ""), |(at, place)| (*at, place.as_str()));
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(certificate).bind(at).bind(place).bind(limit).bind(OPEN).fetch_all(c).await)?)
 }
 
 /// For the audit.

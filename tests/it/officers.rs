@@ -27,6 +27,7 @@ in_both_families! {
     a_stolen_key_takes_with_it_what_rests_on_it,
     what_was_put_to_re_review_is_decided_by_others,
     a_re_review_takes_two_people_and_is_not_one_s_own,
+    a_re_review_that_waits_is_listed_with_whoever_has_signed_it,
     a_re_review_again_stops_nothing_that_was_kept,
     a_vote_of_a_stolen_key_is_not_counted,
     what_is_signed_at_the_same_moment_is_stopped_or_refused,
@@ -226,7 +227,11 @@ async fn the_command_line_lists_what_a_certificate_signed(family: Family) {
     let signer = office.approver.identity.certificate().id().to_string();
     let (_, listed, told) = run(&["list", "statements", "--signer", &signer]).await;
     let lines: Vec<&str> = listed.lines().collect();
-    assert!(lines.len() == 1 && lines[0].contains("  approve  ") && lines[0].contains(&signer), "{listed}{told}");
+    assert!(lines.len() == 1 && lines[0].contains("  approve  ") && lines[0].contains(&signer[..16]), "{listed}{told}");
+    // Each name stands above its column, on the other stream: whatever takes the list takes its lines alone.
+    let heading = told.lines().find(|line| line.starts_with("about ")).unwrap();
+    let begins = |name: &str| heading.find(name).unwrap();
+    assert_eq!((begins("act"), begins("certificate")), (lines[0].find("approve").unwrap(), lines[0].find(&signer[..16]).unwrap()));
     let (_, listed, _) = run(&["list", "certificates", "--signer", &office.approver.id]).await;
     assert!(listed.starts_with(&holder.id) && listed.contains("staff") && listed.contains("CN=王芳"), "{listed}");
     let (_, listed, _) = run(&["list", "officers"]).await;
@@ -235,7 +240,7 @@ async fn the_command_line_lists_what_a_certificate_signed(family: Family) {
         for filter in kind.listing().filters {
             let path = format!("/api/v1/{}?{filter}={}", kind.listing().path, "0".repeat(32));
             let answer = ca.client(&office.administrator).get(&path).await.text();
-            assert!(!answer.contains("a parameter of the query is unknown"), "{path}: {answer}");
+            assert!(!answer.contains("a parameter of the query is not known"), "{path}: {answer}");
         }
     }
     let (done, _, told) = run(&["list", "enrolments", "--where", "status=open"]).await;
@@ -396,6 +401,39 @@ async fn a_stolen_key_takes_with_it_what_rests_on_it(family: Family) {
         let since = (certificate == theft.certificate()).then(|| theft.since.clone());
         assert_eq!((last.signed_by.len(), &last.since), (2, &since));
     }
+}
+
+async fn a_re_review_that_waits_is_listed_with_whoever_has_signed_it(family: Family) {
+    let ca = TestCa::new().at(BEGIN).start().await;
+    let theft = theft(&ca, family).await;
+    let (administrator, auditor) = (&theft.office.administrator, ca.auditor(family).await);
+    let later = Timestamp::new(ca.now()).to_string();
+    let all = format!("/api/v1/re-reviews?certificate={}", theft.certificate());
+    let states = async || {
+        let page = ca.client(auditor).get(&all).await.ok().json();
+        let waiting = page["items"].as_array().unwrap().iter().filter(|one| one["kind"] == "re-review");
+        waiting.map(|one| (text(one, "since"), text(one, "state"))).collect::<Vec<_>>()
+    };
+    assert_eq!(states().await, []);
+
+    for since in [&theft.since, &later, &BEGIN.to_owned()] {
+        assert_eq!(theft.sign(&ca, administrator, since).await.ok().status, 202);
+        ca.clock.forward(Duration::seconds(1));
+    }
+    let page = ca.client(auditor).get(&format!("{all}&limit=1")).await.ok().json();
+    let first = &page["items"][0];
+    assert_eq!((text(first, "item"), text(first, "since")), (theft.certificate(), theft.since.clone()));
+    assert_eq!(
+        (&first["state"], &first["signed_by"], &first["missing"]["people"]),
+        (&json!("waiting"), &json!([administrator.id]), &json!(1))
+    );
+    let next = ca.client(auditor).get(&format!("{all}&limit=1&cursor={}", text(&page, "next"))).await.ok().json();
+    assert_eq!(text(&next["items"][0], "since"), later);
+
+    // What was completed is there by what it stopped; a later `since` would stop nothing more, an earlier one would.
+    theft.sign(&ca, auditor, &theft.since).await.ok();
+    assert_eq!(states().await, [(later, "ended".to_owned()), (BEGIN.to_owned(), "waiting".to_owned())]);
+    assert!(theft.items(&ca).await.iter().any(|(kind, _, state)| (kind.as_str(), state.as_str()) == ("certificate", "open")));
 }
 
 async fn what_was_put_to_re_review_is_decided_by_others(family: Family) {
@@ -790,8 +828,9 @@ async fn a_stolen_key_takes_identity_checks_with_it_and_shows_policies(family: F
     let listed = ca.client(auditor).get("/api/v1/re-reviews").await.ok().json();
     let states: Vec<(String, String)> =
         listed["items"].as_array().unwrap().iter().map(|one| (text(one, "kind"), text(one, "state"))).collect();
-    let expected = [("identity-check", "ended"), ("policy", "open")].map(|(kind, state)| (kind.to_owned(), state.to_owned()));
-    assert_eq!(states, expected);
+    // The one that was refused still waits for another second person.
+    let expected = [("identity-check", "ended"), ("re-review", "waiting"), ("policy", "open")];
+    assert_eq!(states, expected.map(|(kind, state)| (kind.to_owned(), state.to_owned())));
     ca.audit_finds_nothing().await;
 }
 
@@ -816,10 +855,12 @@ async fn the_command_line_puts_to_re_review(family: Family) {
     assert!(said.contains("recorded; waits for 1 more"), "{said}");
     assert!(told.contains("1 statements:") && told.contains("approve") && told.contains("since 2020-01-01T00:00:00Z"), "{told}");
     let auditor = ca.auditor(family).await;
+    let filter = format!("certificate={serial}");
+    let (said, _) = run(auditor, &["list", "re-reviews", "--where", &filter]).await;
+    assert!(said.contains("  waiting  re-review  ") && said.trim_end().ends_with(&office.administrator.id), "{said}");
     let (said, _) = run(auditor, &command).await;
     assert!(said.contains("put to re-review: 1 certificate") && said.contains("re-review-"), "{said}");
     assert_eq!(std::fs::read_dir(&acknowledged).unwrap().count(), 1);
-    let filter = format!("certificate={serial}");
     let (said, _) = run(auditor, &["list", "re-reviews", "--where", &filter]).await;
     assert!(
         said.starts_with(&format!("{}  open   certificate", holder.id)) || said.starts_with(&format!("{}  open  certificate", holder.id)),

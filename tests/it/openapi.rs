@@ -140,6 +140,102 @@ async fn the_documentation_has_a_row_for_every_address_and_none_too_many() {
     assert_eq!(documented, described);
 }
 
+/// What is described of a request's query.
+struct Parameter {
+    name: String,
+    is_required: bool,
+    schema: Value,
+}
+
+impl Parameter {
+    /// Something that its schema allows.
+    fn sample(&self) -> String {
+        let digits = self.schema["pattern"].as_str().is_some_and(|pattern| pattern.ends_with("{32}$"));
+        match (&self.schema["enum"][0], self.schema["type"].as_str().unwrap()) {
+            (Value::String(word), _) => word.clone(),
+            (_, "integer") => self.schema["maximum"].to_string(),
+            (_, "boolean") => "true".to_owned(),
+            _ if self.schema["format"] == "date-time" => "2030-01-01T00:00:00Z".to_owned(),
+            _ if digits => "0".repeat(32),
+            _ => "x".to_owned(),
+        }
+    }
+}
+
+/// Every operation, as (method, path), with what its query may hold.
+async fn queries(ca: &Ca) -> Vec<(String, String, Vec<Parameter>)> {
+    let document = ca.anonymous().get("/openapi.json").await.ok().json();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let described = operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "query");
+            let query = described.map(|one| Parameter {
+                name: one["name"].as_str().unwrap().to_owned(),
+                is_required: one["required"] == true,
+                schema: one["schema"].clone(),
+            });
+            found.push((method.to_uppercase(), path.replace(['{', '}'], ""), query.collect()));
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_that_is_not_described_is_refused_and_those_that_are_are_named() {
+    let ca = TestCa::new().start().await;
+    let administrator = ca.administrator(Family::P256).await;
+    let client = ca.client(&administrator);
+    for (method, path, query) in queries(&ca).await {
+        let answer = client.send(&method, &format!("{path}?no-such-parameter=1"), &[], Vec::new()).await;
+        if query.iter().any(|parameter| parameter.schema["type"] == "object") {
+            // A provider may send what it likes.
+            assert_eq!((path.as_str(), answer.json()["code"].as_str()), ("/api/v1/citizens/oidc/callback", Some("proofing-refused")));
+            continue;
+        }
+        let mut names: Vec<String> = query.into_iter().map(|parameter| parameter.name).collect();
+        names.sort();
+        let expected = match names.as_slice() {
+            [] => "this address takes no query".to_owned(),
+            names => format!("a parameter of the query is not known; there are {}", names.join(", ")),
+        };
+        assert_eq!((answer.status, &answer.json()["detail"]), (400, &json!(expected)), "{method} {path}");
+    }
+}
+
+/// What is described is understood: by itself and with what must stand beside it, with a value that its schema allows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_that_is_described_is_taken() {
+    let ca = TestCa::new().start().await;
+    let administrator = ca.administrator(Family::Sm2).await;
+    let client = ca.client(&administrator);
+    let mut lists = 0;
+    for (method, path, query) in queries(&ca).await {
+        for one in query.iter().filter(|one| one.schema["type"] != "object") {
+            let with = query.iter().filter(|other| other.is_required || other.name == one.name);
+            let asked = with.map(|one| (one.name.as_str(), one.sample()));
+            let asked = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+            let csv = [("content-type", "text/csv")];
+            let (headers, body) = match path.as_str() {
+                "/api/v1/enrolments/import" | "/api/v1/staff/holdings" => (&csv[..], b"number\n1\n".to_vec()),
+                _ => (&[][..], Vec::new()),
+            };
+            let answer = client.send(&method, &format!("{path}?{asked}"), headers, body).await;
+            // A cursor is what a page before has said.
+            let is_cursor = one.name == "cursor" && answer.text().contains("cursor is the `next` of the page before");
+            assert!(answer.status != 400 || is_cursor, "{method} {path}?{asked}: {}", answer.text());
+        }
+        lists += usize::from(query.iter().any(|one| one.name == "limit"));
+        for one in query.iter().filter(|one| one.name == "limit") {
+            assert_eq!((&one.schema["minimum"], &one.schema["maximum"], &one.schema["default"]), (&json!(1), &json!(1000), &json!(100)));
+            for beyond in [0, 1001] {
+                let answer = client.get(&format!("{path}?limit={beyond}")).await;
+                assert_eq!(answer.status, 400, "{path}?limit={beyond}: {}", answer.text());
+            }
+        }
+    }
+    assert!(lists >= 11, "{lists}");
+}
+
 /// PostgreSQL takes no NUL in a text, which must be an answer and no accident.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nul_is_refused_wherever_a_text_may_stand() {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Admitted, Authenticated, Body, Page, Paging, Path, Query, check_word, officers::Signed, page};
+use super::{Admitted, Authenticated, Body, Page, Paging, Path, Query, Time, check_word, officers::Signed, page, words};
 use crate::{
     http::{
         App,
@@ -95,46 +95,60 @@ impl View {
     }
 }
 
+words! { Status of store::certificates::STATUSES.iter().copied(); }
+
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
+    /// In hexadecimal. It finds one certificate, beside which the other filters do not count.
     serial: Option<String>,
+    /// The same by the SHA-256 of its DER.
     fingerprint: Option<String>,
+    /// The name of an authority.
     authority: Option<String>,
+    /// The name of a profile.
     profile: Option<String>,
-    #[param(value_type = Option<String>)]
+    /// Its id; absent: the department that the caller works for, where it is one.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     department: Option<DepartmentId>,
-    #[param(value_type = Option<String>)]
+    /// The holder's id.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     person: Option<PersonId>,
     /// A part of it.
     subject: Option<String>,
+    /// As it was recorded last.
+    #[param(inline, value_type = Option<Status>)]
     status: Option<String>,
-    /// A time such as `2030-01-01T00:00:00Z`.
+    /// A time in UTC with whole seconds, such as `2030-01-01T00:00:00Z`.
+    #[param(inline, value_type = Option<Time>)]
     expires_before: Option<String>,
-    /// The person who signed the decision.
+    /// The id of a person who signed the decision.
     signer: Option<String>,
 }
 
-#[utoipa::path(get, path = "/certificates", responses((status = 200, body = Page<View>), Caller, Refused<404>))]
+#[utoipa::path(get, path = "/certificates", params(Filter), responses((status = 200, body = Page<View>), Caller, Refused<404>))]
 async fn list(State(app): State<App>, reader: Admitted, Query(filter): Query<Filter>) -> Result<Json<Page<View>>, Problem> {
     let reader = reader.within(Scope::CertificatesRead)?;
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
     let department = filter.department.map(|id| id.to_string()).or_else(|| app.services.readers_department(&reader));
     let person = filter.person.map(|id| id.to_string());
     app.services.check_reader(&reader, department.as_deref(), person.as_deref()).await?;
+    check_word("status", filter.status.as_deref(), store::certificates::STATUSES)?;
+    let expires_before = filter.expires_before.as_deref().map(str::parse::<Timestamp>).transpose();
+    let expires_before = expires_before.map_err(|error| Error::malformed("expires_before", error))?.map(|time| millis(time.instant()));
+    let limit = paging.limit()?;
+    let after = paging.after()?;
     if let Some(exact) = filter.serial.as_deref().or(filter.fingerprint.as_deref()) {
         let row = app.services.find_certificate(exact).await?;
         app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person)).await?;
         return Ok(Json(Page { items: vec![View::of(&app, &row)?], next: None }));
     }
-    check_word("status", filter.status.as_deref(), store::certificates::STATUSES)?;
-    let expires_before = filter.expires_before.as_deref().map(str::parse::<Timestamp>).transpose();
-    let expires_before = expires_before.map_err(|error| Error::malformed("expires_before", error))?.map(|time| millis(time.instant()));
-    let limit = paging.limit()?;
     let query = CertificateFilter {
         authority: filter.authority,
         profile: filter.profile,
@@ -144,7 +158,7 @@ async fn list(State(app): State<App>, reader: Admitted, Query(filter): Query<Fil
         status: filter.status,
         expires_before,
         signer: filter.signer,
-        after: paging.after()?,
+        after,
     };
     let rows = app.services.certificates(&query, limit).await?;
     let last = rows.last().map(|row| row.seq.to_string());

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Anybody, Authenticated, Body, Page, Paging, Path, Query, check_word, officers::Signed, page};
+use super::{Anybody, Authenticated, Body, Page, Paging, Path, Query, check_word, officers::Signed, page, words};
 use crate::{
     http::{
         App,
@@ -134,16 +134,22 @@ async fn record_check(
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct CheckFilter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
-    #[param(value_type = Option<String>)]
+    /// Its id; absent: the department that the caller works for, where it is one.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     department: Option<DepartmentId>,
+    #[param(inline, value_type = Option<CheckState>)]
     state: Option<String>,
 }
+
+words! { CheckState of STATES.iter().copied(); }
 
 /// What tells one check from another; the rest is in each.
 #[derive(Serialize, ToSchema)]
@@ -310,14 +316,19 @@ fn login_headers(begun: &Begun) -> [(header::HeaderName, String); 2] {
 
 /// What the provider sends along; it may add parameters of its own.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Callback {
+    /// What the login was begun with.
     state: Option<String>,
+    /// What the provider gives the identity for.
     code: Option<String>,
+    /// Who the provider says it is (RFC 9207).
     iss: Option<String>,
 }
 
 #[utoipa::path(
     get, path = "/citizens/oidc/callback",
+    params(Callback, ("others" = Object, Query, style = Form, explode, description = "Whatever else the provider sends; it is not read.")),
     responses((status = 201, body = Proof), Refused<403>, Refused<404>, Refused<502>),
 )]
 async fn end_login(State(app): State<App>, headers: HeaderMap, Query(callback): Query<Callback>) -> Result<Response, Problem> {
@@ -475,17 +486,20 @@ struct ContestView {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ContestFilter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
-    #[param(value_type = Option<String>)]
+    /// Its id; absent: the department that the caller works for, where it is one.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     department: Option<DepartmentId>,
 }
 
-#[utoipa::path(get, path = "/citizens/contests", responses((status = 200, body = Page<ContestView>), openapi::Caller))]
+#[utoipa::path(get, path = "/citizens/contests", params(ContestFilter), responses((status = 200, body = Page<ContestView>), openapi::Caller))]
 async fn contests(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -157,14 +157,16 @@ impl From<Change> for ChangeView {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
     /// The department that is made, changed or merged.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     department: Option<DepartmentId>,
 }
 
@@ -216,7 +218,7 @@ async fn merge(
     Ok((StatusCode::CREATED, Json(app.services.propose_merger(&caller, &id, &body.value.successor, again).await?.into())))
 }
 
-#[utoipa::path(get, path = "/departments", responses((status = 200, body = Page<View>), Caller))]
+#[utoipa::path(get, path = "/departments", params(Paging), responses((status = 200, body = Page<View>), Caller))]
 async fn list(State(app): State<App>, reader: Admitted, Query(paging): Query<Paging>) -> Result<Json<Page<View>>, Problem> {
     let limit = paging.limit()?;
     // A service sees the department of its token, and those in it.
@@ -243,7 +245,7 @@ async fn one(State(app): State<App>, reader: Admitted, Path(id): Path<String>) -
     Ok(Json(View::of(&app, row).await?))
 }
 
-#[utoipa::path(get, path = "/department-changes", responses((status = 200, body = Page<ChangeView>), Caller))]
+#[utoipa::path(get, path = "/department-changes", params(Filter), responses((status = 200, body = Page<ChangeView>), Caller))]
 async fn changes(State(app): State<App>, _: Authenticated, Query(filter): Query<Filter>) -> Result<Json<Page<ChangeView>>, Problem> {
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;

@@ -15,7 +15,9 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{Authenticated, Body, IdempotencyKey, LIST_BODY, Page, Paging, Path, Query, certificates, check_word, officers::Signed, page};
+use super::{
+    Authenticated, Body, IdempotencyKey, LIST_BODY, Page, Paging, Path, Query, certificates, check_word, officers::Signed, page, words,
+};
 use crate::{
     http::{
         App,
@@ -128,15 +130,21 @@ struct Failed {
     code: &'static str,
 }
 
+words! { StateWord of store::enrolments::STATES.iter().copied(); }
+
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
+    #[param(inline, value_type = Option<StateWord>)]
     state: Option<String>,
-    #[param(value_type = Option<String>)]
+    /// Its id; absent: the department that the caller works for, where it is one.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     department: Option<DepartmentId>,
 }
 
@@ -176,7 +184,7 @@ async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(
     Ok(Json(View::of(&enrolment)?))
 }
 
-#[utoipa::path(get, path = "/enrolments", responses((status = 200, body = Page<View>), Caller))]
+#[utoipa::path(get, path = "/enrolments", params(Filter), responses((status = 200, body = Page<View>), Caller))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

@@ -28,7 +28,10 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{App, identity::Identified, openapi::PREFIX, problem::Problem};
@@ -160,7 +163,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The query of a list; what it does not know, it refuses, so that a misspelt filter never lists more than was meant.
+/// The query of a request, whose names were checked (`queries.rs`).
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -171,7 +174,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let query = axum::extract::Query::try_from_uri(&parts.uri);
         query
             .map(|axum::extract::Query(value)| Self(value))
-            .map_err(|_| Problem::malformed("a parameter of the query is unknown or has the wrong form"))
+            .map_err(|_| Problem::malformed("a parameter of the query is missing, is there twice or has the wrong form"))
     }
 }
 
@@ -269,11 +272,13 @@ fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
 
 /// The query of a list without filters.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Paging {
     /// `next` of the page before.
     pub cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<i64>,
 }
 
@@ -297,6 +302,35 @@ fn check_word(field: &'static str, word: Option<&str>, words: &[&str]) -> Result
         _ => Ok(()),
     }
 }
+
+/// Schemas of parameters that take a word of a list, which is the one that they are checked against.
+macro_rules! words {
+    ($($name:ident of $words:expr;)*) => {$(
+        struct $name;
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String).enum_values(Some($words)).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    )*};
+}
+use words;
+
+/// The schema of a `Timestamp` in a query.
+struct Time;
+
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        let pattern = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$";
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).pattern(Some(pattern)).into()
+    }
+}
+
+impl ToSchema for Time {}
 
 /// One page of a list.
 #[derive(Serialize, ToSchema)]

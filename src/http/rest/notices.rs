@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Page, Paging, Path, Query, check_word, page};
+use super::{Authenticated, Page, Paging, Path, Query, check_word, page, words};
 use crate::{
     http::{App, openapi::Caller, problem::Problem},
     store::{self, NoticeRow},
@@ -55,17 +55,22 @@ impl From<NoticeRow> for View {
     }
 }
 
+words! { StateWord of store::notices::STATES.iter().copied(); }
+
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
+    #[param(inline, value_type = Option<StateWord>)]
     state: Option<String>,
 }
 
-#[utoipa::path(get, path = "/notices", responses((status = 200, body = Page<View>), Caller))]
+#[utoipa::path(get, path = "/notices", params(Filter), responses((status = 200, body = Page<View>), Caller))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

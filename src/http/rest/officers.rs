@@ -110,7 +110,7 @@ async fn grant(
     Ok((status, Json(Answer { officer: officer.into(), claim, missing })))
 }
 
-#[utoipa::path(get, path = "/officers", responses((status = 200, body = Page<View>), Caller))]
+#[utoipa::path(get, path = "/officers", params(Paging), responses((status = 200, body = Page<View>), Caller))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

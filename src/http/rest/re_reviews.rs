@@ -62,11 +62,13 @@ async fn review(
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
     /// Because of which certificate, by its id, fingerprint or serial number.
     certificate: Option<String>,
@@ -75,19 +77,28 @@ struct Filter {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReReviewItem)]
 struct View {
-    /// The id of the certificate, enrolment, officer, token or identity check, or the digest of the policy.
+    /// The id of the certificate, enrolment, officer, token or identity check, or the digest of the policy; of a `re-review` that
+    /// somebody signed, the certificate.
     item: String,
     kind: String,
-    /// `open` until somebody has decided on it; a certificate that was resumed is `kept`; what needs no decision is `ended`.
+    /// `open` until somebody has decided on it; a certificate that was resumed is `kept`; what needs no decision is `ended`. A
+    /// `re-review` is `waiting` until others have signed it, too; one that does not count any more is `ended`.
     state: String,
     /// The certificate of the stolen key.
     certificate: String,
     since: Option<String>,
     recorded_at: String,
+    /// Whoever has signed a `re-review` with this `since`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signed_by: Vec<String>,
+    /// Who must sign it still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing>,
 }
 
 impl From<Listed> for View {
     fn from(listed: Listed) -> Self {
+        let (signed_by, missing) = listed.waits.map_or((Vec::new(), None), |waits| (waits.signed_by, Some(waits.missing)));
         Self {
             item: listed.row.row.item,
             kind: listed.row.row.kind,
@@ -95,12 +106,14 @@ impl From<Listed> for View {
             certificate: listed.row.certificate,
             since: listed.since.map(|since| since.to_string()),
             recorded_at: rfc3339(from_millis(listed.row.recorded_at)),
+            signed_by: signed_by.iter().map(ToString::to_string).collect(),
+            missing,
         }
     }
 }
 
-/// What was put to re-review, oldest first.
-#[utoipa::path(get, path = "/re-reviews", responses((status = 200, body = Page<View>), Caller, Refused<404>))]
+/// What was put to re-review, and re-reviews that wait for others, oldest first.
+#[utoipa::path(get, path = "/re-reviews", params(Filter), responses((status = 200, body = Page<View>), Caller, Refused<404>))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -109,12 +122,12 @@ async fn list(
     let limit = Paging { cursor: None, limit: filter.limit }.limit()?;
     let after = filter.cursor.as_deref().map(|cursor| place(cursor).ok_or_else(Problem::bad_cursor)).transpose()?;
     let listed = app.services.re_reviews(&caller, filter.certificate.as_deref(), after.as_ref(), limit).await?;
-    let last = listed.last().map(|one| format!("{}-{}", one.row.recorded_at, one.row.row.item));
+    let last = listed.last().map(|one| format!("{}-{}", one.row.recorded_at, one.row.place));
     Ok(page(listed.into_iter().map(View::from).collect(), limit, last))
 }
 
-/// When an item was put to re-review, and which.
+/// When something was recorded, and its place there.
 fn place(cursor: &str) -> Option<(i64, String)> {
-    let (at, item) = cursor.split_once('-')?;
-    Some((at.parse().ok()?, item.to_owned()))
+    let (at, place) = cursor.split_once('-')?;
+    Some((at.parse().ok()?, place.to_owned()))
 }

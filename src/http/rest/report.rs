@@ -8,6 +8,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
+use super::words;
 use crate::{
     http::{App, problem::Problem},
     services::Error,
@@ -28,9 +29,12 @@ pub enum Form {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Signed {
-    /// `p256` or `sm2`: by the service's key of this family.
+    /// By the service's key of this family.
+    #[param(inline, value_type = Option<Families>)]
     signed: Option<String>,
 }
+
+words! { Families of ["p256", "sm2"]; }
 
 impl<S: Send + Sync> FromRequestParts<S> for Form {
     type Rejection = Problem;

@@ -76,13 +76,15 @@ async fn revoke(
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Of {
+    /// Its id: whose leavers they are.
     department: String,
 }
 
 #[utoipa::path(
-    post, path = "/staff/holdings", request_body(content = String, content_type = "text/csv"),
+    post, path = "/staff/holdings", params(Of), request_body(content_type = "text/csv"),
     responses((status = 200, body = Holdings), Caller, Refused<404>, Refused<422>),
 )]
 async fn holdings(

@@ -42,9 +42,12 @@ pub fn router() -> OpenApiRouter<App> {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Import {
+    /// The name of the profile that they are enrolled for.
     profile: String,
+    /// Its id.
     department: String,
     /// Say what is wrong and what would be done, and do nothing.
     #[serde(default)]
@@ -56,7 +59,7 @@ struct Import {
 }
 
 #[utoipa::path(
-    post, path = "/enrolments/import", request_body(content = String, content_type = "text/csv"),
+    post, path = "/enrolments/import", params(Import), request_body(content_type = "text/csv"),
     responses((status = 200, body = Report), Caller, Refused<404>, Refused<409>, Refused<422>),
 )]
 async fn import(

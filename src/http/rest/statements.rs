@@ -12,7 +12,7 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{Authenticated, Body, LIST_BODY, Page, Paging, Query, page};
+use super::{Authenticated, Body, LIST_BODY, Page, Paging, Query, Time, page, words};
 use crate::{
     http::{
         App,
@@ -29,17 +29,23 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(list)).routes(routes!(draft).layer(DefaultBodyLimit::max(LIST_BODY)))
 }
 
+words! { ActWord of Act::ALL.iter().map(|act| act.as_str()); }
+
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
     /// A person, or a certificate by id, fingerprint or serial number; absent: the caller.
     signer: Option<String>,
+    #[param(inline, value_type = Option<ActWord>)]
     act: Option<String>,
-    /// Recorded then or later: a time such as `2030-01-01T00:00:00Z`.
+    /// Recorded then or later: a time in UTC with whole seconds, such as `2030-01-01T00:00:00Z`.
+    #[param(inline, value_type = Option<Time>)]
     since: Option<String>,
 }
 
@@ -97,7 +103,7 @@ impl TryFrom<ListedStatementRow> for View {
 }
 
 /// What somebody signed, oldest first.
-#[utoipa::path(get, path = "/statements", responses((status = 200, body = Page<View>), Caller, Refused<404>))]
+#[utoipa::path(get, path = "/statements", params(Filter), responses((status = 200, body = Page<View>), Caller, Refused<404>))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

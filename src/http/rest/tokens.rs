@@ -79,13 +79,16 @@ impl View {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     /// `next` of the page before.
     cursor: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
-    #[param(value_type = Option<String>)]
+    /// Its id; absent: the department that the caller works for, where it is one.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     department: Option<DepartmentId>,
 }
 
@@ -132,7 +135,7 @@ async fn revoke(
     Ok(Json(View::of(&app, &token)))
 }
 
-#[utoipa::path(get, path = "/tokens", responses((status = 200, body = Page<View>), Caller))]
+#[utoipa::path(get, path = "/tokens", params(Filter), responses((status = 200, body = Page<View>), Caller))]
 async fn list(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

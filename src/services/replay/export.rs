@@ -37,6 +37,8 @@ macro_rules! files {
         }
 
         impl Export {
+            pub const FILES: &[&str] = &[$($file,)*];
+
             /// The files by name, each a record a line.
             pub fn to_files(&self) -> Vec<(&'static str, String)> {
                 vec![$(($file, lines(&self.$field)),)*]

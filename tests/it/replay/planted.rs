@@ -196,6 +196,12 @@ async fn both_programs_say_so_themselves(ca: &Ca, count: usize) {
     let done = hufu(&["ledger", "export", export.to_str().unwrap()]).await;
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let bundle = ca.data().join("trust/bundle.json");
+    // An export that is there is kept.
+    let again = hufu(&["ledger", "export", export.to_str().unwrap()]).await;
+    let told = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && told.contains("is there already") && told.contains("--force"), "{told}");
+    assert!(hufu(&["ledger", "export", export.to_str().unwrap(), "--force"]).await.status.success());
+
     let second = tokio::process::Command::new(example("replay")).args([&export, &bundle]).output().await.unwrap();
     assert_eq!((second.status.code(), String::from_utf8_lossy(&second.stdout).lines().count()), (Some(1), count));
 }
