@@ -1,6 +1,7 @@
 //! `hufu department`: an administrator proposes what becomes of departments, and signs it.
 //!
-//! What takes a second person waits for them: `hufu department sign` shows the change and signs it, too.
+//! What takes a second person waits for them: `hufu department sign` shows the change and signs it, too. Until then
+//! `hufu department withdraw` takes it back.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Connection,
     client::{Client, Identity},
-    decide::{self, Decide},
+    decide::{self, Decide, Draft, heading},
     show,
 };
 
@@ -29,6 +30,8 @@ pub enum Department {
     Merge(Merge),
     /// Sign a change that another proposed
     Sign(Decide),
+    /// Take a change back that waits for others
+    Withdraw(Decide),
     /// Show a department
     Show(Show),
     /// List all departments, each below the one that it lies in
@@ -153,6 +156,14 @@ impl Department {
                 let act = change["act"].as_str().context("the server's answer has no act")?;
                 let answer = decide.execute(act, None, None).await?;
                 decide.connection.print(&answer, summary);
+                Ok(())
+            }
+            Self::Withdraw(Decide { id, connection, yes }) => {
+                let (client, identity) = (connection.client()?, connection.identity()?);
+                let draft = Draft::fetch(&client, "withdraw", &id, None, None).await?;
+                eprintln!("{}\n{:#}\n", heading("withdraw", None, None), draft.shown);
+                let answer = draft.hand_in(&client, &identity, yes, &format!("/api/v1/department-changes/{id}/withdrawal")).await?;
+                connection.print(&answer, |answer| format!("withdraw: done  {}", answer["id"].as_str().unwrap_or_default()));
                 Ok(())
             }
             Self::Show(department) => {

@@ -20,6 +20,7 @@ in_both_families! {
     a_renamed_department_says_its_new_name_in_new_certificates_alone,
     a_change_takes_two_people_and_making_a_department_one_from_above,
     a_change_is_done_as_it_was_shown_or_not_at_all,
+    a_proposed_change_is_taken_back_by_whoever_may_propose_it_and_nobody_signs_it_afterwards,
     departments_never_lie_in_themselves_nor_too_deep,
     departments_are_made_changed_and_merged_by_commands,
 }
@@ -407,6 +408,63 @@ async fn a_change_is_done_as_it_was_shown_or_not_at_all(family: Family) {
     assert_eq!(one, again);
     assert_eq!(refused(&rename(&other).await), (409, "idempotency-key-reused".to_owned()));
     ca.audit_finds_nothing().await;
+}
+
+async fn a_proposed_change_is_taken_back_by_whoever_may_propose_it_and_nobody_signs_it_afterwards(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let (administrator, auditor) = (&office.administrator, ca.auditor(family).await);
+    let own = ca.officer(administrator, &office.department, &["administrator"], family).await;
+    let successor = ca.department(administrator, "社会局", "shj.example.cn").await;
+    let path = format!("/{}", office.department);
+    let wrong_state = (409, "wrong-state".to_owned());
+    for (proposed_by, withdrawn_by, method, path, body) in [
+        (administrator, administrator, "PATCH", path.clone(), json!({"name": "误"})),
+        (administrator, administrator, "POST", format!("{path}/merger"), json!({"successor": successor})),
+        (&own, administrator, "POST", String::new(), named(Some(&office.department), &["民政局"], "one.mzj.example.cn")),
+        (administrator, &own, "POST", String::new(), named(Some(&office.department), &["民政局"], "one.mzj.example.cn")),
+    ] {
+        let change = propose(&ca, proposed_by, method, &path, &body).await.ok().json();
+        let (id, act) = (text(&change, "id"), text(&change, "act"));
+        // Somebody has signed it, and another is about to.
+        let mut late = vec![(administrator, administrator.sign(&ca.draft(administrator, &act, &id, None, None).await))];
+        if act != "define-department" {
+            assert_eq!(signed_by(&ca, &change, &[administrator]).await.status, 202);
+            late.push((auditor, auditor.sign(&ca.draft(auditor, &act, &id, None, None).await)));
+        }
+        for who in [&office.approver, auditor] {
+            assert_eq!(refused(&withdraw(&ca, who, &id).await), not_permitted());
+            let answer = ca.client(who).post(&format!("/api/v1/department-changes/{id}/withdrawal"), &json!({"statement": "x"})).await;
+            assert_eq!(refused(&answer), not_permitted());
+        }
+
+        assert_eq!(text(&withdraw(&ca, withdrawn_by, &id).await.ok().json(), "state"), "withdrawn");
+        let listed = ca.client(auditor).get("/api/v1/department-changes?limit=1000").await.ok().json();
+        let listed = listed["items"].as_array().unwrap().iter().find(|item| text(item, "id") == id).unwrap().clone();
+        assert_eq!((text(&listed, "state"), &listed["departments"]), ("withdrawn".to_owned(), &change["departments"]));
+        // Nobody signs it any more, and it is not taken back twice.
+        for (who, statement) in late {
+            assert_eq!(refused(&ca.hand_in(who, &act, &id, &statement).await), wrong_state);
+        }
+        assert_eq!(refused(&signed_by(&ca, &change, &[administrator]).await), wrong_state);
+        assert_eq!(refused(&withdraw(&ca, administrator, &id).await), wrong_state);
+        ca.audit_finds_nothing().await;
+    }
+    // The department is as it was, and what is done is not taken back.
+    assert_eq!(text(&ca.client(auditor).get(&format!("{DEPARTMENTS}{path}")).await.ok().json(), "name"), "民政局");
+    let changed = done(&ca, &office, family, "PATCH", &path, json!({"name": "民政厅"})).await;
+    assert_eq!(refused(&withdraw(&ca, administrator, &text(&changed, "id")).await), wrong_state);
+    ca.audit_finds_nothing().await;
+}
+
+/// Takes a change back; what refuses the draft is the answer.
+pub async fn withdraw(ca: &Ca, by: &Person, change: &str) -> Answer {
+    let draft = ca.client(by).post("/api/v1/statements/drafts", &json!({"act": "withdraw", "about": change})).await;
+    if draft.status != 200 {
+        return draft;
+    }
+    let statement = by.sign(&serde_json::from_value(draft.json()["payload"].clone()).unwrap());
+    ca.client(by).post(&format!("/api/v1/department-changes/{change}/withdrawal"), &json!({"statement": statement})).await
 }
 
 async fn departments_never_lie_in_themselves_nor_too_deep(family: Family) {

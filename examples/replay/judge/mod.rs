@@ -100,6 +100,9 @@ pub fn replay(read: impl Fn(&str) -> anyhow::Result<String>, bundle: &str, versi
         changes: (by(records("department-changes.jsonl")?, "id").into_iter())
             .map(|(id, record)| (id, Reorganization::of(record)))
             .collect(),
+        withdrawn: (by(records("withdrawn-changes.jsonl")?, "id").into_iter())
+            .map(|(id, record)| (id, Reorganization::of(record)))
+            .collect(),
         reviews: records("re-reviews.jsonl")?,
         checks: by(records("identity-checks.jsonl")?, "id"),
         contests: by(records("contests.jsonl")?, "later"),
@@ -128,6 +131,8 @@ struct Replay<'v> {
     persons: BTreeMap<String, Value>,
     departments: BTreeMap<String, Value>,
     changes: BTreeMap<String, Reorganization>,
+    /// Those that were taken back.
+    withdrawn: BTreeMap<String, Reorganization>,
     reviews: Vec<Value>,
     checks: BTreeMap<String, Value>,
     contests: BTreeMap<String, Value>,
@@ -599,6 +604,9 @@ impl Replay<'_> {
     fn thing(&self, act: &str, about: &str) -> Option<Thing> {
         let is_digest = about.len() == 64;
         let (kind, table) = match act {
+            "withdraw" if self.withdrawn.contains_key(about) => {
+                return Some(Thing { kind: Kind::Departments, record: self.withdrawn[about].shown.clone() });
+            }
             "approve" | "reject" | "withdraw" | "expire" | "claim" | "prove" | "renew" => (Kind::Enrolment, &self.enrolments),
             "issue" | "revoke" if !is_digest => (Kind::Enrolment, &self.enrolments),
             "issue" => return Some(Thing { kind: Kind::AuthorityKey, record: Value::Null }),
@@ -1080,7 +1088,7 @@ impl Replay<'_> {
             ("grant", _) => (version.quorum(act), department(&thing.record)),
             ("activate-policy", _) => (version.quorum(act), None),
             ("re-review", _) => (version.quorum(act), department(&thing.record)),
-            _ if thing.kind == Kind::Departments => (version.quorum(act), department(&thing.record)),
+            _ if thing.kind == Kind::Departments && act != "withdraw" => (version.quorum(act), department(&thing.record)),
             ("revoke", Some(items)) => {
                 let record = |id: &String| self.certificates.get(id).or_else(|| self.enrolments.get(id)).and_then(department);
                 let of: BTreeSet<Option<String>> = items.iter().map(record).collect();

@@ -30,6 +30,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(changes))
         .routes(routes!(change))
         .routes(routes!(decide))
+        .routes(routes!(withdraw))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -134,7 +135,7 @@ struct ChangeView {
     act: String,
     department: String,
     proposed_by: String,
-    /// `proposed` or `done`.
+    /// `proposed`, `done` or `withdrawn`.
     state: &'static str,
     departments: Vec<StepView>,
     /// Who must sign still, beside those who have.
@@ -149,7 +150,7 @@ impl From<Change> for ChangeView {
             act: change.act.to_string(),
             department: change.department.to_string(),
             proposed_by: change.proposed_by().to_owned(),
-            state: if change.is_done { "done" } else { "proposed" },
+            state: change.state(),
             departments: change.steps.into_iter().map(StepView::from).collect(),
             missing: None,
         }
@@ -278,4 +279,18 @@ async fn decide(
         Reorganized::Waiting(change, missing) => (StatusCode::ACCEPTED, change, Some(missing)),
     };
     Ok((status, Json(ChangeView { missing, ..change.into() })))
+}
+
+/// Takes a proposal back on a signed statement.
+#[utoipa::path(
+    post, path = "/department-changes/{id}/withdrawal", request_body = Signed,
+    responses((status = 200, body = ChangeView), Caller, Refused<409>),
+)]
+async fn withdraw(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<Signed>,
+) -> Result<Json<ChangeView>, Problem> {
+    Ok(Json(app.services.withdraw_department_change(&caller, &id, &body.value.statement).await?.into()))
 }
