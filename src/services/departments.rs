@@ -90,6 +90,12 @@ pub struct Change {
     row: DepartmentChangeRow,
 }
 
+/// What ends with a department that is merged: the roles in it, each with who holds it, and its open requests.
+pub struct Ends {
+    pub roles: Vec<(String, String)>,
+    pub enrolments: usize,
+}
+
 /// What a statement about a change led to.
 pub enum Reorganized {
     Done(Change),
@@ -365,6 +371,18 @@ impl Services {
     pub async fn department_change(&self, id: &str) -> Result<Option<Change>, Error> {
         let mut connection = self.db.read().await?;
         store::departments::find_change(&mut connection, id).await?.map(Change::from_row).transpose()
+    }
+
+    /// What a merger that waits would end if it were done now; `None` of any other change.
+    pub async fn ends_with(&self, change: &Change) -> Result<Option<Ends>, Error> {
+        if change.act != Act::MergeDepartment || change.must_be_proposed().is_err() {
+            return Ok(None);
+        }
+        let department = change.department.to_string();
+        let mut connection = self.db.read().await?;
+        let roles = store::people::roles_in(&mut connection, &department).await?;
+        let enrolments = store::enrolments::open_in(&mut connection, &department).await?.len();
+        Ok(Some(Ends { roles: roles.into_iter().map(|row| (row.person, row.role)).collect(), enrolments }))
     }
 
     /// A page of the changes, of one department if it is named.

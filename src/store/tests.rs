@@ -310,7 +310,10 @@ async fn departments_run_on_both() {
         assert_eq!(departments::all_changes(c).await.unwrap()[0].decided_at, Some(2));
         assert_eq!(enrolments::open_in(c, "d").await.unwrap().len(), 1);
         assert_eq!(enrolments::open_in(c, "e").await.unwrap().len(), 0);
+        let standing = async |c: &mut Connection| people::roles_in(c, "d").await.unwrap().len();
+        let before = standing(c).await;
         people::withdraw_grants_in(c, "d", &[1; 32], 2).await.unwrap();
+        assert_eq!((before, standing(c).await), (1, 0));
     })
     .await;
 }

@@ -16,7 +16,7 @@ use crate::{
     services::{
         Error,
         callers::Identity,
-        departments::{Amendment, Change, NewDepartment, Reorganized, Repeatable},
+        departments::{Amendment, Change, Ends, NewDepartment, Reorganized, Repeatable},
         tokens::{Scope, Token},
     },
     store::DepartmentRow,
@@ -141,6 +141,30 @@ struct ChangeView {
     /// Who must sign still, beside those who have.
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<Missing>,
+    /// Of one merger that waits, read by itself: what ends with the department as things are now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends: Option<EndsView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = EndsWithDepartment)]
+struct EndsView {
+    roles: Vec<RoleView>,
+    /// How many requests are open.
+    enrolments: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RoleInDepartment)]
+struct RoleView {
+    person: String,
+    role: String,
+}
+
+impl From<Ends> for EndsView {
+    fn from(ends: Ends) -> Self {
+        Self { roles: ends.roles.into_iter().map(|(person, role)| RoleView { person, role }).collect(), enrolments: ends.enrolments }
+    }
 }
 
 impl From<Change> for ChangeView {
@@ -153,6 +177,7 @@ impl From<Change> for ChangeView {
             state: change.state(),
             departments: change.steps.into_iter().map(StepView::from).collect(),
             missing: None,
+            ends: None,
         }
     }
 }
@@ -256,7 +281,9 @@ async fn changes(State(app): State<App>, _: Authenticated, Query(filter): Query<
 
 #[utoipa::path(get, path = "/department-changes/{id}", responses((status = 200, body = ChangeView), Caller))]
 async fn change(State(app): State<App>, _: Authenticated, Path(id): Path<String>) -> Result<Json<ChangeView>, Problem> {
-    Ok(Json(app.services.find_department_change(&id).await?.into()))
+    let change = app.services.find_department_change(&id).await?;
+    let ends = app.services.ends_with(&change).await?.map(EndsView::from);
+    Ok(Json(ChangeView { ends, ..change.into() }))
 }
 
 /// Takes a signed statement about a change; the one that makes enough people has it done.
