@@ -150,11 +150,7 @@ impl Decide {
         let id = self.resolve(&client, act).await?;
         let draft = Draft::fetch(&client, act, &id, reason, since).await?;
         eprintln!("{}\n{:#}\n", heading(act, reason, since), draft.shown);
-        eprintln!("signed with: {}", identity.certificate().subject_text());
-        if !self.yes && !confirmed()? {
-            bail!("nothing was signed");
-        }
-        client.post(&path(act, &id)?, &json!({"statement": draft.sign(&identity)?})).await
+        draft.hand_in(&client, &identity, self.yes, &path(act, &id)?).await
     }
 
     /// The id that a statement is about; a certificate may also be named by its serial number or fingerprint.
@@ -232,6 +228,15 @@ impl Draft {
         }
         check_words(&payload, reason, since)?;
         Ok(Self { payload, shown: items.iter().map(|item| item["shown"].clone()).collect() })
+    }
+
+    /// Asks, unless that is answered already, signs and hands in. What is signed was shown before.
+    pub async fn hand_in(&self, client: &Client, identity: &Identity, yes: bool, path: &str) -> anyhow::Result<Value> {
+        eprintln!("signed with: {}", identity.certificate().subject_text());
+        if !yes && !confirmed()? {
+            bail!("nothing was signed");
+        }
+        client.post(path, &json!({"statement": self.sign(identity)?})).await
     }
 
     pub fn sign(&self, identity: &Identity) -> anyhow::Result<String> {

@@ -1,8 +1,9 @@
 //! `hufu department`: an administrator proposes what becomes of departments, and signs it.
 //!
-//! What takes a second person waits for them: `hufu department sign` shows the change and signs it, too.
+//! Each command shows what becomes of every department, asks, and signs that. What takes a second person waits for them:
+//! `hufu department sign` shows the change and signs it, too. Until then `hufu department withdraw` takes it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -10,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Connection,
-    client::{Client, Identity},
-    decide::{self, Decide},
+    client::{Client, Identity, Problem},
+    decide::{self, Decide, Draft, heading},
     show,
 };
 
@@ -29,6 +30,8 @@ pub enum Department {
     Merge(Merge),
     /// Sign a change that another proposed
     Sign(Decide),
+    /// Take a change back that waits for others
+    Withdraw(Decide),
     /// Show a department
     Show(Show),
     /// List all departments, each below the one that it lies in
@@ -53,6 +56,9 @@ pub struct Add {
     pub mail: Vec<String>,
     #[command(flatten)]
     pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +68,9 @@ pub struct Rename {
     pub name: String,
     #[command(flatten)]
     pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +97,9 @@ pub struct Names {
     pub without_mail: Vec<String>,
     #[command(flatten)]
     pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +114,9 @@ pub struct Move {
     pub to_the_top: bool,
     #[command(flatten)]
     pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +128,9 @@ pub struct Merge {
     pub into: String,
     #[command(flatten)]
     pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -136,23 +154,26 @@ impl Department {
                 let organizations = if add.organizations.is_empty() { vec![add.name.clone()] } else { add.organizations };
                 let (name, parent, dns, mail) = (add.name, add.parent, add.dns, add.mail);
                 let body = json!({"name": name, "parent": parent, "organizations": organizations, "dns": dns, "mail": mail});
-                let (client, identity) = (add.connection.client()?, add.connection.identity()?);
-                add.connection.print(&make(&client, &identity, &body).await?, summary);
-                Ok(())
+                let proposed = add.connection.client()?.post("/api/v1/departments", &body).await?;
+                sign_own(&add.connection, add.yes, &proposed).await
             }
             Self::Rename(rename) => rename.run().await,
             Self::Names(names) => names.run().await,
-            Self::Move(moved) => amend(&moved.connection, &moved.id, &json!({"parent": moved.under})).await,
+            Self::Move(moved) => amend(&moved.connection, moved.yes, &moved.id, &json!({"parent": moved.under})).await,
             Self::Merge(merge) => {
                 let path = format!("/api/v1/departments/{}/merger", merge.id);
                 let proposed = merge.connection.client()?.post(&path, &json!({"successor": merge.into})).await?;
-                sign(&merge.connection, &proposed).await
+                sign_own(&merge.connection, merge.yes, &proposed).await
             }
-            Self::Sign(decide) => {
-                let change = decide.connection.client()?.get(&format!("/api/v1/department-changes/{}", decide.id)).await?;
-                let act = change["act"].as_str().context("the server's answer has no act")?;
-                let answer = decide.execute(act, None, None).await?;
-                decide.connection.print(&answer, summary);
+            Self::Sign(Decide { id, connection, yes }) => {
+                let change = connection.client()?.get(&change_path(&id)).await?;
+                let answer = sign(&connection, yes, &id, text(&change, "act")?).await?;
+                connection.print(&answer, summary);
+                Ok(())
+            }
+            Self::Withdraw(Decide { id, connection, yes }) => {
+                let answer = sign(&connection, yes, &id, WITHDRAW).await?;
+                connection.print(&answer, summary);
                 Ok(())
             }
             Self::Show(department) => {
@@ -174,7 +195,7 @@ impl Rename {
         let now = self.connection.client()?.get(&format!("/api/v1/departments/{}", self.id)).await?;
         let renamed = |value: &Value| if *value == now["name"] { Value::from(self.name.as_str()) } else { value.clone() };
         let organizations: Vec<Value> = now["organizations"].as_array().into_iter().flatten().map(renamed).collect();
-        amend(&self.connection, &self.id, &json!({"name": self.name, "organizations": organizations})).await
+        amend(&self.connection, self.yes, &self.id, &json!({"name": self.name, "organizations": organizations})).await
     }
 }
 
@@ -197,38 +218,130 @@ impl Names {
                 body.insert(member.to_owned(), names.into());
             }
         }
-        amend(&self.connection, &self.id, &body.into()).await
+        amend(&self.connection, self.yes, &self.id, &body.into()).await
     }
 }
 
-/// Proposes a department and signs for it.
+/// Proposes a department and signs for it without asking: for programs and the demonstration.
 pub async fn make(client: &Client, identity: &Identity, body: &Value) -> anyhow::Result<Value> {
     let proposed = client.post("/api/v1/departments", body).await?;
-    let id = proposed["id"].as_str().context("the server's answer has no id")?;
-    decide::decide(client, identity, "define-department", id, None, None).await
+    decide::decide(client, identity, "define-department", text(&proposed, "id")?, None, None).await
 }
 
-async fn amend(connection: &Connection, id: &str, body: &Value) -> anyhow::Result<()> {
+async fn amend(connection: &Connection, yes: bool, id: &str, body: &Value) -> anyhow::Result<()> {
     let proposed = connection.client()?.patch(&format!("/api/v1/departments/{id}"), body).await?;
-    sign(connection, &proposed).await
+    sign_own(connection, yes, &proposed).await
 }
 
 /// Signs what was proposed just now.
-async fn sign(connection: &Connection, proposed: &Value) -> anyhow::Result<()> {
-    let text = |member: &str| proposed[member].as_str().with_context(|| format!("the server's answer has no {member}"));
-    let answer = decide::decide(&connection.client()?, &connection.identity()?, text("act")?, text("id")?, None, None).await?;
+async fn sign_own(connection: &Connection, yes: bool, proposed: &Value) -> anyhow::Result<()> {
+    let id = text(proposed, "id")?;
+    let waits = || format!("it is proposed and waits: hufu department sign {id} signs it, hufu department withdraw {id} takes it back");
+    let answer = sign(connection, yes, id, text(proposed, "act")?).await.with_context(waits)?;
     connection.print(&answer, summary);
     Ok(())
+}
+
+const WITHDRAW: &str = "withdraw";
+const MERGE: &str = "merge-department";
+
+/// Shows a change, asks, and signs that it is done, or taken back.
+async fn sign(connection: &Connection, yes: bool, id: &str, act: &str) -> anyhow::Result<Value> {
+    let (client, identity) = (connection.client()?, connection.identity()?);
+    let draft = Draft::fetch(&client, act, id, None, None).await?;
+    let names = names(&client, &draft.shown).await?;
+    eprintln!("{}\n{}", heading(act, None, None), lines(&draft.shown, &names).join("\n"));
+    if act == MERGE {
+        eprintln!("{}", ending(&client, id).await?.join("\n"));
+    }
+    eprintln!();
+    let path = if act == WITHDRAW { "withdrawal" } else { "decision" };
+    draft.hand_in(&client, &identity, yes, &format!("{}/{path}", change_path(id))).await
+}
+
+fn change_path(id: &str) -> String {
+    format!("/api/v1/department-changes/{id}")
+}
+
+fn text<'a>(answer: &'a Value, member: &str) -> anyhow::Result<&'a str> {
+    answer[member].as_str().with_context(|| format!("the server's answer has no {member}"))
+}
+
+/// What a change shows of a department, and what that is called. Two of them are departments by their id.
+const MEMBERS: [(&str, &str); 6] =
+    [("name", "name"), ("parent", "lies in"), ("organizations", "O"), ("dns", "DNS"), ("mail", "mail"), ("successor", "merged into")];
+
+/// The names of the departments that a change speaks of by their id alone.
+async fn names(client: &Client, shown: &Value) -> anyhow::Result<BTreeMap<String, String>> {
+    let steps = shown["departments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let places = steps.iter().flat_map(|step| [&step["before"], &step["after"]]).flat_map(|one| [&one["parent"], &one["successor"]]);
+    let places: BTreeSet<&str> = places.filter_map(Value::as_str).collect();
+    let mut names = BTreeMap::new();
+    for id in places {
+        let department = client.get(&format!("/api/v1/departments/{id}")).await?;
+        names.insert(id.to_owned(), text(&department, "name")?.to_owned());
+    }
+    Ok(names)
+}
+
+/// Each department with what becomes of it.
+fn lines(shown: &Value, names: &BTreeMap<String, String>) -> Vec<String> {
+    let word = |value: &Value| match value {
+        Value::String(one) => names.get(one).map_or_else(|| one.clone(), |name| format!("{one} {name}")),
+        Value::Array(many) if !many.is_empty() => many.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        _ => "-".to_owned(),
+    };
+    let mut lines = Vec::new();
+    for step in shown["departments"].as_array().into_iter().flatten() {
+        let (before, after) = (&step["before"], &step["after"]);
+        let known = if before.is_null() { "a new one" } else { before["name"].as_str().unwrap_or_default() };
+        lines.push(format!("department {}  {known}", step["department"].as_str().unwrap_or_default()));
+        for (member, label) in MEMBERS {
+            let (was, becomes) = (word(&before[member]), word(&after[member]));
+            if before.is_null() && becomes != "-" {
+                lines.push(format!("    {label}: {becomes}"));
+            } else if was != becomes {
+                lines.push(format!("    {label}: {was} → {becomes}"));
+            }
+        }
+    }
+    lines
+}
+
+/// What ends with the department that is merged, as things are now.
+async fn ending(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
+    let change = client.get(&change_path(id)).await?;
+    let mut lines = Vec::new();
+    for role in change["ends"]["roles"].as_array().into_iter().flatten() {
+        let person = text(role, "person")?;
+        let name = match client.get(&format!("/api/v1/officers/{person}")).await {
+            Ok(officer) => format!("  {}", text(&officer, "name")?),
+            // Whoever signs need not know the officers of every department.
+            Err(error) if error.downcast_ref::<Problem>().is_some_and(|problem| problem.status == 403) => String::new(),
+            Err(error) => return Err(error),
+        };
+        lines.push(format!("ends: role {} of {person}{name}", text(role, "role")?));
+    }
+    match change["ends"]["enrolments"].as_u64() {
+        Some(0) | None => {}
+        Some(1) => lines.push("ends: one open request".to_owned()),
+        Some(open) => lines.push(format!("ends: {open} open requests")),
+    }
+    if lines.is_empty() {
+        lines.push("nobody has a role in it, and no request is open".to_owned());
+    }
+    Ok(lines)
 }
 
 fn summary(answer: &Value) -> String {
     let text = |member: &str| answer[member].as_str().unwrap_or_default();
     let name = answer["departments"][0]["after"]["name"].as_str().unwrap_or_default();
-    if text("state") == "done" {
-        return format!("{}: department {}  {name}", text("act"), text("department"));
+    let (act, id) = (text("act"), text("id"));
+    match text("state") {
+        "done" => format!("{act}: department {}  {name}", text("department")),
+        "withdrawn" => format!("{act}: {name}: withdrawn; nobody signs it any more"),
+        _ => format!("{act}: {name}: signed by you; it takes others, too:  hufu department sign {id}"),
     }
-    let id = text("id");
-    format!("{}: {name}: signed by you; it takes others, too:  hufu department sign {id}", text("act"))
 }
 
 /// Each department on a line of its own, below the one that it lies in.
@@ -252,6 +365,30 @@ fn tree(items: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_shown_by_what_is_another_afterwards() {
+        let department = |name: &str, parent: Option<&str>, dns: &[&str]| json!({"name": name, "parent": parent, "organizations": ["局"], "dns": dns, "mail": [], "successor": null});
+        let shown = json!({"departments": [
+            {"department": "a", "before": department("局", None, &["a.cn"]), "after": department("厅", Some("p"), &["a.cn", "b.cn"])},
+            {"department": "b", "before": null, "after": department("处", Some("p"), &[])},
+            {"department": "c", "before": department("科", Some("p"), &["c.cn"]), "after": department("科", Some("p"), &[])},
+        ]});
+        let names = BTreeMap::from([("p".to_owned(), "省".to_owned())]);
+        let expected = [
+            "department a  局",
+            "    name: 局 → 厅",
+            "    lies in: - → p 省",
+            "    DNS: a.cn → a.cn, b.cn",
+            "department b  a new one",
+            "    name: 处",
+            "    lies in: p 省",
+            "    O: 局",
+            "department c  科",
+            "    DNS: c.cn → -",
+        ];
+        assert_eq!(lines(&shown, &names), expected);
+    }
 
     #[test]
     fn departments_are_listed_each_below_the_one_that_it_lies_in() {

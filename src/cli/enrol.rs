@@ -16,6 +16,9 @@ pub struct Enrol {
     /// The department's id
     #[arg(long)]
     pub department: Option<String>,
+    /// An existing person (their id), of this department or of one that was merged into it; default: a new one
+    #[arg(long)]
+    pub person: Option<String>,
     /// A field of the subject, as CN=王芳; may be given several times
     #[arg(long = "field", value_name = "NAME=VALUE", value_parser = field)]
     pub fields: Vec<(String, String)>,
@@ -29,7 +32,7 @@ pub struct Enrol {
     #[arg(long)]
     pub evidence: Option<String>,
     /// A list of people (CSV): the column `number`, their employee number, and those that the profile takes from a request
-    #[arg(long, value_name = "FILE", requires = "department", conflicts_with_all = ["fields", "alternative_names", "requests", "evidence"])]
+    #[arg(long, value_name = "FILE", requires = "department", conflicts_with_all = ["person", "fields", "alternative_names", "requests", "evidence"])]
     pub csv: Option<PathBuf>,
     /// Say what is wrong with the list and what would be done, and do nothing
     #[arg(long, requires = "csv")]
@@ -62,7 +65,7 @@ impl Enrol {
             names.entry(kind).or_default().push(value);
         }
         let body = json!({
-            "profile": self.profile, "department": self.department,
+            "profile": self.profile, "department": self.department, "person": self.person,
             "subject": self.fields.iter().cloned().collect::<BTreeMap<_, _>>(),
             "alternative_names": names, "requests": requests, "evidence": self.evidence,
         });

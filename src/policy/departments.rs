@@ -115,8 +115,11 @@ pub enum TreeError {
     MergedIntoItself,
     #[error("department {0} would certify no O value")]
     NoOrganization(DepartmentId),
-    #[error("department {department} would certify a name ({kind} {name}) that the department above it may not")]
-    Outside { department: DepartmentId, kind: Namespace, name: String },
+    #[error(
+        "department {department} would certify a name ({kind} {name}) that the department above it may not: \
+         give it to that one first (hufu department names {above} --{kind} {name}), or this one does without"
+    )]
+    Outside { department: DepartmentId, above: DepartmentId, kind: Namespace, name: String },
     #[error("the name ({kind} {name}) is department {holder}'s")]
     NameTaken { holder: DepartmentId, kind: Namespace, name: String },
     #[error("the change changes nothing")]
@@ -208,17 +211,17 @@ impl Tree {
     pub fn check(&self) -> Result<(), TreeError> {
         let mut holders: BTreeMap<(Namespace, &str), DepartmentId> = BTreeMap::new();
         for (id, department) in self.iter().filter(|(_, department)| department.stands()) {
-            let above = department.parent.map(|parent| self.standing(parent)).transpose()?;
+            let above = department.parent.map(|parent| Ok((parent, self.standing(parent)?))).transpose()?;
             self.check_depth(id)?;
             if department.organizations.is_empty() {
                 return Err(TreeError::NoOrganization(id));
             }
             for (kind, name) in department.names() {
-                if above.is_some_and(|above| !above.covers(kind, name)) {
-                    return Err(TreeError::Outside { department: id, kind, name: name.to_owned() });
+                if let Some((parent, _)) = above.filter(|(_, above)| !above.covers(kind, name)) {
+                    return Err(TreeError::Outside { department: id, above: parent, kind, name: name.to_owned() });
                 }
                 // A name belongs to one department, and to whichever below it were given it.
-                if above.is_some_and(|above| kind.of(above).contains(name)) {
+                if above.is_some_and(|(_, above)| kind.of(above).contains(name)) {
                     continue;
                 }
                 if let Some(holder) = holders.insert((kind, name), id) {
@@ -299,11 +302,11 @@ mod tests {
             (&["市监局"], "evilscjg.gov.cn", Some((Dns, "evilscjg.gov.cn"))),
         ] {
             let made = after(&tree, &tree.make(NEW, department(Some(BUREAU), organizations, &[domain])));
-            let expected = outside.map(|(kind, name)| TreeError::Outside { department: NEW, kind, name: name.to_owned() });
+            let expected = outside.map(|(kind, name)| TreeError::Outside { department: NEW, above: BUREAU, kind, name: name.to_owned() });
             assert_eq!(made.err(), expected, "{organizations:?} {domain}");
         }
         let mail = Department { dns: BTreeSet::new(), ..department(Some(BUREAU), &["市监局"], &["gov.cn"]) };
-        let outside = TreeError::Outside { department: NEW, kind: Mail, name: "gov.cn".to_owned() };
+        let outside = TreeError::Outside { department: NEW, above: BUREAU, kind: Mail, name: "gov.cn".to_owned() };
         assert_eq!(after(&tree, &tree.make(NEW, mail)), Err(outside));
     }
 

@@ -485,14 +485,14 @@ mod tests {
 
     #[test]
     fn departments_are_made_changed_and_merged_by_administrators_above_both_places() {
-        use Act::{ChangeDepartment, DefineDepartment, MergeDepartment, Submit};
+        use Act::{ChangeDepartment, DefineDepartment, MergeDepartment, Submit, Withdraw};
         let above = Some(DepartmentId::from_bytes([7; 16]));
         let path = |ids: &[Option<DepartmentId>]| DepartmentPath::new(ids.iter().flatten().copied().collect());
         let within = Object::DepartmentChange { from: path(&[HERE, above]), to: path(&[HERE, above]) };
         let across = Object::DepartmentChange { from: path(&[HERE, above]), to: path(&[THERE, above]) };
         let at_the_top = Object::DepartmentChange { from: DepartmentPath::INSTALLATION, to: DepartmentPath::INSTALLATION };
         let may = |roles: &[(Role, Option<DepartmentId>)], act, object: &Object<'_>| decide(&with(OFFICER, roles), act, object).is_ok();
-        for act in [Submit, DefineDepartment, ChangeDepartment, MergeDepartment] {
+        for act in [Submit, Withdraw, DefineDepartment, ChangeDepartment, MergeDepartment] {
             for (place, inside, between, top) in
                 [(HERE, true, false, false), (THERE, false, false, false), (above, true, true, false), (None, true, true, true)]
             {
@@ -509,7 +509,7 @@ mod tests {
         // An auditor is a second person, and makes no department.
         let auditor = [(Role::Auditor, THERE)];
         assert!(may(&auditor, ChangeDepartment, &within) && may(&auditor, MergeDepartment, &across));
-        assert!(!may(&auditor, Submit, &within) && !may(&auditor, DefineDepartment, &within));
+        assert!([Submit, Withdraw, DefineDepartment].iter().all(|act| !may(&auditor, *act, &within)));
         let refused = decide(&with(OFFICER, &[(Role::Administrator, HERE)]), ChangeDepartment, &across).unwrap_err();
         let roles = vec![Role::Administrator, Role::Auditor];
         assert_eq!(refused, Refusal::RoleNeeded { person: OFFICER, act: Some(ChangeDepartment), roles, department: HERE });

@@ -79,16 +79,21 @@ impl Repeatable {
     }
 }
 
-/// A change of departments: proposed, or done.
+/// A change of departments: proposed, done, or withdrawn.
 #[derive(Debug, Clone)]
 pub struct Change {
     pub id: DepartmentId,
     pub act: Act,
     pub department: DepartmentId,
     pub steps: Vec<Step>,
-    pub is_done: bool,
     shown: Value,
     row: DepartmentChangeRow,
+}
+
+/// What ends with a department that is merged: the roles in it, each with who holds it, and its open requests.
+pub struct Ends {
+    pub roles: Vec<(String, String)>,
+    pub enrolments: usize,
 }
 
 /// What a statement about a change led to.
@@ -331,6 +336,7 @@ impl Services {
             shown: canonical_text(&shown),
             statement: None,
             decided_at: None,
+            withdrawn: None,
         };
         let commit = Commit { kind: Kind::Other, rows: vec![Row::DepartmentChange(row.clone())], entries: Vec::new() };
         match self.journal.commit(commit).await {
@@ -350,17 +356,33 @@ impl Services {
         Ok(self.policy().decide(actor, act, &object)?)
     }
 
-    async fn may_decide(&self, actor: &Actor, change: &Change) -> Result<(), Error> {
+    async fn may_decide(&self, actor: &Actor, act: Act, change: &Change) -> Result<(), Error> {
         // The department that it is about comes first.
         let step = change.steps.first().ok_or_else(|| Error::Corrupt(format!("change {}", change.id)))?;
         let from = step.before.as_ref().unwrap_or(&step.after).parent;
-        self.may_reorganize(actor, change.act, from, step.after.successor.or(step.after.parent)).await
+        self.may_reorganize(actor, act, from, step.after.successor.or(step.after.parent)).await
     }
 
     pub async fn find_department_change(&self, id: &str) -> Result<Change, Error> {
+        self.department_change(id).await?.ok_or_else(|| Error::unknown("change", id))
+    }
+
+    /// The change that has this id, if one has.
+    pub async fn department_change(&self, id: &str) -> Result<Option<Change>, Error> {
         let mut connection = self.db.read().await?;
-        let row = store::departments::find_change(&mut connection, id).await?.ok_or_else(|| Error::unknown("change", id))?;
-        Change::from_row(row)
+        store::departments::find_change(&mut connection, id).await?.map(Change::from_row).transpose()
+    }
+
+    /// What a merger that waits would end if it were done now; `None` of any other change.
+    pub async fn ends_with(&self, change: &Change) -> Result<Option<Ends>, Error> {
+        if change.act != Act::MergeDepartment || change.must_be_proposed().is_err() {
+            return Ok(None);
+        }
+        let department = change.department.to_string();
+        let mut connection = self.db.read().await?;
+        let roles = store::people::roles_in(&mut connection, &department).await?;
+        let enrolments = store::enrolments::open_in(&mut connection, &department).await?.len();
+        Ok(Some(Ends { roles: roles.into_iter().map(|row| (row.person, row.role)).collect(), enrolments }))
     }
 
     /// A page of the changes, of one department if it is named.
@@ -369,12 +391,12 @@ impl Services {
         store::departments::changes(&mut connection, department, after, limit).await?.into_iter().map(Change::from_row).collect()
     }
 
-    /// What whoever decides on a change is shown. Whoever may not is shown nothing.
+    /// What whoever decides on a change, or takes it back, is shown. Whoever may not is shown nothing.
     pub async fn department_subject(&self, caller: &Caller, act: Act, change: &Change) -> Result<Subject, Error> {
-        if change.act != act {
+        if ![change.act, Act::Withdraw].contains(&act) {
             return Err(Error::malformed("act", format!("the change is to {}", change.act)));
         }
-        self.may_decide(&caller.actor, change).await?;
+        self.may_decide(&caller.actor, act, change).await?;
         // Departments are no secret.
         Ok(Subject { about: About::from(change.id), shown: change.shown.clone(), salt: [0; 32], log: OPERATIONS.to_owned() })
     }
@@ -384,9 +406,7 @@ impl Services {
         let change = self.find_department_change(id).await?;
         let subject = self.department_subject(caller, change.act, &change).await?;
         let checked = self.check_statement(caller, statement, change.act, &subject).await?;
-        if change.is_done {
-            return Err(Error::WrongState { what: "change", found: "done".to_owned(), expected: "proposed" });
-        }
+        change.must_be_proposed()?;
         // Nobody signs what cannot be done any more.
         let mut tree = self.tree().await?;
         tree.apply(&change.steps)?;
@@ -418,6 +438,21 @@ impl Services {
         Ok(Reorganized::Done(self.find_department_change(id).await?))
     }
 
+    /// Takes a proposal back on a signed statement. What others signed for it counts no more, and the ledger never knew of it.
+    pub async fn withdraw_department_change(&self, caller: &Caller, id: &str, statement: &str) -> Result<Change, Error> {
+        let change = self.find_department_change(id).await?;
+        let subject = self.department_subject(caller, Act::Withdraw, &change).await?;
+        let checked = self.check_statement(caller, statement, Act::Withdraw, &subject).await?;
+        change.must_be_proposed()?;
+        let (now, own) = (self.clock.now(), checked.statement.digest());
+        let decision = allowed(subject.about, Act::Withdraw, Timestamp::new(now), self.policy().digest(), None);
+        let mut rows = checked.rows;
+        rows.extend(decided(&decision, &[own], millis(now)).rows);
+        rows.push(Row::WithdrawDepartmentChange { id: change.row.id, statement: own });
+        self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
+        self.find_department_change(id).await
+    }
+
     /// Who has signed this change before, and still may.
     async fn open_decisions(&self, change: &Change, about: &About) -> Result<Vec<(Actor, [u8; 32])>, Error> {
         let rows = {
@@ -426,7 +461,7 @@ impl Services {
         };
         let mut decisions = Vec::new();
         for (signer, statement) in self.signers(&rows).await? {
-            match self.may_decide(&signer, change).await {
+            match self.may_decide(&signer, change.act, change).await {
                 Ok(()) => decisions.push((signer, statement)),
                 Err(Error::Refused(_)) => {}
                 Err(error) => return Err(error),
@@ -470,7 +505,22 @@ impl Change {
         let corrupt = || Error::Corrupt(format!("change {}", row.id));
         let shown: Value = serde_json::from_str(&row.shown).map_err(|_| corrupt())?;
         let Shown { act, change, department, departments, .. } = serde_json::from_value(shown.clone()).map_err(|_| corrupt())?;
-        Ok(Self { id: change, act, department, steps: departments, is_done: row.statement.is_some(), shown, row })
+        Ok(Self { id: change, act, department, steps: departments, shown, row })
+    }
+
+    pub fn state(&self) -> &'static str {
+        match (&self.row.statement, &self.row.withdrawn) {
+            (Some(_), _) => "done",
+            (None, Some(_)) => "withdrawn",
+            (None, None) => "proposed",
+        }
+    }
+
+    fn must_be_proposed(&self) -> Result<(), Error> {
+        match self.state() {
+            "proposed" => Ok(()),
+            found => Err(Error::WrongState { what: "change", found: found.to_owned(), expected: "proposed" }),
+        }
     }
 }
 
@@ -479,7 +529,7 @@ impl Change {
 pub(super) async fn write(connection: &mut Connection, change: &Change, statement: &[u8], at: i64) -> Result<(), Error> {
     match store::departments::decide_change(connection, &change.row.id, statement, at).await {
         Err(store::Error::Conflict) => {
-            return Err(Error::WrongState { what: "change", found: "done".to_owned(), expected: "proposed" });
+            return Err(Error::WrongState { what: "change", found: "done or withdrawn".to_owned(), expected: "proposed" });
         }
         other => other?,
     }

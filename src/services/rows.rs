@@ -17,6 +17,10 @@ pub enum Row {
     Person(store::PersonRow),
     /// What is proposed to do to departments.
     DepartmentChange(store::DepartmentChangeRow),
+    WithdrawDepartmentChange {
+        id: String,
+        statement: [u8; 32],
+    },
     /// It is done.
     Departments {
         change: departments::Change,
@@ -226,6 +230,9 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
     match row {
         Row::Policy(row) => store::statements::insert_policy_version(connection, row).await?,
         Row::DepartmentChange(row) => store::departments::insert_change(connection, row).await?,
+        Row::WithdrawDepartmentChange { id, statement } => {
+            expected(store::departments::withdraw_change(connection, id, statement).await, "change", "proposed")?;
+        }
         Row::Departments { change, statement, at } => departments::write(connection, change, statement, *at).await?,
         Row::EndDepartment { id, statement, at } => departments::end(connection, *id, statement, *at).await?,
         Row::KeyOwner { key_fingerprint, person, at } => {

@@ -30,6 +30,7 @@ pub struct DepartmentChangeRow {
     pub shown: String,
     pub statement: Option<Vec<u8>>,
     pub decided_at: Option<i64>,
+    pub withdrawn: Option<Vec<u8>>,
 }
 
 /// SQL: ` in (…)`, a department and all that lie in it, also what was merged into one of them. `$n` is the department.
@@ -147,15 +148,15 @@ pub async fn all_namespaces(connection: &mut Connection) -> Result<Vec<(String, 
 
 macro_rules! change_columns {
     () => {
-        "select id, act, department, proposed_by, proposed_at, idempotency_key, request_digest, shown, statement, decided_at \
+        "select id, act, department, proposed_by, proposed_at, idempotency_key, request_digest, shown, statement, decided_at, withdrawn \
          from department_change "
     };
 }
 
 pub async fn insert_change(connection: &mut Connection, row: &DepartmentChangeRow) -> Result<(), Error> {
     const SQL: &str = "insert into department_change \
-         (id, act, department, proposed_by, proposed_at, idempotency_key, request_digest, shown, statement, decided_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+         (id, act, department, proposed_by, proposed_at, idempotency_key, request_digest, shown, statement, decided_at, withdrawn) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     on!(connection, c => sqlx::query(SQL)
         .bind(&row.id)
         .bind(&row.act)
@@ -167,16 +168,24 @@ pub async fn insert_change(connection: &mut Connection, row: &DepartmentChangeRo
         .bind(&row.shown)
         .bind(&row.statement)
         .bind(row.decided_at)
+        .bind(&row.withdrawn)
         .execute(c)
         .await
         .map(drop))?;
     Ok(())
 }
 
-/// `Conflict` when it was decided before.
+/// `Conflict` when it was done or withdrawn before.
 pub async fn decide_change(connection: &mut Connection, id: &str, statement: &[u8], at: i64) -> Result<(), Error> {
-    const SQL: &str = "update department_change set statement = $1, decided_at = $2 where id = $3 and statement is null";
+    const SQL: &str =
+        "update department_change set statement = $1, decided_at = $2 where id = $3 and statement is null and withdrawn is null";
     expect_one(on!(connection, c => sqlx::query(SQL).bind(statement).bind(at).bind(id).execute(c).await.map(|done| done.rows_affected()))?)
+}
+
+/// `Conflict` when it was done or withdrawn before.
+pub async fn withdraw_change(connection: &mut Connection, id: &str, statement: &[u8]) -> Result<(), Error> {
+    const SQL: &str = "update department_change set withdrawn = $1 where id = $2 and statement is null and withdrawn is null";
+    expect_one(on!(connection, c => sqlx::query(SQL).bind(statement).bind(id).execute(c).await.map(|done| done.rows_affected()))?)
 }
 
 pub async fn find_change(connection: &mut Connection, id: &str) -> Result<Option<DepartmentChangeRow>, Error> {

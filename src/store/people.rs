@@ -132,6 +132,12 @@ pub async fn grants(connection: &mut Connection) -> Result<Vec<RoleGrantRow>, Er
     Ok(on!(connection, c => sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
+/// The grants of a department that stand.
+pub async fn roles_in(connection: &mut Connection, department: &str) -> Result<Vec<RoleGrantRow>, Error> {
+    const SQL: &str = concat!(grant_columns!(), "where department = $1 and withdrawn_at is null order by granted_at, id");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(department).fetch_all(c).await)?)
+}
+
 /// Ends every grant of a person that stands, on that statement; answers how many.
 pub async fn withdraw_grants(connection: &mut Connection, person: &str, statement: &[u8], at: i64) -> Result<u64, Error> {
     const SQL: &str = "update role_grant set withdrawn_at = $1, withdrawn_statement = $2 where person = $3 and withdrawn_at is null";

@@ -290,6 +290,7 @@ async fn departments_run_on_both() {
             shown: "{}".into(),
             statement: None,
             decided_at: None,
+            withdrawn: None,
         };
         departments::insert_change(c, &change).await.unwrap();
         assert_eq!(departments::find_change(c, "k").await.unwrap().unwrap().act, "change-department");
@@ -298,10 +299,21 @@ async fn departments_run_on_both() {
         assert_eq!(departments::changes(c, Some("e"), None, 10).await.unwrap().len(), 0);
         departments::decide_change(c, "k", &[1; 32], 2).await.unwrap();
         assert!(matches!(departments::decide_change(c, "k", &[1; 32], 3).await, Err(Error::Conflict)));
+        assert!(matches!(departments::withdraw_change(c, "k", &[1; 32]).await, Err(Error::Conflict)));
+
+        let other = DepartmentChangeRow { id: "w".into(), idempotency_key: None, ..change };
+        departments::insert_change(c, &other).await.unwrap();
+        departments::withdraw_change(c, "w", &[1; 32]).await.unwrap();
+        assert_eq!(departments::find_change(c, "w").await.unwrap().unwrap().withdrawn, Some(vec![1; 32]));
+        assert!(matches!(departments::withdraw_change(c, "w", &[1; 32]).await, Err(Error::Conflict)));
+        assert!(matches!(departments::decide_change(c, "w", &[1; 32], 3).await, Err(Error::Conflict)));
         assert_eq!(departments::all_changes(c).await.unwrap()[0].decided_at, Some(2));
         assert_eq!(enrolments::open_in(c, "d").await.unwrap().len(), 1);
         assert_eq!(enrolments::open_in(c, "e").await.unwrap().len(), 0);
+        let standing = async |c: &mut Connection| people::roles_in(c, "d").await.unwrap().len();
+        let before = standing(c).await;
         people::withdraw_grants_in(c, "d", &[1; 32], 2).await.unwrap();
+        assert_eq!((before, standing(c).await), (1, 0));
     })
     .await;
 }

@@ -20,8 +20,10 @@ in_both_families! {
     a_renamed_department_says_its_new_name_in_new_certificates_alone,
     a_change_takes_two_people_and_making_a_department_one_from_above,
     a_change_is_done_as_it_was_shown_or_not_at_all,
+    a_proposed_change_is_taken_back_by_whoever_may_propose_it_and_nobody_signs_it_afterwards,
     departments_never_lie_in_themselves_nor_too_deep,
     departments_are_made_changed_and_merged_by_commands,
+    a_command_shows_what_becomes_of_departments_and_asks,
 }
 
 const DEPARTMENTS: &str = "/api/v1/departments";
@@ -214,6 +216,9 @@ async fn a_merger_passes_everything_to_the_successor(family: Family) {
     let successor = ca.department(administrator, "社会局", "shj.example.cn").await;
     let registration = ca.officer(administrator, &successor, &["registration-officer"], family).await;
     let approver = ca.officer(administrator, &successor, &["approver"], family).await;
+    // The successor's own people have numbers of their own.
+    let staff = "工号,姓名,OU,邮箱\nE-1,王大,一科,\nE-9,李大,,\n";
+    import(&ca, &registration, &successor, staff, "").await.ok();
     let holder = ca.issue(&old, "staff", family).await;
     let open = ca.enrol(&old, "staff", family).await.enrolment;
     import(&ca, &old.registration, &department, CSV, "").await.ok();
@@ -269,14 +274,13 @@ async fn a_merger_passes_everything_to_the_successor(family: Family) {
     for path in ["/api/v1/certificates?limit=1000".to_owned(), format!("/api/v1/certificates?limit=1000&department={department}")] {
         assert!(listed(&ca, &registration, &path).await.contains(&holder.id), "{path}");
     }
-    for id in [&department, &successor] {
+    for (id, ambiguous) in [(&department, 0), (&successor, 1)] {
         let holdings = format!("/api/v1/staff/holdings?department={id}");
         let found = ca.client(&approver).send("POST", &holdings, &[("content-type", "text/csv")], CSV.into()).await.ok().json();
-        assert_eq!((&found["lines"], &found["without"], &found["findings_total"]), (&json!(3), &json!(3), &json!(0)), "{found}");
+        let counts = (&found["lines"], &found["without"], &found["findings_total"]);
+        assert_eq!(counts, (&json!(3), &json!(3 - ambiguous), &json!(ambiguous)), "{found}");
     }
-    // The successor's own people have numbers of their own, and where one is both nobody guesses.
-    let staff = "工号,姓名,OU,邮箱\nE-1,王大,一科,\nE-9,李大,,\n";
-    import(&ca, &registration, &successor, staff, "").await.ok();
+    // Where a number is of both nobody guesses.
     let holdings = format!("/api/v1/staff/holdings?department={successor}");
     let found = ca.client(&approver).send("POST", &holdings, &[("content-type", "text/csv")], staff.into()).await.ok().json();
     assert_eq!(found["items"].as_array().unwrap().len(), 1, "{found}");
@@ -409,6 +413,63 @@ async fn a_change_is_done_as_it_was_shown_or_not_at_all(family: Family) {
     ca.audit_finds_nothing().await;
 }
 
+async fn a_proposed_change_is_taken_back_by_whoever_may_propose_it_and_nobody_signs_it_afterwards(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let (administrator, auditor) = (&office.administrator, ca.auditor(family).await);
+    let own = ca.officer(administrator, &office.department, &["administrator"], family).await;
+    let successor = ca.department(administrator, "社会局", "shj.example.cn").await;
+    let path = format!("/{}", office.department);
+    let wrong_state = (409, "wrong-state".to_owned());
+    for (proposed_by, withdrawn_by, method, path, body) in [
+        (administrator, administrator, "PATCH", path.clone(), json!({"name": "误"})),
+        (administrator, administrator, "POST", format!("{path}/merger"), json!({"successor": successor})),
+        (&own, administrator, "POST", String::new(), named(Some(&office.department), &["民政局"], "one.mzj.example.cn")),
+        (administrator, &own, "POST", String::new(), named(Some(&office.department), &["民政局"], "one.mzj.example.cn")),
+    ] {
+        let change = propose(&ca, proposed_by, method, &path, &body).await.ok().json();
+        let (id, act) = (text(&change, "id"), text(&change, "act"));
+        // Somebody has signed it, and another is about to.
+        let mut late = vec![(administrator, administrator.sign(&ca.draft(administrator, &act, &id, None, None).await))];
+        if act != "define-department" {
+            assert_eq!(signed_by(&ca, &change, &[administrator]).await.status, 202);
+            late.push((auditor, auditor.sign(&ca.draft(auditor, &act, &id, None, None).await)));
+        }
+        for who in [&office.approver, auditor] {
+            assert_eq!(refused(&withdraw(&ca, who, &id).await), not_permitted());
+            let answer = ca.client(who).post(&format!("/api/v1/department-changes/{id}/withdrawal"), &json!({"statement": "x"})).await;
+            assert_eq!(refused(&answer), not_permitted());
+        }
+
+        assert_eq!(text(&withdraw(&ca, withdrawn_by, &id).await.ok().json(), "state"), "withdrawn");
+        let listed = ca.client(auditor).get("/api/v1/department-changes?limit=1000").await.ok().json();
+        let listed = listed["items"].as_array().unwrap().iter().find(|item| text(item, "id") == id).unwrap().clone();
+        assert_eq!((text(&listed, "state"), &listed["departments"]), ("withdrawn".to_owned(), &change["departments"]));
+        // Nobody signs it any more, and it is not taken back twice.
+        for (who, statement) in late {
+            assert_eq!(refused(&ca.hand_in(who, &act, &id, &statement).await), wrong_state);
+        }
+        assert_eq!(refused(&signed_by(&ca, &change, &[administrator]).await), wrong_state);
+        assert_eq!(refused(&withdraw(&ca, administrator, &id).await), wrong_state);
+        ca.audit_finds_nothing().await;
+    }
+    // The department is as it was, and what is done is not taken back.
+    assert_eq!(text(&ca.client(auditor).get(&format!("{DEPARTMENTS}{path}")).await.ok().json(), "name"), "民政局");
+    let changed = done(&ca, &office, family, "PATCH", &path, json!({"name": "民政厅"})).await;
+    assert_eq!(refused(&withdraw(&ca, administrator, &text(&changed, "id")).await), wrong_state);
+    ca.audit_finds_nothing().await;
+}
+
+/// Takes a change back; what refuses the draft is the answer.
+pub async fn withdraw(ca: &Ca, by: &Person, change: &str) -> Answer {
+    let draft = ca.client(by).post("/api/v1/statements/drafts", &json!({"act": "withdraw", "about": change})).await;
+    if draft.status != 200 {
+        return draft;
+    }
+    let statement = by.sign(&serde_json::from_value(draft.json()["payload"].clone()).unwrap());
+    ca.client(by).post(&format!("/api/v1/department-changes/{change}/withdrawal"), &json!({"statement": statement})).await
+}
+
 async fn departments_never_lie_in_themselves_nor_too_deep(family: Family) {
     let ca = TestCa::new().start().await;
     let administrator = ca.administrator(family).await;
@@ -437,29 +498,100 @@ async fn departments_are_made_changed_and_merged_by_commands(family: Family) {
     let auditor = ca.auditor(family).await;
     let shell = Shell::new(&ca);
     let by = |person: &Person| format!("--identity {}", person.files.display());
-    let run = async |line: String| shell.ok(&format!("{line} {}", by(&administrator))).await;
+    let read = async |line: String| shell.ok(&format!("{line} {}", by(&administrator))).await;
+    let run = async |line: String| shell.ok(&format!("{line} --yes {}", by(&administrator))).await;
     let second = async |change: &Value| shell.ok(&format!("department sign {} --yes {}", text(change, "id"), by(auditor))).await;
 
-    let top =
-        text(&run("department add 省政府 --organization 省政府 --organization 民政局 --dns gov.cn --mail gov.cn".to_owned()).await, "id");
-    let one = text(&run(format!("department add 民政局 --parent {top} --dns mzj.gov.cn")).await, "id");
+    let top = text(&run("department add 省政府 --dns gov.cn --mail gov.cn".to_owned()).await, "id");
+    // The refusal says which command gives the one above the name first.
+    let one = format!("department add 民政局 --parent {top} --dns mzj.gov.cn");
+    let refused = shell.run(&format!("{one} --yes {}", by(&administrator))).await.unwrap_err();
+    let (_, advice) = refused.split_once("(hufu ").unwrap_or_else(|| panic!("{refused}"));
+    let (advice, _) = advice.split_once(')').unwrap();
+    assert_eq!(advice, format!("department names {top} --organization 民政局"));
+    second(&run(advice.to_owned()).await).await;
+    let one = text(&run(one).await, "id");
     let renamed = run(format!("department rename {top} 省人民政府")).await;
     assert_eq!(text(&renamed, "state"), "proposed");
     assert_eq!(text(&second(&renamed).await, "state"), "done");
-    let shown = run(format!("department show {top}")).await;
+    let shown = read(format!("department show {top}")).await;
     assert_eq!((text(&shown, "name"), &shown["organizations"]), ("省人民政府".to_owned(), &json!(["民政局", "省人民政府"])));
 
     second(&run(format!("department names {one} --mail mzj.gov.cn --without-dns mzj.gov.cn")).await).await;
-    let shown = run(format!("department show {one}")).await;
+    let shown = read(format!("department show {one}")).await;
     assert_eq!((&shown["dns"], &shown["mail"]), (&json!([]), &json!(["mzj.gov.cn"])));
     let missing = shell.run(&format!("department names {one} --without-dns other.cn {}", by(&administrator))).await;
     assert!(missing.unwrap_err().contains("does not have the name other.cn"));
     let two = text(&run(format!("department add 民政处 --parent {one} --organization 民政局")).await, "id");
     second(&run(format!("department move {two} --under {top}")).await).await;
     second(&run(format!("department merge {two} --into {one}")).await).await;
-    let all = run("department list".to_owned()).await;
+    let all = read("department list".to_owned()).await;
     let merged = all.as_array().unwrap().iter().find(|item| item["id"] == json!(two)).unwrap();
     assert_eq!((&merged["parent"], &merged["successor"]), (&json!(top), &json!(one)));
-    assert_eq!(run("list departments".to_owned()).await, all);
+    assert_eq!(read("list departments".to_owned()).await, all);
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_command_shows_what_becomes_of_departments_and_asks(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let successor = ca.department(&office.administrator, "社会局", "shj.example.cn").await;
+    ca.enrol(&office, "staff", family).await;
+    let shell = Shell::new(&ca);
+    let by = |person: &Person| format!("--identity {}", person.files.display());
+    let (department, administrator) = (&office.department, by(&office.administrator));
+    // Nobody answers the question: nothing is signed.
+    let asked = async |line: String| {
+        let told = shell.run(&line).await.unwrap_err();
+        assert!(told.contains("Sign? [y/N]") && told.contains("nothing was signed"), "{told}");
+        told
+    };
+    let waiting = async || {
+        let changes = ca.client(&office.administrator).get("/api/v1/department-changes?limit=1000").await.ok().json();
+        let waits = |item: &&Value| item["state"] == "proposed";
+        changes["items"].as_array().unwrap().iter().filter(waits).map(|item| text(item, "id")).collect::<Vec<_>>()
+    };
+    for (line, expected) in [
+        (
+            format!("department names {department} --dns mzt.example.cn --without-mail mzj.example.cn"),
+            vec!["    DNS: mzj.example.cn → mzj.example.cn, mzt.example.cn".to_owned(), "    mail: mzj.example.cn → -".to_owned()],
+        ),
+        (
+            format!("department rename {department} 民政厅"),
+            vec!["    name: 民政局 → 民政厅".to_owned(), "    O: 民政局 → 民政厅".to_owned()],
+        ),
+        (format!("department move {department} --under {successor}"), vec![]),
+        (format!("department add 民政所 --organization 民政所"), vec!["a new one".to_owned(), "    name: 民政所".to_owned()]),
+        (
+            format!("department merge {department} --into {successor}"),
+            vec![
+                format!("    merged into: - → {successor} 社会局"),
+                format!("department {successor}  社会局"),
+                "    O: 社会局 → 民政局, 社会局".to_owned(),
+                format!("ends: role approver of {}  officer-", office.approver.id),
+                "ends: one open request".to_owned(),
+            ],
+        ),
+    ] {
+        if expected.is_empty() {
+            // What cannot be done is refused before anybody is asked.
+            assert!(shell.run(&format!("{line} {administrator}")).await.unwrap_err().contains("departments-refused"));
+            continue;
+        }
+        let told = asked(format!("{line} {administrator}")).await;
+        assert!(expected.iter().all(|line| told.contains(line)), "{told}");
+        // It waits; whoever signs it or takes it back is shown the same, and asked.
+        let [id] = &waiting().await[..] else { panic!("{line}") };
+        assert!(told.contains(&format!("hufu department withdraw {id}")), "{told}");
+        for command in ["sign", "withdraw"] {
+            let told = asked(format!("department {command} {id} {administrator}")).await;
+            assert!(
+                expected.iter().filter(|line| command == "sign" || !line.starts_with("ends")).all(|line| told.contains(line)),
+                "{told}"
+            );
+        }
+        let withdrawn = shell.ok(&format!("department withdraw {id} --yes {administrator}")).await;
+        assert_eq!(text(&withdrawn, "state"), "withdrawn");
+    }
     ca.audit_finds_nothing().await;
 }

@@ -486,6 +486,34 @@ async fn a_department_is_told_of_certificates_without_an_address() {
     assert_eq!((mails.len(), &mails[0]["envelope"][1]), (1, &json!("it@mzj.example.cn")), "{mails:#?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_successor_of_a_merged_department_is_told_of_its_certificates() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let mut ca = ca(|notices| {
+        server.configure(notices);
+        notices.days = vec![7];
+    })
+    .await;
+    let office = ca.office(Family::P256).await;
+    issue_without_address(&ca, &office).await;
+    let successor = ca.department(&office.administrator, "社会局", "shj.example.cn").await;
+    ca.config.notices.departments = vec![format!("{} = it@mzj.example.cn", office.department), format!("{successor} = it@shj.example.cn")];
+    crate::departments::done(
+        &ca,
+        &office,
+        Family::P256,
+        "POST",
+        &format!("/{}/merger", office.department),
+        json!({"successor": successor}),
+    )
+    .await;
+    ca.restart().await;
+    ca.clock.forward(Duration::days(64));
+    round(&ca).await;
+    let mails = server.mails().await;
+    assert_eq!((mails.len(), &mails[0]["envelope"][1]), (1, &json!("it@shj.example.cn")), "{mails:#?}");
+}
+
 /// What a command prints.
 async fn hufu(arguments: &[&str]) -> String {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hufu"));

@@ -3,7 +3,10 @@
 use hufu::{cli::Family, services::staff::lines::LARGEST_FILE};
 use serde_json::{Value, json};
 
-use crate::world::{Answer, Ca, Office, Person, TestCa, in_both_families, new_csr, text};
+use crate::{
+    departments::done,
+    world::{Answer, Ca, Office, Person, TestCa, in_both_families, new_csr, text},
+};
 
 in_both_families! {
     a_list_is_approved_by_one_statement_and_each_person_claims,
@@ -14,6 +17,8 @@ in_both_families! {
     whoever_guesses_codes_waits,
     whoever_comes_back_or_has_another_name_is_enrolled_anew,
     a_file_of_codes_holds_those_that_work,
+    a_list_of_the_successor_knows_whoever_came_with_a_merged_department,
+    a_number_of_merged_departments_that_does_not_say_whom_it_means_is_a_wrong_line,
 }
 
 pub const CSV: &str = "工号,姓名,OU,邮箱\nE-1,王芳,一科,\nE-2,李雷,二科,lilei@mzj.example.cn; ll@mzj.example.cn\nE-3,韩梅,,\n";
@@ -276,5 +281,116 @@ async fn a_file_of_codes_holds_those_that_work(family: Family) {
     let now = kept();
     assert_eq!((now.len(), &now[0], now[1].0.as_str()), (2, &handed_out[2], "E-2"));
     claim(&ca, &now[1].1, &new_csr(family)).await.ok();
+    ca.audit_finds_nothing().await;
+}
+
+/// Another department with officers of its own.
+async fn beside(ca: &Ca, office: &Office, name: &str, domain: &str, family: Family) -> Office {
+    let department = ca.department(&office.administrator, name, domain).await;
+    let registration = ca.officer(&office.administrator, &department, &["registration-officer"], family).await;
+    let approver = ca.officer(&office.administrator, &department, &["approver"], family).await;
+    let administrator = ca.officer(&office.administrator, &department, &["administrator"], family).await;
+    Office { administrator, department, domain: domain.to_owned(), registration, approver }
+}
+
+/// Those of the first office have it done.
+async fn merge(ca: &Ca, by: &Office, merged: &Office, into: &Office, family: Family) {
+    done(ca, by, family, "POST", &format!("/{}/merger", merged.department), json!({"successor": into.department})).await;
+}
+
+fn counted(report: &Value) -> [u64; 4] {
+    ["enrolled", "unchanged", "different", "ended"].map(|name| report[name].as_u64().unwrap())
+}
+
+async fn a_list_of_the_successor_knows_whoever_came_with_a_merged_department(family: Family) {
+    let (ca, office, ids) = approved(family).await;
+    let handed_out = codes(&ca, &office.registration, &ids[..1], false).await.ok().json();
+    let holder = ca.claim(&text(&handed_out["codes"][0], "code"), "E-1", family).await;
+    let person_of = async |by: &Person, id: &str| text(&ca.client(by).get(&format!("/api/v1/enrolments/{id}")).await.ok().json(), "person");
+    let earlier = person_of(&office.registration, &ids[1]).await;
+    let successor = beside(&ca, &office, "社会局", "shj.example.cn", family).await;
+    // Merged twice over: what stands in the end knows all of them.
+    let between = beside(&ca, &office, "民政处", "mzc.example.cn", family).await;
+    merge(&ca, &office, &office, &between, family).await;
+    merge(&ca, &office, &between, &successor, family).await;
+
+    // Who holds a certificate holds it still; what was not claimed ended with the department.
+    let import =
+        async |csv: &str, options: &str| import(&ca, &successor.registration, &successor.department, csv, options).await.ok().json();
+    assert_eq!(counted(&import(CSV, "").await), [0, 1, 0, 2]);
+    let more = format!("{CSV}E-9,赵新,,\n");
+    assert_eq!(counted(&import(&more, "&again=true").await), [3, 1, 0, 0]);
+    assert_eq!(counted(&import(&more, "&again=true").await), [0, 4, 0, 0]);
+    assert_eq!(ca.sql().await.number("select count(*) from staff").await, 4);
+
+    let submitted = in_state(&ca, &successor, "submitted").await;
+    approve_list(&ca, &successor.approver, &submitted).await;
+    let handed_out = codes(&ca, &successor.registration, &submitted, false).await.ok().json();
+    let of_number = |number: &str| handed_out["codes"].as_array().unwrap().iter().find(|one| one["number"] == number).unwrap().clone();
+    let again = of_number("E-2");
+    assert_eq!(person_of(&successor.registration, &text(&again, "enrolment")).await, earlier);
+    let person = ca.claim(&text(&again, "code"), "E-2", family).await;
+    assert_eq!(person.id, earlier);
+    let certificates = format!("/api/v1/certificates?person={earlier}");
+    let certificate = ca.client(&person).get(&certificates).await.ok().json()["items"][0].clone();
+    assert_eq!(certificate["department"], json!(successor.department));
+    // Leavers are found by the same numbers.
+    let holdings = format!("/api/v1/staff/holdings?department={}", successor.department);
+    let found = ca.client(&successor.approver).send("POST", &holdings, &[("content-type", "text/csv")], CSV.into()).await.ok().json();
+    assert_eq!((found["items"].as_array().unwrap().len(), &found["findings_total"]), (3, &json!(0)), "{found}");
+    assert_eq!(person_of(&successor.registration, &ids[0]).await, holder.id);
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_number_of_merged_departments_that_does_not_say_whom_it_means_is_a_wrong_line(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let other = beside(&ca, &office, "民政处", "mzc.example.cn", family).await;
+    let successor = beside(&ca, &office, "社会局", "shj.example.cn", family).await;
+    for (of, csv) in [
+        (&office, "number,CN\nE-1,王芳\nE-2,李雷\nE-3,韩梅\n"),
+        (&other, "number,CN\nE-1,赵云\nE-2,李雷\n"),
+        (&successor, "number,CN\nE-2,钱多\n"),
+    ] {
+        import(&ca, &of.registration, &of.department, csv, "").await.ok();
+    }
+    merge(&ca, &office, &office, &successor, family).await;
+    merge(&ca, &office, &other, &successor, family).await;
+    let import = async |csv: &str, options: &str| import(&ca, &successor.registration, &successor.department, csv, options).await;
+
+    // Two of merged departments have the number; one of them has it under another name. The successor's own number is its own.
+    let before = ca.sql().await.snapshot().await;
+    let csv = "工号,姓名\nE-1,王芳\nE-2,钱多\nE-3,韩雪\nE-4,新人\n";
+    for options in ["&dry_run=true", "&dry_run=true&again=true"] {
+        let report = import(csv, options).await.ok().json();
+        let found: Vec<[String; 2]> =
+            report["findings"].as_array().unwrap().iter().map(|one| ["column", "code"].map(|name| text(one, name))).collect();
+        assert_eq!(found, [["number", "ambiguous"], ["CN", "different"]].map(|one| one.map(str::to_owned)), "{report}");
+        assert!(report["findings"].as_array().unwrap().iter().all(|one| text(one, "hint").contains("hufu enrol --person")));
+        assert_eq!(counted(&report), [1, 1, 0, 0]);
+    }
+    let refused = import(csv, "&again=true").await;
+    assert_eq!((refused.status, text(&refused.json(), "code")), (422, "lines-refused".to_owned()));
+    assert_eq!(before.changes_to(&ca.sql().await.snapshot().await), Vec::<String>::new());
+
+    // Whoever is meant is enrolled by their id; from then on the list knows the name.
+    let person = |number: &str| format!("select count(*) from enrolment where person = '{number}'");
+    let enrolments = ca.client(&successor.registration).get("/api/v1/enrolments?limit=1000").await.ok().json();
+    let mut meant = None;
+    for item in enrolments["items"].as_array().unwrap() {
+        let shown = ca.client(&successor.registration).get(&format!("/api/v1/enrolments/{}", text(item, "id"))).await.ok().json();
+        if shown["shown"]["subject"].to_string().contains("韩梅") {
+            meant = Some(text(item, "person"));
+        }
+    }
+    let meant = meant.unwrap();
+    let mut application = ca.application(&successor, "staff", &[new_csr(family)]);
+    application["person"] = json!(meant);
+    application["subject"]["CN"] = json!("韩雪");
+    ca.client(&successor.registration).post("/api/v1/enrolments", &application).await.ok();
+    assert_eq!(ca.sql().await.number(&person(&meant)).await, 2);
+    let report = import("工号,姓名\nE-2,钱多\nE-3,韩雪\nE-4,新人\n", "").await.ok().json();
+    assert_eq!((counted(&report)[0], &report["findings_total"]), (1, &json!(0)), "{report}");
+    assert_eq!(ca.sql().await.number(&person(&meant)).await, 2);
     ca.audit_finds_nothing().await;
 }

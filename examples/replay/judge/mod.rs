@@ -94,6 +94,9 @@ pub fn replay(read: impl Fn(&str) -> anyhow::Result<String>, bundle: &str, versi
         changes: (by(records("department-changes.jsonl")?, "id").into_iter())
             .map(|(id, record)| (id, Reorganization::of(record)))
             .collect(),
+        withdrawn: (by(records("withdrawn-changes.jsonl")?, "id").into_iter())
+            .map(|(id, record)| (id, Reorganization::of(record)))
+            .collect(),
         reviews: records("re-reviews.jsonl")?,
         checks: by(records("identity-checks.jsonl")?, "id"),
         contests: by(records("contests.jsonl")?, "later"),
@@ -122,6 +125,8 @@ struct Replay<'v> {
     persons: BTreeMap<String, Value>,
     departments: BTreeMap<String, Value>,
     changes: BTreeMap<String, Reorganization>,
+    /// Those that were taken back.
+    withdrawn: BTreeMap<String, Reorganization>,
     reviews: Vec<Value>,
     checks: BTreeMap<String, Value>,
     contests: BTreeMap<String, Value>,

@@ -134,7 +134,7 @@ impl Replay<'_> {
             ("grant", _) => (version.quorum(act), department(&thing.record)),
             ("activate-policy", _) => (version.quorum(act), None),
             ("re-review", _) => (version.quorum(act), department(&thing.record)),
-            _ if thing.kind == Kind::Departments => (version.quorum(act), department(&thing.record)),
+            _ if thing.kind == Kind::Departments && act != "withdraw" => (version.quorum(act), department(&thing.record)),
             ("revoke", Some(items)) => {
                 let record = |id: &String| self.certificates.get(id).or_else(|| self.enrolments.get(id)).and_then(department);
                 let of: BTreeSet<Option<String>> = items.iter().map(record).collect();

@@ -33,6 +33,9 @@ impl Replay<'_> {
     pub(super) fn thing(&self, act: &str, about: &str) -> Option<Thing> {
         let is_digest = about.len() == 64;
         let (kind, table) = match act {
+            "withdraw" if self.withdrawn.contains_key(about) => {
+                return Some(Thing { kind: Kind::Departments, record: self.withdrawn[about].shown.clone() });
+            }
             "approve" | "reject" | "withdraw" | "expire" | "claim" | "prove" | "renew" => (Kind::Enrolment, &self.enrolments),
             "issue" | "revoke" if !is_digest => (Kind::Enrolment, &self.enrolments),
             "issue" => return Some(Thing { kind: Kind::AuthorityKey, record: Value::Null }),

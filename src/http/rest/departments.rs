@@ -16,7 +16,7 @@ use crate::{
     services::{
         Error,
         callers::Identity,
-        departments::{Amendment, Change, NewDepartment, Reorganized, Repeatable},
+        departments::{Amendment, Change, Ends, NewDepartment, Reorganized, Repeatable},
         tokens::{Scope, Token},
     },
     store::DepartmentRow,
@@ -30,6 +30,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(changes))
         .routes(routes!(change))
         .routes(routes!(decide))
+        .routes(routes!(withdraw))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -134,12 +135,36 @@ struct ChangeView {
     act: String,
     department: String,
     proposed_by: String,
-    /// `proposed` or `done`.
+    /// `proposed`, `done` or `withdrawn`.
     state: &'static str,
     departments: Vec<StepView>,
     /// Who must sign still, beside those who have.
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<Missing>,
+    /// Of one merger that waits, read by itself: what ends with the department as things are now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends: Option<EndsView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = EndsWithDepartment)]
+struct EndsView {
+    roles: Vec<RoleView>,
+    /// How many requests are open.
+    enrolments: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RoleInDepartment)]
+struct RoleView {
+    person: String,
+    role: String,
+}
+
+impl From<Ends> for EndsView {
+    fn from(ends: Ends) -> Self {
+        Self { roles: ends.roles.into_iter().map(|(person, role)| RoleView { person, role }).collect(), enrolments: ends.enrolments }
+    }
 }
 
 impl From<Change> for ChangeView {
@@ -149,9 +174,10 @@ impl From<Change> for ChangeView {
             act: change.act.to_string(),
             department: change.department.to_string(),
             proposed_by: change.proposed_by().to_owned(),
-            state: if change.is_done { "done" } else { "proposed" },
+            state: change.state(),
             departments: change.steps.into_iter().map(StepView::from).collect(),
             missing: None,
+            ends: None,
         }
     }
 }
@@ -257,7 +283,9 @@ async fn changes(State(app): State<App>, _: Authenticated, Query(filter): Query<
 
 #[utoipa::path(get, path = "/department-changes/{id}", responses((status = 200, body = ChangeView), Caller))]
 async fn change(State(app): State<App>, _: Authenticated, Path(id): Path<String>) -> Result<Json<ChangeView>, Problem> {
-    Ok(Json(app.services.find_department_change(&id).await?.into()))
+    let change = app.services.find_department_change(&id).await?;
+    let ends = app.services.ends_with(&change).await?.map(EndsView::from);
+    Ok(Json(ChangeView { ends, ..change.into() }))
 }
 
 /// Takes a signed statement about a change; the one that makes enough people has it done.
@@ -280,4 +308,18 @@ async fn decide(
         Reorganized::Waiting(change, missing) => (StatusCode::ACCEPTED, change, Some(missing)),
     };
     Ok((status, Json(ChangeView { missing, ..change.into() })))
+}
+
+/// Takes a proposal back on a signed statement.
+#[utoipa::path(
+    post, path = "/department-changes/{id}/withdrawal", request_body = Signed,
+    responses((status = 200, body = ChangeView), Caller, Refused<409>),
+)]
+async fn withdraw(
+    State(app): State<App>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<String>,
+    body: Body<Signed>,
+) -> Result<Json<ChangeView>, Problem> {
+    Ok(Json(app.services.withdraw_department_change(&caller, &id, &body.value.statement).await?.into()))
 }

@@ -20,7 +20,7 @@ use crate::{
         problem::Problem,
     },
     policy::{Act, Payload, ReasonCode, Statement, Timestamp, statement::LogPosition},
-    services::{Error, signed::Signer, statements::Subject, verify::rfc3339},
+    services::{Error, Services, signed::Signer, statements::Subject, verify::rfc3339},
     store::{ListedStatementRow, StatementFilter},
     world::{from_millis, millis},
 };
@@ -203,15 +203,26 @@ async fn draft(
     Ok(Json(Answer { payload: drafted.payload, shown: drafted.shown, salt: hex::encode(drafted.salt), items }))
 }
 
+async fn enrolment_subject(
+    services: &Services,
+    caller: &crate::services::statements::Caller,
+    act: Act,
+    about: &str,
+) -> Result<Subject, Error> {
+    let enrolment = services.find_enrolment(about).await?;
+    services.policy().decide(&caller.actor, act, &enrolment.object(services.approved_by(&enrolment).await?))?;
+    services.enrolment_subject(&enrolment)
+}
+
 /// The record that an act is about. Whoever may not do the act is not shown what it is about.
 async fn subject(app: &App, caller: &crate::services::statements::Caller, act: Act, about: &str) -> Result<Subject, Error> {
     let services = &app.services;
     match act {
-        Act::Approve | Act::Reject | Act::Withdraw => {
-            let enrolment = services.find_enrolment(about).await?;
-            services.policy().decide(&caller.actor, act, &enrolment.object(services.approved_by(&enrolment).await?))?;
-            services.enrolment_subject(&enrolment)
-        }
+        Act::Withdraw => match services.department_change(about).await? {
+            Some(change) => services.department_subject(caller, act, &change).await,
+            None => enrolment_subject(services, caller, act, about).await,
+        },
+        Act::Approve | Act::Reject => enrolment_subject(services, caller, act, about).await,
         Act::Revoke | Act::Suspend | Act::Resume => {
             let row = services.find_certificate(about).await?;
             services.may_change(&caller.actor, act, &row).await?;

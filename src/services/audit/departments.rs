@@ -138,6 +138,7 @@ struct Done<'a> {
 /// shown exactly this.
 fn done<'a>(records: &'a Records, recorded: &mut BTreeMap<&[u8], u64>, findings: &mut Findings) -> Vec<Done<'a>> {
     let mut changes = Vec::new();
+    let withdrawals = withdrawals(records);
     for (id, row) in &records.department_changes {
         records.check_person(findings, "department_change", id, "proposed_by", &row.proposed_by);
         let shown: Option<Shown> = serde_json::from_str(&row.shown).ok();
@@ -152,6 +153,10 @@ fn done<'a>(records: &'a Records, recorded: &mut BTreeMap<&[u8], u64>, findings:
         finding.check("department", shown.department.to_string() == row.department, other);
         finding.check("proposed_by", shown.proposed_by == row.proposed_by, other);
         finding.check("decided_at", row.statement.is_some() == row.decided_at.is_some(), || "not with its statement".to_owned());
+        finding.check("withdrawn", row.withdrawn.as_deref() == withdrawals.get(id.as_str()).copied(), || {
+            "the statements about it say otherwise".to_owned()
+        });
+        finding.check("withdrawn", row.withdrawn.is_none() || row.statement.is_none(), || "it was done".to_owned());
         let (Some(statement), Some(at)) = (&row.statement, row.decided_at) else { continue };
         let Some(index) = recorded.remove(&change_commitment(&row.id, &row.shown, statement, at)[..]) else {
             finding.add("statement", "the ledger has no such change");
@@ -162,6 +167,20 @@ fn done<'a>(records: &'a Records, recorded: &mut BTreeMap<&[u8], u64>, findings:
     }
     changes.sort_by_key(|change| change.index);
     changes
+}
+
+/// The statements that took proposals back, each of whoever was shown that change, by the change.
+fn withdrawals(records: &Records) -> BTreeMap<&str, &[u8]> {
+    let withdraws = |row: &&store::StatementRow| row.act == Act::Withdraw.as_str();
+    let about = |row: &store::StatementRow| records.department_changes.get(&row.about);
+    let was_shown = |row: &&store::StatementRow| about(row).is_some_and(|change| was_shown(row, &change.shown));
+    let withdrawals = records.statements.values().filter(withdraws).filter(was_shown);
+    withdrawals.map(|row| (row.about.as_str(), row.digest.as_slice())).collect()
+}
+
+fn was_shown(statement: &store::StatementRow, shown: &str) -> bool {
+    let shown = serde_json::from_str(shown).map(|shown| seen(&[0; 32], &shown));
+    Statement::parse(&statement.jws).is_ok_and(|statement| shown.is_ok_and(|shown| statement.payload().seen == shown))
 }
 
 /// Everybody whose statement the decision rests on was shown this, and the last of them is the one that the row names.
@@ -175,12 +194,10 @@ fn check_statements(row: &store::DepartmentChangeRow, shown: &Shown, index: u64,
     let own = row.statement.as_ref().is_some_and(|statement| statements.contains(statement));
     let mut finding = findings.row("department_change", &row.id);
     finding.check("statement", own, || "the decision does not rest on it".to_owned());
-    let Ok(text) = serde_json::from_str(&row.shown) else { return };
     for statement in statements.iter().filter_map(|digest| records.statements.get(digest)) {
         let about = statement.act == shown.act.as_str() && statement.about == row.id;
         finding.check("id", about, || "a statement of its decision is about something else".to_owned());
-        let shown = Statement::parse(&statement.jws).is_ok_and(|statement| statement.payload().seen == seen(&[0; 32], &text));
-        finding.check("shown", shown, || "whoever signed was shown something else".to_owned());
+        finding.check("shown", was_shown(statement, &row.shown), || "whoever signed was shown something else".to_owned());
     }
 }
 

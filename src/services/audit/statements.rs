@@ -143,7 +143,11 @@ fn check_decisions(links: Vec<(Vec<u8>, i64, Vec<u8>)>, records: &Records, facts
         let reviewed = records.reviewed(parsed);
         // A proposal that was taken back changed nothing.
         let about = parsed.decision.about.to_string();
-        let taken_back = parsed.decision.act == Act::Dismiss && records.grants.iter().all(|grant| grant.person != about);
+        let taken_back = match parsed.decision.act {
+            Act::Dismiss => records.grants.iter().all(|grant| grant.person != about),
+            Act::Withdraw => records.department_changes.get(&about).is_some_and(|change| change.withdrawn.is_some()),
+            _ => false,
+        };
         let alone = STANDING_ALONE.contains(&parsed.decision.act) || followed || reviewed || taken_back;
         let rested_on = rests.contains(digest.as_slice()) || alone;
         finding.check("digest", rested_on, || "no leaf and no enrolment rests on it".to_owned());

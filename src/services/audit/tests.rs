@@ -245,6 +245,8 @@ async fn rows_that_are_added_or_removed_are_found() {
         ("department", "update department set successor = (select max(id) from department where successor is null) where name = '民政局'"),
         ("department", "update department set name = '水务局' where name = '水利局'"),
         ("department_change", "delete from department_change where act = 'merge-department'"),
+        ("decision", "delete from department_change where withdrawn is not null"),
+        ("department_change", "update department_change set withdrawn = null where withdrawn is not null"),
         ("department_change", "update department_change set statement = null, decided_at = null where act = 'change-department'"),
         ("role_grant", "update role_grant set withdrawn_at = null, withdrawn_statement = null where withdrawn_at is not null"),
         ("decision", "update enrolment set state = 'submitted', decision = null where state = 'expired'"),
@@ -373,7 +375,8 @@ async fn stolen_key(installation: &Installation, department: &Department) {
     installation.change(&department.approver, Act::Resume, &kept.unwrap().certificate).await;
 }
 
-/// Departments that are made, renamed, moved and merged, with officers and an open request; changes that wait, one of them signed.
+/// Departments that are made, renamed, moved and merged, with officers and an open request; changes that wait, one of them signed; one
+/// that was signed and taken back.
 async fn reorganize(installation: &Installation) {
     let (services, administrator, auditor) = (installation.services(), &installation.administrator, &installation.auditor);
     let caller = installation.caller(administrator).await;
@@ -405,11 +408,19 @@ async fn reorganize(installation: &Installation) {
     let change = services.propose_merger(&caller, &bureau, &province, once()).await.unwrap();
     installation.reorganize(&[administrator, auditor], change).await;
 
-    let waiting = services.propose_amendment(&caller, &office, rename("水站"), once()).await.unwrap();
-    let subject = services.department_subject(&caller, waiting.act, &waiting).await.unwrap();
-    let statement = installation.sign(administrator, waiting.act, subject, None).await;
-    let answer = services.decide_department(&caller, &waiting.id.to_string(), &statement).await.unwrap();
-    assert!(matches!(answer, Reorganized::Waiting(..)));
+    let half = async |name: &str| {
+        let waiting = services.propose_amendment(&caller, &office, rename(name), once()).await.unwrap();
+        let subject = services.department_subject(&caller, waiting.act, &waiting).await.unwrap();
+        let statement = installation.sign(administrator, waiting.act, subject, None).await;
+        let answer = services.decide_department(&caller, &waiting.id.to_string(), &statement).await.unwrap();
+        assert!(matches!(answer, Reorganized::Waiting(..)));
+        waiting
+    };
+    half("水站").await;
+    let mistaken = half("水库").await;
+    let subject = services.department_subject(&caller, Act::Withdraw, &mistaken).await.unwrap();
+    let statement = installation.sign(administrator, Act::Withdraw, subject, None).await;
+    services.withdraw_department_change(&caller, &mistaken.id.to_string(), &statement).await.unwrap();
     services.propose_amendment(&caller, &province, rename("省"), once()).await.unwrap();
 }
 

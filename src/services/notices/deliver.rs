@@ -103,7 +103,9 @@ impl Services {
             return Ok(None);
         }
         let (certificate, serves) = (self.assemble_certificate(&row)?, self.own_purpose(&row).await?);
-        Ok(Some(Expiry { row, certificate, days: notice.days, serves, queued_at: from_millis(notice.queued_at) }))
+        let own = self.known_department_id(row.department.as_deref()).await?;
+        let department = self.place(own).await?.successor.or(own);
+        Ok(Some(Expiry { row, certificate, department, days: notice.days, serves, queued_at: from_millis(notice.queued_at) }))
     }
 
     /// A page of the delivery log, oldest first.

@@ -88,7 +88,7 @@ impl Mailer {
         if !named.is_empty() {
             return named;
         }
-        let department = expiry.row.department.as_deref().and_then(|id| self.departments.get(&id.parse().ok()?));
+        let department = expiry.department.and_then(|id| self.departments.get(&id));
         department.map_or_else(|| self.operators.clone(), |mailbox| vec![mailbox.clone()])
     }
 }

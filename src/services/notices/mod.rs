@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{Services, error::Error};
-use crate::{config::NoticesConfig, store::CertificateRow, x509::Certificate};
+use crate::{config::NoticesConfig, policy::DepartmentId, store::CertificateRow, x509::Certificate};
 use contacts::Postponed;
 use mail::Mailer;
 use webhook::Webhook;
@@ -66,6 +66,8 @@ trait Channel: Send + Sync {
 pub struct Expiry {
     pub row: CertificateRow,
     pub certificate: Certificate,
+    /// That of the certificate, or the one that stands in its place since it was merged.
+    pub department: Option<DepartmentId>,
     /// The threshold that was passed.
     pub days: i64,
     /// What the certificate serves the installation as; `None` for everybody else's.

@@ -67,6 +67,7 @@ files! {
     persons: PersonRecord in "persons.jsonl",
     departments: DepartmentRecord in "departments.jsonl",
     department_changes: DepartmentChangeRecord in "department-changes.jsonl",
+    withdrawn_changes: WithdrawnChangeRecord in "withdrawn-changes.jsonl",
     re_reviews: ReReviewRecord in "re-reviews.jsonl",
     identity_checks: IdentityCheckRecord in "identity-checks.jsonl",
     contests: ContestRecord in "contests.jsonl",
@@ -144,6 +145,8 @@ records! {
         statement: String,
         decided_at: i64,
     }
+    /// A proposed change of departments that was taken back, with the text that was shown to whoever did.
+    WithdrawnChangeRecord { id: String, shown: String, }
     /// What the statement that completed a re-review put to it.
     ReReviewRecord { statement: String, items: Vec<ReviewedRecord>, }
     ReviewedRecord { kind: String, item: String, }
@@ -194,13 +197,24 @@ impl DismissalRecord {
 impl DepartmentChangeRecord {
     /// What it changes, when that is this change.
     pub(super) fn change(&self) -> Option<Shown> {
-        serde_json::from_str(&self.shown).ok().filter(|shown: &Shown| shown.change.to_string() == self.id)
+        change(&self.id, &self.shown)
     }
 
     /// The body of the leaf that did this.
     pub(super) fn commitment(&self) -> Option<[u8; 32]> {
         Some(change_commitment(&self.id, &self.shown, &hex::decode(&self.statement).ok()?, self.decided_at))
     }
+}
+
+impl WithdrawnChangeRecord {
+    /// What it would have changed, when that is this change.
+    pub(super) fn change(&self) -> Option<Shown> {
+        change(&self.id, &self.shown)
+    }
+}
+
+fn change(id: &str, shown: &str) -> Option<Shown> {
+    serde_json::from_str(shown).ok().filter(|shown: &Shown| shown.change.to_string() == id)
 }
 
 impl ReReviewRecord {
@@ -271,11 +285,14 @@ impl Export {
         let departments = store::departments::all(connection).await?;
         self.departments =
             departments.into_iter().map(|row| DepartmentRecord { id: row.id, parent: row.successor.or(row.parent) }).collect();
-        let done = |row: store::DepartmentChangeRow| {
-            let (statement, decided_at) = (hex::encode(row.statement?), row.decided_at?);
-            Some(DepartmentChangeRecord { id: row.id, shown: row.shown, statement, decided_at })
-        };
-        self.department_changes = store::departments::all_changes(connection).await?.into_iter().filter_map(done).collect();
+        for row in store::departments::all_changes(connection).await? {
+            if let (Some(statement), Some(decided_at)) = (row.statement, row.decided_at) {
+                let statement = hex::encode(statement);
+                self.department_changes.push(DepartmentChangeRecord { id: row.id, shown: row.shown, statement, decided_at });
+            } else if row.withdrawn.is_some() {
+                self.withdrawn_changes.push(WithdrawnChangeRecord { id: row.id, shown: row.shown });
+            }
+        }
         for row in store::re_reviews::all(connection).await? {
             let statement = hex::encode(&row.statement);
             let item = ReviewedRecord { kind: row.kind, item: row.item };

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::super::departments::Shown;
 use super::export::{
     CertificateRecord, ContestRecord, DepartmentChangeRecord, EnrolmentRecord, Export, GrantRecord, IdentityCheckRecord, PersonRecord,
-    TokenRecord,
+    TokenRecord, WithdrawnChangeRecord,
 };
 use crate::{
     ledger::StatusKey,
@@ -23,6 +24,8 @@ pub enum Thing<'a> {
     Installation,
     /// A change of departments.
     Departments(&'a DepartmentChangeRecord),
+    /// A change that was taken back.
+    WithdrawnChange(&'a WithdrawnChangeRecord),
     Token(&'a TokenRecord),
     IdentityCheck(&'a IdentityCheckRecord),
     Contest {
@@ -38,6 +41,7 @@ pub struct Things<'a> {
     by_key: HashMap<StatusKey, &'a CertificateRecord>,
     persons: HashMap<&'a str, &'a PersonRecord>,
     changes: HashMap<&'a str, &'a DepartmentChangeRecord>,
+    withdrawn: HashMap<&'a str, &'a WithdrawnChangeRecord>,
     tokens: HashMap<&'a str, &'a TokenRecord>,
     checks: HashMap<&'a str, &'a IdentityCheckRecord>,
     contests: HashMap<&'a str, &'a ContestRecord>,
@@ -61,6 +65,7 @@ impl<'a> Things<'a> {
             by_key: export.certificates.iter().filter_map(key).collect(),
             persons: export.persons.iter().map(|record| (record.id.as_str(), record)).collect(),
             changes: export.department_changes.iter().map(|record| (record.id.as_str(), record)).collect(),
+            withdrawn: export.withdrawn_changes.iter().map(|record| (record.id.as_str(), record)).collect(),
             tokens: export.tokens.iter().map(|record| (record.id.as_str(), record)).collect(),
             checks: export.identity_checks.iter().map(|record| (record.id.as_str(), record)).collect(),
             contests: export.contests.iter().map(|record| (record.later.as_str(), record)).collect(),
@@ -72,6 +77,7 @@ impl<'a> Things<'a> {
         let id = about.to_string();
         let enrolment = |id: &str| self.enrolments.get(id).copied();
         match act {
+            Act::Withdraw if self.withdrawn.contains_key(id.as_str()) => Some(Thing::WithdrawnChange(self.withdrawn[id.as_str()])),
             Act::Approve | Act::Reject | Act::Withdraw | Act::Expire | Act::Claim | Act::Prove | Act::Renew => {
                 enrolment(&id).map(Thing::Enrolment)
             }
@@ -164,8 +170,8 @@ impl<'a> Things<'a> {
                 let questioned: &[PersonId] = if deed.act == Act::Resume { &deed.questioned } else { &[] };
                 questioned.iter().try_for_each(|holder| certificate(record.department.as_deref(), &holder.to_string()))
             }
-            Thing::Departments(record) => {
-                let change = record.change().ok_or("nothing can be read of the change")?;
+            Thing::Departments(_) | Thing::WithdrawnChange(_) => {
+                let change = deed.reorganization().ok_or("nothing can be read of the change")?;
                 let step = change.departments.first().ok_or("it changes nothing")?;
                 let from = step.before.as_ref().unwrap_or(&step.after).parent;
                 let place = |id: Option<DepartmentId>| path_of(id.map(|id| id.to_string()).as_deref()).map_err(unreadable);
@@ -229,6 +235,15 @@ pub struct Deed<'a> {
 }
 
 impl Deed<'_> {
+    /// The change of departments that it is done to.
+    fn reorganization(&self) -> Option<Shown> {
+        match self.thing {
+            Thing::Departments(record) => record.change(),
+            Thing::WithdrawnChange(record) => record.change(),
+            _ => None,
+        }
+    }
+
     /// How many people it takes, and of which department that is counted. `list`: the department of the list that it is done to.
     pub fn quorum(&self, set: &PolicySet, list: Option<Option<&str>>) -> (Quorum, Option<DepartmentId>) {
         let parse = |department: Option<&str>| department.and_then(|id| id.parse().ok());

@@ -17,7 +17,8 @@ use super::{
         rows::Row,
         statements::Caller,
     },
-    lines::{self, Findings, Line},
+    lines::{self, Findings, Line, NUMBER},
+    numbers::{Holder, NAME},
     sealed_in,
 };
 use crate::{
@@ -35,6 +36,12 @@ use crate::{
 const BATCH: usize = 500;
 /// How often a list is looked at anew because others recorded one of its numbers in the same moment.
 const ATTEMPTS: usize = 3;
+
+/// What to do about a number that people of several merged departments have, and about one whose holder has another name.
+const SEVERAL: &str = "people of several merged departments have this number: give whoever is meant another one, \
+    or take the line out and enrol them by their person id (hufu enrol --person)";
+const OTHER_NAME: &str = "somebody of a merged department has this number under another name: give a newcomer another number; \
+    if it is that person, enrol them by their person id first (hufu enrol --person)";
 
 /// A list as it was handed in.
 pub struct Roster<'a> {
@@ -157,24 +164,58 @@ impl Services {
             }
             false
         });
-        findings.told.sort_by_key(|finding| finding.line);
         // `department_id` answers with the one it was asked for.
         let department = department.ok_or_else(|| Error::unknown("department", roster.department))?;
+        let lines = self.told_apart(department, lines, &mut findings).await?;
+        findings.told.sort_by_key(|finding| finding.line);
         Ok((Context { profile, department, submitted_by: caller.person() }, lines, findings))
+    }
+
+    /// The lines whose numbers say whom they mean. Whoever came with a merged department keeps their number, and is who is meant if
+    /// they have that name: departments gave their numbers without asking each other.
+    async fn told_apart(&self, department: DepartmentId, lines: Vec<Line>, findings: &mut Findings) -> Result<Vec<Line>, Error> {
+        let with_numbers = self.with_numbers(department, &lines).await?;
+        let merged = |found: &Vec<store::StaffRow>| match Holder::of(found, department) {
+            Holder::Merged(row) => Some(row.clone()),
+            Holder::Nobody | Holder::Own(_) | Holder::Several => None,
+        };
+        let merged: Vec<store::StaffRow> = with_numbers.iter().filter_map(merged).collect();
+        let profiles: Vec<Profile> = self.policy().profiles().filter(|profile| must_do_without_request(profile).is_ok()).cloned().collect();
+        let names = self.names_of(&merged, &profiles).await?;
+        let is_called = |row: &store::StaffRow, line: &Line| {
+            let name = line.fields.get(NAME);
+            name.is_none_or(|name| names.get(&row.person).is_some_and(|names| names.contains(name)))
+        };
+        let mut clear = Vec::new();
+        for (line, found) in lines.into_iter().zip(&with_numbers) {
+            match Holder::of(found, department) {
+                Holder::Several => findings.add_with(line.line, NUMBER, "ambiguous", Some(SEVERAL.to_owned())),
+                Holder::Merged(row) if !is_called(row, &line) => {
+                    findings.add_with(line.line, NAME, "different", Some(OTHER_NAME.to_owned()))
+                }
+                Holder::Nobody | Holder::Own(_) | Holder::Merged(_) => clear.push(line),
+            }
+        }
+        Ok(clear)
     }
 
     /// What is known of each line, by its number.
     async fn known(&self, context: &Context, lines: &[Line], ended: Ended) -> Result<Vec<Known>, Error> {
         let department = context.department;
-        let indexes: Vec<[u8; 32]> = lines.iter().map(|line| self.vault.index_of_employee(department, &line.number)).collect();
-        let (staff, enrolments, certificates) = {
+        let with_numbers = self.with_numbers(department, lines).await?;
+        let person = |found: &Vec<store::StaffRow>| match Holder::of(found, department) {
+            Holder::Nobody => Ok(None),
+            Holder::Own(row) | Holder::Merged(row) => Ok(Some(row.person.clone())),
+            // The list was clear before: another department was merged in this very moment.
+            Holder::Several => Err(Error::LinesRefused { total: 1, first: None }),
+        };
+        let persons: Vec<Option<String>> = with_numbers.iter().map(person).collect::<Result<_, _>>()?;
+        let (enrolments, certificates) = {
             let mut connection = self.db.read().await?;
-            let indexes: Vec<Vec<u8>> = indexes.iter().map(|index| index.to_vec()).collect();
-            let staff = store::staff::by_numbers(&mut connection, &department.to_string(), &indexes).await?;
-            let persons: Vec<String> = staff.iter().map(|row| row.person.clone()).collect();
-            let enrolments = store::enrolments::newest_of_persons(&mut connection, context.profile.name().as_str(), &persons).await?;
-            let certificates = store::certificates::running_of(&mut connection, &persons, millis(self.clock.now())).await?;
-            (staff, enrolments, certificates)
+            let known: Vec<String> = persons.iter().flatten().cloned().collect();
+            let enrolments = store::enrolments::newest_of_persons(&mut connection, context.profile.name().as_str(), &known).await?;
+            let certificates = store::certificates::running_of(&mut connection, &known, millis(self.clock.now())).await?;
+            (enrolments, certificates)
         };
         let mut holders: HashSet<&str> = HashSet::new();
         for row in certificates.iter().filter(|row| row.profile == context.profile.name().as_str()) {
@@ -182,16 +223,12 @@ impl Services {
                 holders.insert(&row.person);
             }
         }
-        let mut persons: HashMap<Vec<u8>, String> = HashMap::new();
-        for row in staff {
-            persons.extend(row.blind_index.map(|index| (index, row.person)));
-        }
         let newest: HashMap<&str, &store::EnrolmentRow> = enrolments.iter().map(|row| (row.person.as_str(), row)).collect();
         lines
             .iter()
-            .zip(&indexes)
-            .map(|(line, index)| {
-                let Some(person) = persons.get(&index[..]) else { return Ok(Known::New) };
+            .zip(&persons)
+            .map(|(line, person)| {
+                let Some(person) = person else { return Ok(Known::New) };
                 let id = person.parse().map_err(|_| Error::Corrupt(format!("person {person}")))?;
                 let Some(row) = newest.get(person.as_str()) else { return Ok(Known::Person(id)) };
                 let stands = match row.state.as_str() {

@@ -86,7 +86,7 @@ impl Findings {
         self.add_with(line, column, code, None);
     }
 
-    fn add_with(&mut self, line: u64, column: &str, code: &'static str, hint: Option<String>) {
+    pub fn add_with(&mut self, line: u64, column: &str, code: &'static str, hint: Option<String>) {
         self.total += 1;
         if self.told.len() < MOST_FINDINGS {
             let heading = self.headings.get(column).cloned();

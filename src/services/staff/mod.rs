@@ -12,6 +12,7 @@ pub mod codes;
 pub mod import;
 pub mod leavers;
 pub mod lines;
+mod numbers;
 #[cfg(test)]
 pub(super) mod tests;
 

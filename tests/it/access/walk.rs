@@ -167,6 +167,9 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         post("/department-changes/{id}/decision", format!("/department-changes/{change}/decision"), unreadable(), {
             decides(&[Administrator, MinistryAdministrator, Auditor, OtherAuditor])
         }),
+        post("/department-changes/{id}/withdrawal", format!("/department-changes/{change}/withdrawal"), unreadable(), {
+            decides(&[Administrator, MinistryAdministrator])
+        }),
         // Officers.
         get("/officers", "/officers".into(), vec![(vec![Administrator, Auditor], 200)]),
         get("/officers/{id}", format!("/officers/{officer}"), vec![to(&[&OFFICERS], 200)]),

@@ -16,7 +16,7 @@ use super::{
     story::{Cast, Signer, Story},
 };
 use crate::{
-    departments::{bureau, done},
+    departments::{bureau, done, propose, signed_by, withdraw},
     officers::second_certificate,
     staff::{approve_list, import, in_state},
     world::{Person, TestCa, in_both_families},
@@ -55,6 +55,10 @@ async fn life(family: Family) -> Life {
     stay(&beside.approver, &of_beside).await;
     ca.enrol(&old, "staff", family).await;
     ca.enrol(&old, "staff", family).await;
+    let rename = json!({"name": "误"});
+    let mistaken = propose(&ca, &office.administrator, "PATCH", &format!("/{}", beside.department), &rename).await.ok().json();
+    assert_eq!(signed_by(&ca, &mistaken, &[auditor]).await.status, 202);
+    withdraw(&ca, &office.administrator, &crate::world::text(&mistaken, "id")).await.ok();
     let merged = done(&ca, &office, family, "POST", &format!("/{}/merger", old.department), json!({"successor": office.department})).await;
     stay(&office.approver, &of_old).await;
     ca.audit_finds_nothing().await;
@@ -104,6 +108,7 @@ async fn life(family: Family) -> Life {
     let what = HashMap::from([
         ("moved", change(&moved)),
         ("merged", change(&merged)),
+        ("mistaken", change(&mistaken)),
         ("of_section", of_section),
         ("of_old", of_old),
         ("on_its_word", on_its_word),
@@ -160,6 +165,8 @@ async fn what_reorganizations_re_reviews_and_caps_forbid_is_found(family: Family
     let mut another_place = life.story.sign();
     let moved = another_place.department_changes.iter_mut().find(|record| record.id == life.what["moved"]).unwrap();
     moved.decided_at += 1;
+    let mut not_withdrawn = life.story.sign();
+    not_withdrawn.withdrawn_changes.clear();
     let mut less_reviewed = life.story.sign();
     less_reviewed.re_reviews[0].items.pop();
 
@@ -177,6 +184,9 @@ async fn what_reorganizations_re_reviews_and_caps_forbid_is_found(family: Family
             life.signed_by(Act::ChangeDepartment, "moved", 0, "local"),
             Some("not-permitted"),
         ),
+        ("an auditor takes a proposal back", life.signed_by(Act::Withdraw, "mistaken", 0, "auditor"), Some("not-permitted")),
+        ("somebody beside takes a proposal back", life.signed_by(Act::Withdraw, "mistaken", 0, "local"), Some("not-permitted")),
+        ("a proposal is taken back that is not recorded so", not_withdrawn, Some("decision-misfit")),
         ("a department is moved by one", life.signed_by_one(Act::ChangeDepartment, "moved"), Some("quorum-missed")),
         ("a department is merged by one", life.signed_by_one(Act::MergeDepartment, "merged"), Some("quorum-missed")),
         ("a re-review by one", life.signed_by_one(Act::ReReview, "stolen"), Some("quorum-missed")),

@@ -91,9 +91,12 @@ impl<'a> Judge<'a> {
         let Some(part) = part else {
             return Err((Code::StatementMisfit, format!("{} about {} is not what was decided", payload.act, payload.about)));
         };
-        if let Thing::Departments(record) = thing
-            && !serde_json::from_str(&record.shown).is_ok_and(|shown| seen(&[0; 32], &shown) == payload.seen)
-        {
+        let shown = match thing {
+            Thing::Departments(record) => Some(&record.shown),
+            Thing::WithdrawnChange(record) => Some(&record.shown),
+            _ => None,
+        };
+        if shown.is_some_and(|shown| !serde_json::from_str(shown).is_ok_and(|shown| seen(&[0; 32], &shown) == payload.seen)) {
             return fault(Code::StatementMisfit, "whoever signed was shown another change");
         }
         if list.is_some_and(|root| !self.lists[root].is_whole) {
