@@ -1,5 +1,5 @@
-//! A life in which departments move and merge, a key is stolen and a cap is reached: it replays clean, and whatever is planted in
-//! it is found by both programs.
+//! A life in which departments move and merge, certificates are renewed, a key is stolen and a cap is reached: it replays clean, and
+//! whatever is planted in it is found by both programs.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ use hufu::{
     store::{Db, Options},
 };
 use serde_json::json;
+use time::Duration;
 
 use super::{
     Read, agreed, codes,
@@ -17,24 +18,34 @@ use super::{
 };
 use crate::{
     departments::{bureau, done, propose, signed_by, withdraw},
+    forged::put_in_force,
     officers::second_certificate,
+    renewal::{member, renew},
     staff::{approve_list, import, in_state},
-    world::{Person, TestCa, in_both_families},
+    world::{Person, TestCa, in_both_families, new_csr},
 };
 
 in_both_families! {
     what_reorganizations_re_reviews_and_caps_forbid_is_found,
 }
 
-/// The history, who is in it, and what was done to which thing.
-struct Life {
-    story: Story,
-    who: HashMap<&'static str, Signer>,
+/// How many suspensions anybody may sign in a day.
+pub const CAP: usize = 3;
+
+/// The history, and what was done to which thing.
+pub struct Life {
+    pub story: Story,
     what: HashMap<&'static str, String>,
 }
 
-async fn life(family: Family) -> Life {
-    let ca = TestCa::new().with_policy("caps.toml", |_| "[suspend]\nstatements = 3\n".to_owned()).start().await;
+pub async fn life(family: Family) -> Life {
+    let soon = |text: String| text.replace("renewal_window = \"30 days\"", "renewal_window = \"364 days\"");
+    let ca = TestCa::new()
+        .at("2030-01-01T00:00:00Z")
+        .with_policy("caps.toml", |_| format!("[suspend]\nstatements = {CAP}\n"))
+        .with_policy("profiles/staff.toml", soon)
+        .start()
+        .await;
     let office = ca.office(family).await;
     let auditor = ca.auditor(family).await;
     let (old, beside) = (bureau(&ca, &office, "one", family).await, bureau(&ca, &office, "two", family).await);
@@ -43,6 +54,12 @@ async fn life(family: Family) -> Life {
         ca.decide(by, "suspend", certificate, None, None).await.ok();
         ca.decide(&office.approver, "resume", certificate, None, None).await.ok();
     };
+
+    // Two certificates may be renewed a day after they were issued.
+    let (early, held_early) = member(&ca, &office, family).await;
+    let (late, held_late) = member(&ca, &old, family).await;
+    ca.clock.forward(Duration::days(2));
+    renew(&ca, &early, &held_early.id, &new_csr(family)).await.ok();
 
     // A section moves out of its bureau, the bureau is merged, and another has a new name.
     let of_section = ca.issue(&section, "staff", family).await.id;
@@ -61,6 +78,10 @@ async fn life(family: Family) -> Life {
     withdraw(&ca, &office.administrator, &crate::world::text(&mistaken, "id")).await.ok();
     let merged = done(&ca, &office, family, "POST", &format!("/{}/merger", old.department), json!({"successor": office.department})).await;
     stay(&office.approver, &of_old).await;
+    renew(&ca, &late, &held_late.id, &new_csr(family)).await.ok();
+    let withdrawn = ca.enrol(&office, "staff", family).await;
+    ca.decide(&office.registration, "withdraw", &withdrawn.enrolment, None, None).await.ok();
+    put_in_force(&ca, [&office.administrator, auditor]).await;
     ca.audit_finds_nothing().await;
 
     // An officer's key is stolen, and others decide on what rests on it.
@@ -89,21 +110,24 @@ async fn life(family: Family) -> Life {
         ("administrator", &office.administrator),
         ("local", &old.administrator),
         ("auditor", auditor),
+        ("registrar", &office.registration),
         ("approver", &office.approver),
         ("old", &old.approver),
         ("beside", &beside.approver),
         ("section", &section.approver),
         ("thief", &thief),
         ("again", &again),
+        ("early", &early),
+        ("late", &late),
     ];
     let fingerprint = |person: &Person| person.identity.certificate().fingerprint();
     let keys = people.iter().map(|(_, person)| (fingerprint(person), person.copy_of_key())).collect();
-    let who = people.iter().map(|(name, person)| (*name, Signer::Person(fingerprint(person)))).collect();
+    let who: HashMap<_, _> = people.iter().map(|(name, person)| (*name, Signer::Person(fingerprint(person)))).collect();
     let options = Options { busy_timeout: std::time::Duration::from_secs(5), max_connections: 2 };
     let db = Db::open(&ca.config.database_url(), options).await.unwrap();
     let mut story = Story::read(&db, Cast::of(ca.bundle(), keys)).await;
     db.close().await;
-    story.steps.iter_mut().for_each(|step| step.pause = 150);
+    story.who = who;
     let change = |change: &serde_json::Value| crate::world::text(change, "id");
     let what = HashMap::from([
         ("moved", change(&moved)),
@@ -114,8 +138,9 @@ async fn life(family: Family) -> Life {
         ("on_its_word", on_its_word),
         ("keyless", keyless[0].clone()),
         ("stolen", stolen),
+        ("held_early", held_early.id),
     ]);
-    Life { story, who, what }
+    Life { story, what }
 }
 
 impl Life {
@@ -132,7 +157,7 @@ impl Life {
     fn signed_by(&self, act: Act, what: &str, nth: usize, who: &str) -> Export {
         let mut story = self.story.clone();
         let word = story.steps[self.steps(act, what)[nth]].words[0];
-        (story.words[word].signer, story.words[word].key) = (self.who[who], self.who[who]);
+        (story.words[word].signer, story.words[word].key) = (story.who[who], story.who[who]);
         story.sign()
     }
 
@@ -157,7 +182,8 @@ impl Life {
 }
 
 async fn what_reorganizations_re_reviews_and_caps_forbid_is_found(family: Family) {
-    let life = life(family).await;
+    let mut life = life(family).await;
+    life.story.steps.iter_mut().for_each(|step| step.pause += 150);
     let mut read = Read::default();
     let mut shown_another = life.story.clone();
     let first = shown_another.steps[life.steps(Act::ChangeDepartment, "moved")[0]].words[0];

@@ -27,6 +27,9 @@ use hufu::{
 use serde_json::{Value, json};
 use time::Duration;
 
+/// In seconds.
+pub const DAY: u64 = 86_400;
+
 /// A small source of chance, the same for the same seed (SplitMix64).
 pub struct Chance(pub u64);
 
@@ -100,6 +103,8 @@ pub struct Story {
     pub rest: Export,
     pub begins: u64,
     pub cast: Arc<Cast>,
+    /// Those who sign what they may not, by what they are there.
+    pub who: HashMap<&'static str, Signer>,
 }
 
 /// The keys, and the bundle that vouches for them.
@@ -205,11 +210,14 @@ impl Story {
             leaves.entry(entry.digests.decision).or_default().push((record.log, entry));
         }
         let mut steps = Vec::new();
+        let mut before = rows.first().map_or(0, |row| row.recorded_at);
         for row in rows {
             let found = HashedText::parse(&row.canonical).unwrap();
             let words = found.statements.iter().map(|digest| places[digest]).collect();
             let leaves = leaves.remove(&row.digest[..]).unwrap_or_default();
-            steps.push(Step { decision: found.decision, words, leaves, pause: 0 });
+            let pause = (row.recorded_at - before).unsigned_abs() / 1000;
+            before = row.recorded_at;
+            steps.push(Step { decision: found.decision, words, leaves, pause });
         }
         // Records are found again by the place of their statement, whatever it is signed with.
         for statement in statements_of(&mut rest) {
@@ -218,20 +226,25 @@ impl Story {
         rest.decisions.clear();
         rest.checkpoints.clear();
         let begins = steps.first().map_or(0, |step: &Step| step.decision.at.instant().unix_timestamp().unsigned_abs());
-        Self { steps, words, rest, begins, cast: Arc::new(cast) }
+        Self { steps, words, rest, begins, cast: Arc::new(cast), who: HashMap::new() }
     }
 
-    /// The same with other pauses, and without some of what nothing rests on.
+    /// The same with longer pauses, and without some of what nothing rests on.
     pub fn vary(&mut self, chance: &mut Chance) {
         let loose = [Act::Suspend, Act::Resume, Act::Revoke, Act::Reject, Act::Withdraw, Act::GrantToken, Act::RevokeToken, Act::Dismiss];
         let mut kept = Vec::new();
         for mut step in std::mem::take(&mut self.steps) {
-            step.pause = 120 + chance.below(900);
+            step.pause += 120 + chance.below(900);
             if !(loose.contains(&step.decision.act) && chance.once_in(4)) {
                 kept.push(step);
             }
         }
         self.steps = kept;
+        // Sometimes a day passes.
+        if chance.once_in(3) {
+            let place = chance.below(self.steps.len() as u64) as usize;
+            self.steps[place].pause += DAY;
+        }
         // A dismissal that did not happen has no record.
         let used: Vec<String> = self.steps.iter().flat_map(|step| &step.words).map(ToString::to_string).collect();
         self.rest.dismissals.retain(|record| used.contains(&record.statement));
