@@ -372,7 +372,11 @@ impl Services {
         let mut rows = own.rows;
         rows.extend(decided.rows);
         rows.push(revocation.row);
-        self.journal.commit(Commit { kind: Kind::Revoke, rows, entries: vec![revocation.leaf] }).await?;
+        let commit = Commit { kind: Kind::Revoke, rows, entries: vec![revocation.leaf] };
+        if let Err(error) = self.journal.commit(commit).await {
+            // The one who issues it and whoever collects it both come here: one of them was first.
+            return if self.revocation(row, SUPERSEDED, None, decided.hash)?.is_none() { Ok(()) } else { Err(error) };
+        }
         self.publish_after_change(row).await;
         Ok(())
     }
