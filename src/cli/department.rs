@@ -236,8 +236,10 @@ async fn amend(connection: &Connection, yes: bool, id: &str, body: &Value) -> an
 /// Signs what was proposed just now.
 async fn sign_own(connection: &Connection, yes: bool, proposed: &Value) -> anyhow::Result<()> {
     let id = text(proposed, "id")?;
-    let waits = || format!("it is proposed and waits: hufu department sign {id} signs it, hufu department withdraw {id} takes it back");
-    let answer = sign(connection, yes, id, text(proposed, "act")?).await.with_context(waits)?;
+    let signed = sign(connection, yes, id, text(proposed, "act")?).await;
+    let answer = signed.inspect_err(|_| {
+        eprintln!("proposed, and not signed; to sign it:  hufu department sign {id}  to take it back:  hufu department withdraw {id}");
+    })?;
     connection.print(&answer, summary);
     Ok(())
 }
