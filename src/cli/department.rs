@@ -252,7 +252,8 @@ async fn sign(connection: &Connection, yes: bool, id: &str, act: &str) -> anyhow
     let (client, identity) = (connection.client()?, connection.identity()?);
     let draft = Draft::fetch(&client, act, id, None, None).await?;
     let names = names(&client, &draft.shown).await?;
-    eprintln!("{}\n{}", heading(act, None, None), lines(&draft.shown, &names).join("\n"));
+    let what = if act == WITHDRAW { ": what was proposed is not done" } else { "" };
+    eprintln!("{}{what}\n{}", heading(act, None, None), lines(&draft.shown, &names).join("\n"));
     if act == MERGE {
         eprintln!("{}", ending(&client, id).await?.join("\n"));
     }
