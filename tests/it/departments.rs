@@ -565,7 +565,7 @@ async fn a_command_shows_what_becomes_of_departments_and_asks(family: Family) {
             vec!["    name: 民政局 → 民政厅".to_owned(), "    O: 民政局 → 民政厅".to_owned()],
         ),
         (format!("department move {department} --under {successor}"), vec![]),
-        (format!("department add 民政所 --organization 民政所"), vec!["a new one".to_owned(), "    name: 民政所".to_owned()]),
+        ("department add 民政所 --organization 民政所".to_owned(), vec!["a new one".to_owned(), "    name: 民政所".to_owned()]),
         (
             format!("department merge {department} --into {successor}"),
             vec![
