@@ -236,8 +236,10 @@ async fn amend(connection: &Connection, yes: bool, id: &str, body: &Value) -> an
 /// Signs what was proposed just now.
 async fn sign_own(connection: &Connection, yes: bool, proposed: &Value) -> anyhow::Result<()> {
     let id = text(proposed, "id")?;
-    let waits = || format!("it is proposed and waits: hufu department sign {id} signs it, hufu department withdraw {id} takes it back");
-    let answer = sign(connection, yes, id, text(proposed, "act")?).await.with_context(waits)?;
+    let signed = sign(connection, yes, id, text(proposed, "act")?).await;
+    let answer = signed.inspect_err(|_| {
+        eprintln!("proposed, and not signed; to sign it:  hufu department sign {id}  to take it back:  hufu department withdraw {id}");
+    })?;
     connection.print(&answer, summary);
     Ok(())
 }
@@ -250,7 +252,8 @@ async fn sign(connection: &Connection, yes: bool, id: &str, act: &str) -> anyhow
     let (client, identity) = (connection.client()?, connection.identity()?);
     let draft = Draft::fetch(&client, act, id, None, None).await?;
     let names = names(&client, &draft.shown).await?;
-    eprintln!("{}\n{}", heading(act, None, None), lines(&draft.shown, &names).join("\n"));
+    let what = if act == WITHDRAW { ": what was proposed is not done" } else { "" };
+    eprintln!("{}{what}\n{}", heading(act, None, None), lines(&draft.shown, &names).join("\n"));
     if act == MERGE {
         eprintln!("{}", ending(&client, id).await?.join("\n"));
     }

@@ -310,10 +310,7 @@ async fn departments_run_on_both() {
         assert_eq!(departments::all_changes(c).await.unwrap()[0].decided_at, Some(2));
         assert_eq!(enrolments::open_in(c, "d").await.unwrap().len(), 1);
         assert_eq!(enrolments::open_in(c, "e").await.unwrap().len(), 0);
-        let standing = async |c: &mut Connection| people::roles_in(c, "d").await.unwrap().len();
-        let before = standing(c).await;
         people::withdraw_grants_in(c, "d", &[1; 32], 2).await.unwrap();
-        assert_eq!((before, standing(c).await), (1, 0));
     })
     .await;
 }
@@ -342,7 +339,9 @@ async fn people_and_statements_run_on_both() {
         };
         people::insert_grant(c, &grant).await.unwrap();
         assert_eq!(people::roles(c, "p").await.unwrap().len(), 1);
+        assert_eq!(people::roles_in(c, "d").await.unwrap()[0].person, "p");
         assert_eq!(people::withdraw_grants(c, "p", &[2; 32], 3).await.unwrap(), 1);
+        assert_eq!(people::roles_in(c, "d").await.unwrap().len(), 0);
         assert!(people::roles(c, "p").await.unwrap().is_empty());
         assert_eq!(people::grants(c).await.unwrap()[0].withdrawn_at, Some(3));
 

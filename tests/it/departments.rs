@@ -1,6 +1,9 @@
 //! Departments lie one in another: who acts where, what may be certified, and how people make, change and merge them.
 
-use hufu::{cli::Family, policy::departments::MOST_LEVELS};
+use hufu::{
+    cli::Family,
+    policy::{Timestamp, departments::MOST_LEVELS},
+};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -24,6 +27,7 @@ in_both_families! {
     departments_never_lie_in_themselves_nor_too_deep,
     departments_are_made_changed_and_merged_by_commands,
     a_command_shows_what_becomes_of_departments_and_asks,
+    where_the_only_approver_is_gone_another_is_appointed_and_decides_what_waits,
 }
 
 const DEPARTMENTS: &str = "/api/v1/departments";
@@ -561,7 +565,7 @@ async fn a_command_shows_what_becomes_of_departments_and_asks(family: Family) {
             vec!["    name: 民政局 → 民政厅".to_owned(), "    O: 民政局 → 民政厅".to_owned()],
         ),
         (format!("department move {department} --under {successor}"), vec![]),
-        (format!("department add 民政所 --organization 民政所"), vec!["a new one".to_owned(), "    name: 民政所".to_owned()]),
+        ("department add 民政所 --organization 民政所".to_owned(), vec!["a new one".to_owned(), "    name: 民政所".to_owned()]),
         (
             format!("department merge {department} --into {successor}"),
             vec![
@@ -593,5 +597,36 @@ async fn a_command_shows_what_becomes_of_departments_and_asks(family: Family) {
         let withdrawn = shell.ok(&format!("department withdraw {id} --yes {administrator}")).await;
         assert_eq!(text(&withdrawn, "state"), "withdrawn");
     }
+    ca.audit_finds_nothing().await;
+}
+
+async fn where_the_only_approver_is_gone_another_is_appointed_and_decides_what_waits(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let waiting = ca.enrol(&office, "staff", family).await.enrolment;
+    // Approved, without a key yet.
+    import(&ca, &office.registration, &office.department, "number,CN\nE-1,李雷\n", "").await.ok();
+    let approved: Vec<String> = in_state(&ca, &office, "submitted").await.into_iter().filter(|id| *id != waiting).collect();
+    approve_list(&ca, &office.approver, &approved).await;
+
+    // Their key was stolen: their roles end, and what they approved waits for approval again.
+    let since = Timestamp::new(ca.now() - Duration::hours(1)).to_string();
+    let stolen = office.approver.identity.certificate().id().to_string();
+    for person in [&office.administrator, ca.auditor(family).await] {
+        let draft = ca.draft(person, "re-review", &stolen, None, Some(&since)).await;
+        ca.hand_in(person, "re-review", &stolen, &person.sign(&draft)).await.ok();
+    }
+    let open: Vec<String> = in_state(&ca, &office, "submitted").await;
+    assert!(open.contains(&waiting) && open.contains(&approved[0]) && open.len() == 2, "{open:?}");
+    for id in &open {
+        assert_eq!(refused(&sign(&ca, &office.administrator, "approve", id).await), not_permitted());
+        assert_eq!(refused(&sign(&ca, &office.registration, "approve", id).await), (403, "own-request".to_owned()));
+    }
+
+    let another = ca.officer(&office.administrator, &office.department, &["approver"], family).await;
+    ca.decide(&another, "approve", &waiting, None, None).await.ok();
+    approve_list(&ca, &another, &approved).await;
+    assert_eq!(in_state(&ca, &office, "issued").await, [waiting]);
+    assert_eq!(in_state(&ca, &office, "approved").await, approved);
     ca.audit_finds_nothing().await;
 }

@@ -374,7 +374,6 @@ async fn a_number_of_merged_departments_that_does_not_say_whom_it_means_is_a_wro
     assert_eq!(before.changes_to(&ca.sql().await.snapshot().await), Vec::<String>::new());
 
     // Whoever is meant is enrolled by their id; from then on the list knows the name.
-    let person = |number: &str| format!("select count(*) from enrolment where person = '{number}'");
     let enrolments = ca.client(&successor.registration).get("/api/v1/enrolments?limit=1000").await.ok().json();
     let mut meant = None;
     for item in enrolments["items"].as_array().unwrap() {
@@ -384,13 +383,14 @@ async fn a_number_of_merged_departments_that_does_not_say_whom_it_means_is_a_wro
         }
     }
     let meant = meant.unwrap();
+    let requests = format!("select count(*) from enrolment where person = '{meant}'");
     let mut application = ca.application(&successor, "staff", &[new_csr(family)]);
     application["person"] = json!(meant);
     application["subject"]["CN"] = json!("韩雪");
     ca.client(&successor.registration).post("/api/v1/enrolments", &application).await.ok();
-    assert_eq!(ca.sql().await.number(&person(&meant)).await, 2);
+    assert_eq!(ca.sql().await.number(&requests).await, 2);
     let report = import("工号,姓名\nE-2,钱多\nE-3,韩雪\nE-4,新人\n", "").await.ok().json();
     assert_eq!((counted(&report)[0], &report["findings_total"]), (1, &json!(0)), "{report}");
-    assert_eq!(ca.sql().await.number(&person(&meant)).await, 2);
+    assert_eq!(ca.sql().await.number(&requests).await, 2);
     ca.audit_finds_nothing().await;
 }
