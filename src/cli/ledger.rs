@@ -75,6 +75,9 @@ pub struct Audit {
     /// Replay the decisions instead: who was allowed what, when, under which text of the policy
     #[arg(long)]
     pub decisions: bool,
+    /// Replay what `hufu ledger export` wrote into this directory; neither a database nor the service is asked
+    #[arg(long, value_name = "DIR", requires_all = ["decisions", "trust"], conflicts_with_all = ["data", "database"])]
+    pub from: Option<PathBuf>,
     #[command(flatten)]
     pub place: Place,
     /// The trust bundle, best from another machine; default: DIR/trust/bundle.json
@@ -143,6 +146,11 @@ impl Place {
 impl Audit {
     /// Exits with 1 when there are findings.
     async fn run(self) -> anyhow::Result<ExitCode> {
+        if let (Some(directory), Some(bundle)) = (&self.from, &self.trust) {
+            let export = replay::export::Export::read(directory)?;
+            let violations = replay::replay(&export, &read_bundle(bundle)?, &mut replay::Policies::new());
+            return Ok(self.report("violation", &violations, "every decision follows"));
+        }
         let config = self.place.config()?;
         let path = self.trust.clone().unwrap_or_else(|| config.data.join("trust").join("bundle.json"));
         if !path.exists() {

@@ -175,6 +175,7 @@ mod tests {
                 assert_eq!(placed, in_path, "{method} {path}");
                 for parameter in operation["parameters"].as_array().into_iter().flatten() {
                     assert!(parameter["schema"]["type"].is_string() || parameter["in"] == "header", "{method} {path}: {parameter}");
+                    assert!(parameter["description"].is_string(), "{method} {path}: {parameter}");
                 }
             }
         }

@@ -62,10 +62,10 @@ pub async fn check(
     next: Next,
 ) -> Result<Response, Problem> {
     let method = if method == Method::HEAD { Method::GET } else { method };
-    if let (Some(query), Some(known)) = (uri.query(), queries.0.get(&(method, path.as_str().to_owned()))) {
-        if url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| !known.contains(&*name)) {
-            return Err(unknown(known));
-        }
+    if let (Some(query), Some(known)) = (uri.query(), queries.0.get(&(method, path.as_str().to_owned())))
+        && url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| !known.contains(&*name))
+    {
+        return Err(unknown(known));
     }
     Ok(next.run(request).await)
 }

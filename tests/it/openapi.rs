@@ -250,6 +250,16 @@ async fn a_nul_is_refused_wherever_a_text_may_stand() {
     assert_eq!(client.post(&format!("{PREFIX}/officers"), &body).await.status, 400);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_array_is_not_taken_for_an_object() {
+    let ca = TestCa::new().start().await;
+    for (path, body) in [("/claims", json!(["code", "csr"])), ("/suspensions", json!(["code"])), ("/citizens/proofs", json!(["code"]))] {
+        let answer = ca.anonymous().post(&format!("{PREFIX}{path}"), &body).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("malformed-request")), "{path}: {}", answer.text());
+        assert_eq!(answer.json()["detail"], "a JSON array stands where an object is wanted");
+    }
+}
+
 /// A client may still be sending when it is refused, and may want to ask again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_outlives_a_refusal_whose_body_was_still_to_come() {

@@ -120,9 +120,9 @@ struct Filter {
     /// The holder's id.
     #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     person: Option<PersonId>,
-    /// A part of it.
+    /// A part of the subject's text.
     subject: Option<String>,
-    /// As it was recorded last.
+    /// Those with this status alone, as it was recorded last.
     #[param(inline, value_type = Option<Status>)]
     status: Option<String>,
     /// A time in UTC with whole seconds, such as `2030-01-01T00:00:00Z`.

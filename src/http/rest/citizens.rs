@@ -145,6 +145,7 @@ struct CheckFilter {
     /// Its id; absent: the department that the caller works for, where it is one.
     #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     department: Option<DepartmentId>,
+    /// Those in this state alone.
     #[param(inline, value_type = Option<CheckState>)]
     state: Option<String>,
 }
@@ -326,9 +327,19 @@ struct Callback {
     iss: Option<String>,
 }
 
+/// The same, as the description has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is described, and not read")]
+struct Others {
+    /// Whatever else the provider sends; it is not read.
+    #[param(style = Form, explode, value_type = Object, required = false)]
+    others: (),
+}
+
 #[utoipa::path(
     get, path = "/citizens/oidc/callback",
-    params(Callback, ("others" = Object, Query, style = Form, explode, description = "Whatever else the provider sends; it is not read.")),
+    params(Callback, Others),
     responses((status = 201, body = Proof), Refused<403>, Refused<404>, Refused<502>),
 )]
 async fn end_login(State(app): State<App>, headers: HeaderMap, Query(callback): Query<Callback>) -> Result<Response, Problem> {

@@ -141,6 +141,7 @@ struct Filter {
     /// How many at most.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<i64>,
+    /// Those in this state alone.
     #[param(inline, value_type = Option<StateWord>)]
     state: Option<String>,
     /// Its id; absent: the department that the caller works for, where it is one.

@@ -208,6 +208,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         if has_nul(&bytes) {
             return Err(Problem::malformed("a NUL character"));
         }
+        // The parser would take the elements for the members of the object, in the order of the source.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::malformed("a JSON array stands where an object is wanted"));
+        }
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| Problem::malformed(describe(&error)))?;
         json.end().map_err(|_| Problem::malformed("not JSON: more follows the end"))?;

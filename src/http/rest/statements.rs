@@ -42,6 +42,7 @@ struct Filter {
     limit: Option<i64>,
     /// A person, or a certificate by id, fingerprint or serial number; absent: the caller.
     signer: Option<String>,
+    /// Those with this act alone.
     #[param(inline, value_type = Option<ActWord>)]
     act: Option<String>,
     /// Recorded then or later: a time in UTC with whole seconds, such as `2030-01-01T00:00:00Z`.

@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use der::Decode;
 use serde::{Deserialize, Serialize};
@@ -44,9 +45,9 @@ macro_rules! files {
                 vec![$(($file, lines(&self.$field)),)*]
             }
 
-            /// From the texts of its files.
-            pub fn from_files(mut text: impl FnMut(&str) -> Result<String, Error>) -> Result<Self, Error> {
-                Ok(Self { $($field: read_lines($file, &text($file)?)?,)* })
+            /// From a directory that has them.
+            pub fn read(directory: &Path) -> anyhow::Result<Self> {
+                Ok(Self { $($field: read_lines(&directory.join($file))?,)* })
             }
         }
     };
@@ -407,9 +408,8 @@ fn lines(records: &[impl Serialize]) -> String {
     records.iter().map(|record| serde_json::to_string(record).expect("a record serialises") + "\n").collect()
 }
 
-fn read_lines<T: for<'de> Deserialize<'de>>(file: &'static str, text: &str) -> Result<Vec<T>, Error> {
-    let read = |(line, text): (usize, &str)| {
-        serde_json::from_str(text).map_err(|error| Error::malformed("export", format!("{file}, line {}: {error}", line + 1)))
-    };
+fn read_lines<T: for<'de> Deserialize<'de>>(file: &Path) -> anyhow::Result<Vec<T>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let read = |(line, text): (usize, &str)| serde_json::from_str(text).with_context(|| format!("{}, line {}", file.display(), line + 1));
     text.lines().enumerate().map(read).collect()
 }

@@ -23,8 +23,15 @@ async fn every_decision_of_a_life_follows_from_the_database_and_from_the_files_a
 
     let directory = tempfile::tempdir().unwrap();
     export.write(directory.path()).unwrap();
-    let read = Export::from_files(|file| Ok(std::fs::read_to_string(directory.path().join(file)).unwrap())).unwrap();
-    assert_eq!(read, export);
+    assert_eq!(Export::read(directory.path()).unwrap(), export);
+    let (whole, cut) = (directory.path().join("decisions.jsonl"), directory.path().join("entries.jsonl"));
+    let entries = std::fs::read_to_string(&cut).unwrap();
+    std::fs::write(&cut, &entries[..entries.len() - 10]).unwrap();
+    let error = Export::read(directory.path()).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("entries.jsonl, line {}", entries.lines().count())), "{error}");
+    std::fs::write(&cut, entries).unwrap();
+    std::fs::remove_file(whole).unwrap();
+    assert!(Export::read(directory.path()).unwrap_err().to_string().ends_with("decisions.jsonl"));
 
     // Nothing in it says who anybody is, beyond the certificates of those who signed. Departments have their names.
     let text: String = export.to_files().into_iter().map(|(_, text)| text).collect();

@@ -201,6 +201,11 @@ async fn both_programs_say_so_themselves(ca: &Ca, count: usize) {
     let told = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(!again.status.success() && told.contains("is there already") && told.contains("--force"), "{told}");
     assert!(hufu(&["ledger", "export", export.to_str().unwrap(), "--force"]).await.status.success());
+    // Whoever has it and the bundle needs no database.
+    let mut offline = tokio::process::Command::new(env!("CARGO_BIN_EXE_hufu"));
+    offline.args(["ledger", "audit", "--decisions", "--json", "--from"]).arg(&export).arg("--trust").arg(&bundle);
+    let offline = offline.output().await.unwrap();
+    assert_eq!((offline.status.code(), serde_json::from_slice::<Value>(&offline.stdout).unwrap()), (Some(1), violations));
 
     let second = tokio::process::Command::new(example("replay")).args([&export, &bundle]).output().await.unwrap();
     assert_eq!((second.status.code(), String::from_utf8_lossy(&second.stdout).lines().count()), (Some(1), count));
