@@ -99,9 +99,9 @@ impl Evidence {
     }
 }
 
-/// The latest moment at which a statement can have been signed on which a leaf rests: whoever hands one in is refused when it
-/// names a later time, and the leaf comes last of all.
-fn signed_at_the_latest(payload: &Payload, leaf: &Entry) -> u64 {
+/// The latest moment at which a statement can have been begun on which a leaf rests. Its draft was given to whoever had the key, and
+/// one that names a time earlier than its draft, by more than clocks may differ, is refused. The leaf comes last of all.
+fn begun_at_the_latest(payload: &Payload, leaf: &Entry) -> u64 {
     let claimed = seconds(payload.at.instant()).saturating_add(CLOCK_SKEW.whole_seconds().unsigned_abs());
     claimed.min(leaf.time)
 }
@@ -119,7 +119,11 @@ impl Services {
             let statements = gathering.decision(&entry.digests.decision).await?;
             gathering.policy(&entry.digests.policy).await?;
             for statement in &statements {
-                gathering.office(statement, &entry, &row.person).await?;
+                match Statement::parse(&statement.jws)?.payload().act {
+                    // An officer's certificate comes of their own appointment.
+                    Act::Grant => gathering.own_appointment(statement, &row.person).await?,
+                    _ => gathering.office(statement, &entry, &row.person).await?,
+                }
             }
         }
         Ok(gathering.evidence)

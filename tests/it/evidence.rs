@@ -13,13 +13,21 @@ use hufu::{
 use serde_json::Value;
 use time::Duration;
 
-use crate::world::{Ca, Office, Person, TestCa, in_both_families, text};
+use crate::{
+    citizens::{Citizen, Counter, certificate},
+    renewal::{leaf, member, renew},
+    staff::{approve_list, import, in_state},
+    world::{Ca, Office, Person, TestCa, in_both_families, new_csr, text},
+};
 
 in_both_families! {
     a_court_is_shown_how_a_certificate_came_about,
     a_court_is_shown_that_a_key_was_stolen_when_it_approved,
     a_key_that_was_stolen_later_leaves_what_it_signed_before,
     an_office_is_named_as_it_was_when_its_holder_signed,
+    a_vote_that_says_it_was_signed_before_the_theft_is_told,
+    an_appointment_by_a_stolen_key_is_told,
+    whoever_signed_is_told_as_what,
 }
 
 const BEGIN: &str = "2030-01-01T00:00:00Z";
@@ -188,4 +196,85 @@ async fn an_office_is_named_as_it_was_when_its_holder_signed(family: Family) {
     let shown = serde_json::to_value(&judged.events).unwrap();
     assert_eq!(shown[0]["signed_by"][0]["as"]["officer"]["department"], "民政局");
     assert_eq!(shown[1]["signed_by"][0]["as"]["officer"]["department"], "民政和社会工作局");
+}
+
+async fn a_vote_that_says_it_was_signed_before_the_theft_is_told(family: Family) {
+    let two = |text: String| text.replace("count = 1", "count = 2");
+    let ca = TestCa::new().at(BEGIN).with_policy("profiles/staff.toml", two).start().await;
+    let office = ca.office(family).await;
+    let other = ca.officer(&office.administrator, &office.department, &["approver"], family).await;
+    let applicant = ca.enrol(&office, "staff", family).await;
+    assert_eq!(ca.decide(&other, "approve", &applicant.enrolment, None, None).await.ok().status, 202);
+    ca.clock.forward(Duration::hours(1));
+    let since = rfc3339_seconds(seconds(ca.now()));
+    ca.clock.forward(Duration::hours(1));
+    let id = ca.approve(&office.approver, applicant).await.id;
+    ca.revoke(&office.administrator, &other.identity.certificate().id().to_string(), "keyCompromise", Some(&since)).await;
+    let found = judged(&ca, &office.administrator, &id).await;
+    assert!(found.holds() && found.events[0].signed_by.len() == 2, "{found:#?}");
+    assert_eq!(codes(&found), ["signed-before-by-its-own-word", "signer-revoked"]);
+}
+
+async fn an_appointment_by_a_stolen_key_is_told(family: Family) {
+    let ca = TestCa::new().at(BEGIN).start().await;
+    let office = ca.office(family).await;
+    let id = ca.issue(&office, "staff", family).await.id;
+    let approver = office.approver.identity.certificate().id().to_string();
+    // Each of the two who appointed the approver ends their own certificate.
+    for (number, thief) in (1..).zip([ca.auditor(family).await, &office.administrator]) {
+        ca.revoke(thief, &thief.identity.certificate().id().to_string(), "keyCompromise", Some(BEGIN)).await;
+        let found = judged(&ca, &office.approver, &id).await;
+        assert!(found.holds() && codes(&found) == vec!["appointed-by-a-distrusted-key"; number], "{found:#?}");
+        assert!(found.remarks[0].en.contains(&office.approver.id), "{found:#?}");
+        // What the appointed signed stands by that; their own certificate rests on both statements.
+        let found = judged(&ca, &office.approver, &approver).await;
+        assert!(!found.holds() && found.distrusted.len() == number, "{found:#?}");
+        assert!(found.distrusted.iter().all(|finding| finding.en.contains("(grant)")), "{found:#?}");
+    }
+}
+
+async fn whoever_signed_is_told_as_what(family: Family) {
+    let at_once = |text: String| text.replace("cooling = \"72 hours\"", "cooling = \"0 seconds\"");
+    let ca = TestCa::new().at(BEGIN).with_policy("profiles/citizen.toml", at_once).start().await;
+    let counter = Counter::open(&ca, family).await;
+    let office = &counter.office;
+    let as_what = async |by: &Person, id: &str| -> Vec<(String, Value)> {
+        let judged = judged(&ca, by, id).await;
+        assert!(judged.holds(), "{judged:#?}");
+        let signed = judged.events.into_iter().flat_map(|event| event.signed_by);
+        let mut told: Vec<_> = signed
+            .map(|signed| {
+                let capacity = serde_json::to_value(&signed.capacity).unwrap();
+                let role = capacity.pointer("/officer/roles/0").cloned();
+                (signed.act.to_string(), role.unwrap_or(capacity))
+            })
+            .collect();
+        told.sort_by_key(|(act, _)| act.clone());
+        told
+    };
+    let told = |act: &str, capacity: &str| (act.to_owned(), Value::from(capacity));
+
+    // Approved on a list, and claimed.
+    import(&ca, &office.registration, &office.department, "工号,姓名,OU,邮箱\nE-1,王芳,一科,\n", "").await.ok();
+    let ids = in_state(&ca, office, "submitted").await;
+    approve_list(&ca, &office.approver, &ids).await;
+    ca.clock.forward(Duration::hours(1));
+    let body = serde_json::json!({"enrolments": ids});
+    let codes = ca.client(&office.registration).post("/api/v1/enrolments/codes", &body).await.ok().json();
+    let claimed = ca.claim(&text(&codes["codes"][0], "code"), "wangfang", family).await;
+    let id = claimed.identity.certificate().id().to_string();
+    assert_eq!(as_what(&claimed, &id).await, [told("approve", "approver"), told("claim", "system-key")]);
+
+    // Looked at by two officers at a counter, and issued by the system key.
+    let (one, _, citizen) = certificate(&ca, &counter, "citizen", &Citizen::new("李雷"), family).await;
+    let expected = [told("check-identity", "registration-officer"), told("confirm-identity", "approver"), told("prove", "system-key")];
+    assert_eq!(as_what(&citizen, &text(&one, "id")).await, expected);
+
+    // Renewed and suspended by its holder, with the certificate before.
+    let (person, holder) = member(&ca, office, family).await;
+    ca.clock.forward(Duration::days(345));
+    let renewed = renew(&ca, &person, &holder.id, &new_csr(family)).await.ok().json();
+    let id = leaf(&renewed).id().to_string();
+    ca.decide(&person, "suspend", &id, None, None).await.ok();
+    assert_eq!(as_what(&person, &id).await, [told("renew", "holder"), told("suspend", "holder")]);
 }

@@ -16,7 +16,7 @@ use const_oid::db::rfc4519;
 use serde::Serialize;
 
 use self::offices::{Named, Office};
-use super::{Evidence, Exhibit, FORMAT, Signed, is_for_holders, signed_at_the_latest};
+use super::{Evidence, Exhibit, FORMAT, Signed, begun_at_the_latest, is_for_holders};
 use crate::{
     crypto::digest::sha256,
     ledger::{
@@ -133,10 +133,11 @@ struct Proven {
 }
 
 /// A statement that was believed.
+#[derive(Clone)]
 struct Word {
     digest: String,
     act: Act,
-    /// When its signer says that they signed, and the latest at which they can have.
+    /// When its signer says that they signed, and the latest at which they can have begun to.
     at: u64,
     latest: u64,
     /// Since when the key is not trusted that a re-review is about.
@@ -171,7 +172,6 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence, now: u64) -> Judgement {
         proven: BTreeMap::new(),
         offices: BTreeMap::new(),
         names: Vec::new(),
-        appointing: Vec::new(),
     };
     judge.part(
         "format".to_owned(),
@@ -221,8 +221,6 @@ struct Judge<'a> {
     offices: BTreeMap<String, offices::Held>,
     /// What departments were called.
     names: Vec<Named>,
-    /// Who appointed whom: the subject or the identifier of whoever was appointed, and the statement.
-    appointing: Vec<(String, Word)>,
 }
 
 impl<'a> Judge<'a> {
@@ -301,8 +299,20 @@ impl<'a> Judge<'a> {
     /// One change of the certificate: its decision, the policy behind it, and who signed as what.
     fn change<'e>(&mut self, number: u64, leaf: &'e Entry) -> (Change<'e>, Happened) {
         let (decision, words) = self.decided(&format!("change {number}"), leaf);
+        let words: Vec<Word> = words.into_iter().flat_map(|word| self.behind(word)).collect();
         let signed_by = words.iter().map(|word| self.signed_by(word)).collect();
         (Change { leaf, decision, words }, Happened { signed_by, ..happened(leaf) })
+    }
+
+    /// An officer's certificate rests on the statement that completed their appointment, and so on all that the appointment does.
+    fn behind(&mut self, word: Word) -> Vec<Word> {
+        if word.act != Act::Grant {
+            return vec![word];
+        }
+        let appointment = self.offices.get(&word.digest).map(|held| held.words.clone()).ok_or("not in the file".to_owned());
+        self.used.insert(format!("appointment {}", word.digest));
+        self.part(format!("appointment {}", word.digest), appointment.as_ref().map(drop).map_err(Clone::clone));
+        appointment.unwrap_or_else(|_| vec![word])
     }
 
     fn signed_by(&mut self, word: &Word) -> SignedBy {
@@ -411,7 +421,7 @@ impl<'a> Judge<'a> {
             digest: digest.to_owned(),
             act: payload.act,
             at: seconds(payload.at.instant()),
-            latest: signed_at_the_latest(payload, entry),
+            latest: begun_at_the_latest(payload, entry),
             since: payload.since.map(|since| seconds(since.instant())),
             signer,
         };

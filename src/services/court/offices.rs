@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gathering, is_for_holders, signed_at_the_latest};
+use super::{Gathering, begun_at_the_latest, is_for_holders};
 use crate::{
     ledger::{
         Entry, EventType, StatusKey,
@@ -121,7 +121,7 @@ impl Gathering<'_> {
             return Ok(());
         }
         // The whole of that second.
-        let by = i64::try_from(signed_at_the_latest(statement.payload(), leaf)).unwrap_or_default() * 1000 + 999;
+        let by = i64::try_from(begun_at_the_latest(statement.payload(), leaf)).unwrap_or_default() * 1000 + 999;
         let (grant, roles, claims, definition) = {
             let mut connection = self.services.db.read().await?;
             let mut roles = store::people::grants_of(&mut connection, person).await?;
@@ -139,19 +139,40 @@ impl Gathering<'_> {
         if let Some(change) = definition {
             self.definition(change).await?;
         }
-        self.appointment(digest(&grant)?, roles, claims).await
+        if !self.evidence.appointments.contains_key(&hex::encode(&grant)) {
+            self.appointment(digest(&grant)?, roles, claims).await?;
+        }
+        Ok(())
     }
 
-    async fn appointment(&mut self, statement: [u8; 32], roles: Vec<RoleGrantRow>, claims: Vec<ClaimRow>) -> Result<(), Error> {
-        if self.evidence.appointments.contains_key(&hex::encode(statement)) {
-            return Ok(());
+    /// The appointment of the holder, on whose completing statement the certificate was issued, with everybody who signed it.
+    pub(super) async fn own_appointment(&mut self, row: &StatementRow, holder: &str) -> Result<(), Error> {
+        let (mut roles, claims) = {
+            let mut connection = self.services.db.read().await?;
+            let roles = store::people::grants_of(&mut connection, holder).await?;
+            (roles, store::people::claims_of(&mut connection, &row.digest).await?)
+        };
+        roles.retain(|role| role.statement == row.digest);
+        let (leaf, statements) = self.appointment(digest(&row.digest)?, roles, claims).await?;
+        for statement in &statements {
+            self.office(statement, &leaf, holder).await?;
         }
+        Ok(())
+    }
+
+    /// Adds an appointment with its decision; answers its leaf and the statements.
+    async fn appointment(
+        &mut self,
+        statement: [u8; 32],
+        roles: Vec<RoleGrantRow>,
+        claims: Vec<ClaimRow>,
+    ) -> Result<(Entry, Vec<StatementRow>), Error> {
         let (receipt, leaf) = self.operation(EventType::ROLE, &statement).await?;
-        self.decision(&leaf.digests.decision).await?;
+        let statements = self.decision(&leaf.digests.decision).await?;
         self.policy(&leaf.digests.policy).await?;
         let (roles, claims) = (roles.into_iter().map(GrantedRole::from).collect(), claims.into_iter().map(GrantedClaim::from).collect());
         self.evidence.appointments.insert(hex::encode(statement), Appointment { receipt, roles, claims });
-        Ok(())
+        Ok((leaf, statements))
     }
 
     async fn definition(&mut self, row: store::DepartmentChangeRow) -> Result<(), Error> {

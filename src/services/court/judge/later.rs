@@ -28,9 +28,11 @@ impl Judge<'_> {
         for (number, change) in changes.iter().enumerate() {
             for word in &change.words {
                 let Some((signer, distrust)) = self.distrust_of(word, changes) else { continue };
-                if word.latest < distrust.since {
-                    let is_early = distrust.since <= change.leaf.time;
-                    remarks.extend(is_early.then(|| early(word, signer, &distrust, change.leaf.time)));
+                let is_there_before = change.leaf.time < distrust.since;
+                // Whoever put it to re-review knew when it was recorded.
+                let is_reviewed = changes.iter().any(|change| is_review_of(change, signer));
+                if is_there_before || (word.latest < distrust.since && !is_reviewed) {
+                    remarks.extend((!is_there_before).then(|| early(word, signer, &distrust, change.leaf.time)));
                     continue;
                 }
                 told.insert(signer.certificate.clone());
@@ -43,10 +45,14 @@ impl Judge<'_> {
                 }
             }
         }
-        for (appointed, word) in &self.appointing {
-            if let Some((signer, distrust)) = self.distrust_of(word, changes).filter(|(_, distrust)| distrust.since <= word.latest) {
-                told.insert(signer.certificate.clone());
-                remarks.push(appointed_by(appointed, signer, &distrust));
+        let own: BTreeSet<&str> = changes.iter().flat_map(|change| &change.words).map(|word| word.digest.as_str()).collect();
+        for held in self.offices.values() {
+            // What the certificate itself rests on was looked at above.
+            for word in held.words.iter().filter(|word| !own.contains(word.digest.as_str())) {
+                if let Some((signer, distrust)) = self.distrust_of(word, changes).filter(|(_, distrust)| distrust.since <= word.latest) {
+                    told.insert(signer.certificate.clone());
+                    remarks.push(appointed_by(&self.appointed(held), signer, &distrust));
+                }
             }
         }
         remarks.extend(self.ended(&told));

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{Judge, time, trusted};
+use super::{Judge, Word, person, time, trusted};
 use crate::{
     ledger::{
         Entry, EventType, Receipt, StatusKey,
@@ -37,7 +37,8 @@ pub(super) struct Held {
     roles: Vec<Role>,
     department: Option<String>,
     at: u64,
-    by: Vec<String>,
+    /// Of those who signed it.
+    pub(super) words: Vec<Word>,
 }
 
 /// What departments were called from then on.
@@ -101,9 +102,13 @@ impl Judge<'_> {
         if !by_people && (first.department.is_some() || roles.iter().any(|role| !matches!(role, Role::Administrator | Role::Auditor))) {
             return Err("the system key appoints the first administrator and the first auditor alone".to_owned());
         }
-        let by = words.iter().map(|word| word.signer.as_ref().map_or("the system key", |signer| &signer.subject).to_owned()).collect();
-        self.appointing.extend(words.into_iter().map(|word| (first.person.clone(), word)));
-        Ok(Held { person: first.person.clone(), roles, department: first.department.clone(), at: leaf.time, by })
+        Ok(Held { person: first.person.clone(), roles, department: first.department.clone(), at: leaf.time, words })
+    }
+
+    /// How somebody is called who was appointed: by their certificate, if it is in the file.
+    pub(super) fn appointed(&self, held: &Held) -> String {
+        let theirs = self.proven.values().find(|proven| person(&proven.certificate).as_ref() == Some(&held.person));
+        theirs.map_or_else(|| held.person.clone(), |proven| proven.certificate.subject_text())
     }
 
     /// The office that a person held then: by the last appointment before.
@@ -122,7 +127,8 @@ impl Judge<'_> {
             }
         };
         let roles = held.roles.iter().map(ToString::to_string).collect();
-        Ok(Office { roles, department, appointed: time(held.at), appointed_by: held.by.clone() })
+        let by = |word: &Word| word.signer.as_ref().map_or("the system key", |signer| &signer.subject).to_owned();
+        Ok(Office { roles, department, appointed: time(held.at), appointed_by: held.words.iter().map(by).collect() })
     }
 
     /// A leaf of the operations log of that type, which that statement led to.
