@@ -26,6 +26,7 @@ in_both_families! {
     a_key_that_was_stolen_later_leaves_what_it_signed_before,
     an_office_is_named_as_it_was_when_its_holder_signed,
     a_vote_that_says_it_was_signed_before_the_theft_is_told,
+    a_re_review_knows_what_came_after_the_theft,
     an_appointment_by_a_stolen_key_is_told,
     whoever_signed_is_told_as_what,
 }
@@ -213,6 +214,25 @@ async fn a_vote_that_says_it_was_signed_before_the_theft_is_told(family: Family)
     let found = judged(&ca, &office.administrator, &id).await;
     assert!(found.holds() && found.events[0].signed_by.len() == 2, "{found:#?}");
     assert_eq!(codes(&found), ["signed-before-by-its-own-word", "signer-revoked"]);
+}
+
+async fn a_re_review_knows_what_came_after_the_theft(family: Family) {
+    let ca = TestCa::new().at(BEGIN).start().await;
+    let office = ca.office(family).await;
+    let thief = ca.officer(&office.administrator, &office.department, &["approver"], family).await;
+    let applicant = ca.enrol(&office, "staff", family).await;
+    // Drafted before the theft, and handed in after it.
+    let payload = ca.draft(&thief, "approve", &applicant.enrolment, None, None).await;
+    ca.clock.forward(Duration::minutes(10));
+    let since = rfc3339_seconds(seconds(ca.now()));
+    ca.clock.forward(Duration::minutes(10));
+    let answer = ca.hand_in(&thief, "approve", &applicant.enrolment, &thief.sign(&payload)).await.ok().json();
+    let id = text(&answer["certificates"][0], "id");
+    for by in [&office.administrator, ca.auditor(family).await] {
+        ca.decide(by, "re-review", &thief.identity.certificate().id().to_string(), None, Some(&since)).await.ok();
+    }
+    let found = judged(&ca, &office.administrator, &id).await;
+    assert!(!found.holds() && found.distrusted.len() == 1, "{found:#?}");
 }
 
 async fn an_appointment_by_a_stolen_key_is_told(family: Family) {
