@@ -2,29 +2,33 @@
 //! has nothing but the file and the trust bundle.
 //!
 //! It holds the certificate, every change of its status with its receipt, the proof of the status, and behind each change the
-//! decision, the statements with the certificates of those who signed them, and the text of the policy. Nothing in it is
-//! personal beyond what the certificates show. Everything is named by its digest, so that `judge.rs` can say what was altered.
+//! decision, the statements with the certificates of those who signed them, what each of these was appointed to, and the text of
+//! the policy. Nothing in it is personal beyond what the certificates show. Everything is named by its digest, so that `judge.rs`
+//! can say what was altered.
 
 pub mod judge;
+pub mod offices;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Services, error::Error, logs::SignedCheckpoint, revoke::digest};
+use self::offices::{Appointment, Definition};
+use super::{Services, error::Error, logs::SignedCheckpoint, revoke::digest, statements::CLOCK_SKEW};
 use crate::{
     ledger::{Entry, StatusKey},
-    policy::{SignerReference, Statement},
+    policy::{Act, Payload, SignerReference, Statement},
     store::{self, CertificateRow, StatementRow},
+    world::seconds,
 };
 
-pub const FORMAT: &str = "hufu/evidence@v1";
+pub const FORMAT: &str = "hufu/evidence@v2";
 /// The largest file that is read.
 pub const MOST_OCTETS: usize = 16 * 1024 * 1024;
 
-/// The file, `hufu/evidence@v1`. All digests are in lower-case hexadecimal.
+/// The file, `hufu/evidence@v2`. All digests are in lower-case hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
@@ -37,6 +41,10 @@ pub struct Evidence {
     pub decisions: BTreeMap<String, String>,
     /// By digest.
     pub statements: BTreeMap<String, Signed>,
+    /// By the statement that completed it: what those were appointed to who signed about the certificate.
+    pub appointments: BTreeMap<String, Appointment>,
+    /// By the change that said so: what their departments were called.
+    pub departments: BTreeMap<String, Definition>,
     /// By digest: the canonical text of a version of the policy.
     pub policies: BTreeMap<String, String>,
     /// By log: the checkpoint under which all receipts of that log are.
@@ -63,17 +71,60 @@ pub struct Signed {
     pub list: Option<Vec<String>>,
 }
 
+/// Why a file is no evidence that can be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("larger than {MOST_OCTETS} octets")]
+    TooLarge,
+    #[error("no evidence: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("in the format {0}, and this program reads {FORMAT}: ask for the evidence again")]
+    Format(String),
+}
+
+impl Evidence {
+    /// Reads a file of this format; what it says is to be judged.
+    pub fn parse(file: &[u8]) -> Result<Self, ReadError> {
+        #[derive(Deserialize)]
+        struct AnyFormat {
+            format: String,
+        }
+        if file.len() > MOST_OCTETS {
+            return Err(ReadError::TooLarge);
+        }
+        match serde_json::from_slice::<AnyFormat>(file)?.format {
+            format if format == FORMAT => Ok(serde_json::from_slice(file)?),
+            format => Err(ReadError::Format(format)),
+        }
+    }
+}
+
+/// The latest moment at which a statement can have been begun on which a leaf rests. Its draft was given to whoever had the key, and
+/// one that names a time earlier than its draft, by more than clocks may differ, is refused. The leaf comes last of all.
+fn begun_at_the_latest(payload: &Payload, leaf: &Entry) -> u64 {
+    let claimed = seconds(payload.at.instant()).saturating_add(CLOCK_SKEW.whole_seconds().unsigned_abs());
+    claimed.min(leaf.time)
+}
+
+/// What holders do to their own certificates, without an office.
+fn is_for_holders(act: Act) -> bool {
+    matches!(act, Act::Renew | Act::Suspend | Act::Revoke | Act::Erase)
+}
+
 impl Services {
     /// Everything about one certificate, as of the newest checkpoints.
     pub async fn evidence(&self, row: &CertificateRow) -> Result<Evidence, Error> {
         let mut gathering = Gathering { services: self, signed: BTreeMap::new(), evidence: self.empty_evidence(row) };
-        let history = gathering.exhibit(row).await?;
-        let decisions: BTreeSet<[u8; 32]> = history.iter().map(|entry| entry.digests.decision).collect();
-        for hash in decisions {
-            gathering.decision(&hash).await?;
-        }
-        for policy in history.iter().map(|entry| entry.digests.policy).collect::<BTreeSet<_>>() {
-            gathering.policy(&policy).await?;
+        for entry in gathering.exhibit(row).await? {
+            let statements = gathering.decision(&entry.digests.decision).await?;
+            gathering.policy(&entry.digests.policy).await?;
+            for statement in &statements {
+                match Statement::parse(&statement.jws)?.payload().act {
+                    // An officer's certificate comes of their own appointment.
+                    Act::Grant => gathering.own_appointment(statement, &row.person).await?,
+                    _ => gathering.office(statement, &entry, &row.person).await?,
+                }
+            }
         }
         Ok(gathering.evidence)
     }
@@ -85,6 +136,8 @@ impl Services {
             certificates: BTreeMap::new(),
             decisions: BTreeMap::new(),
             statements: BTreeMap::new(),
+            appointments: BTreeMap::new(),
+            departments: BTreeMap::new(),
             policies: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
         }
@@ -99,15 +152,20 @@ struct Gathering<'a> {
 }
 
 impl Gathering<'_> {
+    fn checkpoint(&mut self, log: &str) -> Result<SignedCheckpoint, Error> {
+        if let Some(signed) = self.signed.get(log) {
+            return Ok(signed.clone());
+        }
+        let signed = self.services.checkpoint(log)?;
+        self.signed.insert(log.to_owned(), signed.clone());
+        self.evidence.checkpoints.insert(log.to_owned(), signed.note.to_string());
+        Ok(signed)
+    }
+
     /// Adds a certificate with its history, and answers the leaves of that.
     async fn exhibit(&mut self, row: &CertificateRow) -> Result<Vec<Entry>, Error> {
         let (services, log) = (self.services, &row.authority);
-        let signed = match self.signed.get(log) {
-            Some(signed) => signed.clone(),
-            None => services.checkpoint(log)?,
-        };
-        self.signed.insert(log.clone(), signed.clone());
-        self.evidence.checkpoints.insert(log.clone(), signed.note.to_string());
+        let signed = self.checkpoint(log)?;
 
         let key = StatusKey::from_tbs_digest(&digest(&row.id)?);
         let status = services.logs.status(log, &key).ok_or_else(|| Error::unknown("receipt", hex::encode(&row.id)))?;
@@ -124,7 +182,8 @@ impl Gathering<'_> {
         Ok(entries)
     }
 
-    async fn decision(&mut self, hash: &[u8; 32]) -> Result<(), Error> {
+    /// Adds a decision with the statements that it rests on, and answers those.
+    async fn decision(&mut self, hash: &[u8; 32]) -> Result<Vec<StatementRow>, Error> {
         let missing = || Error::Corrupt(format!("decision {} is not there", hex::encode(hash)));
         let (row, statements) = {
             let mut connection = self.services.db.read().await?;
@@ -133,13 +192,13 @@ impl Gathering<'_> {
             (row, store::statements::find_many(&mut connection, &digests).await?)
         };
         self.evidence.decisions.insert(hex::encode(hash), row.canonical);
-        for statement in statements {
+        for statement in &statements {
             self.statement(statement).await?;
         }
-        Ok(())
+        Ok(statements)
     }
 
-    async fn statement(&mut self, row: StatementRow) -> Result<(), Error> {
+    async fn statement(&mut self, row: &StatementRow) -> Result<(), Error> {
         let (list, signer) = {
             let mut connection = self.services.db.read().await?;
             let list = store::statements::list(&mut connection, &row.about).await?;
@@ -150,7 +209,7 @@ impl Gathering<'_> {
             (list, signer)
         };
         let list = (!list.is_empty()).then_some(list);
-        self.evidence.statements.insert(hex::encode(&row.digest), Signed { jws: row.jws, list });
+        self.evidence.statements.insert(hex::encode(&row.digest), Signed { jws: row.jws.clone(), list });
         match signer {
             Some(signer) if !self.evidence.certificates.contains_key(&hex::encode(&signer.id)) => self.exhibit(&signer).await.map(drop),
             _ => Ok(()),

@@ -175,6 +175,12 @@ pub async fn insert_change(connection: &mut Connection, row: &DepartmentChangeRo
     Ok(())
 }
 
+/// The last change of a department that was done by then.
+pub async fn last_change(connection: &mut Connection, department: &str, by: i64) -> Result<Option<DepartmentChangeRow>, Error> {
+    const SQL: &str = concat!(change_columns!(), "where department = $1 and decided_at <= $2 order by decided_at desc, id desc limit 1");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(department).bind(by).fetch_optional(c).await)?)
+}
+
 /// `Conflict` when it was done or withdrawn before.
 pub async fn decide_change(connection: &mut Connection, id: &str, statement: &[u8], at: i64) -> Result<(), Error> {
     const SQL: &str =

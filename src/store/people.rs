@@ -119,6 +119,12 @@ pub async fn roles(connection: &mut Connection, person: &str) -> Result<Vec<Role
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(person).fetch_all(c).await)?)
 }
 
+/// Every grant of a person, also those that ended, in their order.
+pub async fn grants_of(connection: &mut Connection, person: &str) -> Result<Vec<RoleGrantRow>, Error> {
+    const SQL: &str = concat!(grant_columns!(), "where person = $1 order by granted_at, id");
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(person).fetch_all(c).await)?)
+}
+
 /// Whether a role that this person held was withdrawn.
 pub async fn has_withdrawn_role(connection: &mut Connection, person: &str) -> Result<bool, Error> {
     const SQL: &str = "select count(*) from role_grant where person = $1 and withdrawn_at is not null";
@@ -187,6 +193,13 @@ pub async fn find_claim(connection: &mut Connection, code_hash: &[u8]) -> Result
     const SQL: &str =
         "select code_hash, person, profile, department, statement, expires_at, used_at, failures from claim where code_hash = $1";
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(code_hash).fetch_optional(c).await)?)
+}
+
+/// The claims that one grant made possible.
+pub async fn claims_of(connection: &mut Connection, statement: &[u8]) -> Result<Vec<ClaimRow>, Error> {
+    const SQL: &str = "select code_hash, person, profile, department, statement, expires_at, used_at, failures from claim \
+         where statement = $1 order by code_hash";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(statement).fetch_all(c).await)?)
 }
 
 /// Uses a claim up; `Conflict` when it was used before or is over.

@@ -2,15 +2,21 @@
 //!
 //! What holds then: the logs of the bundle, at the checkpoints in the file, record exactly this history of the certificate; each
 //! change rests on the decision and the statements in the file, made under the policy in the file; each statement was signed by a
-//! certificate that was good, or by the system key where no person decides; and as many different people approved as the
-//! profile asks for. Which roles those people held is not in the file: for that, `hufu ledger audit` replays the operations log.
+//! certificate that was good, or by the system key where no person decides; as many different people approved as the profile
+//! asks for; and whoever signed had been appointed (`offices.rs`). What became of their keys later is looked at last, since a key
+//! may have been stolen already when it signed (`later.rs`). Whether somebody was dismissed in between is not in the file, nor what
+//! the rules say of them: for that, `hufu ledger audit --decisions` replays the operations log.
+
+mod later;
+mod offices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use const_oid::db::rfc4519;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Evidence, Exhibit, FORMAT, Signed};
+use self::offices::{Named, Office};
+use super::{Evidence, Exhibit, FORMAT, Signed, begun_at_the_latest, is_for_holders};
 use crate::{
     crypto::digest::sha256,
     ledger::{
@@ -18,14 +24,14 @@ use crate::{
         entry::event_id,
         proof::{verify_receipt, verify_status_proof},
     },
-    policy::{About, Act, Decision, Outcome, PolicySet, SignerReference, Statement, statement::list_root},
+    policy::{About, Act, Decision, Outcome, PolicySet, SignerReference, Statement, decision::HashedText, statement::list_root},
     services::{
         revoke::{reason_name, state_name},
         trust::{TrustBundle, log_name},
         verify::rfc3339,
     },
-    validation::{Inputs, Purpose, TrustStore, validate},
-    world::from_millis,
+    validation::{Inputs, Purpose, TrustStore, report::Remark, validate},
+    world::{from_millis, seconds},
     x509::Certificate,
 };
 
@@ -37,14 +43,31 @@ const CLOCK_SKEW: u64 = 300;
 /// What was found, part by part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judgement {
-    pub holds: bool,
     pub parts: Vec<Part>,
+    /// Decisions that rest on a key that is not trusted, though every part is what it must be.
+    pub distrusted: Vec<Remark>,
+    /// What else a reader must know.
+    pub remarks: Vec<Remark>,
     /// What happened to the certificate, as far as its history could be believed.
     pub events: Vec<Happened>,
+    /// What the ledger says of the certificates of those who signed.
+    pub signers: Vec<Signer>,
     /// Its subject, when it could be read.
     pub subject: Option<String>,
     /// Its status at the checkpoint, and the time of that.
     pub status: Option<(String, String)>,
+}
+
+impl Judgement {
+    /// Whether every part is what it must be.
+    pub fn is_genuine(&self) -> bool {
+        self.parts.iter().all(|part| part.fault.is_none())
+    }
+
+    /// Whether the certificate is proven to have been decided on well, too.
+    pub fn holds(&self) -> bool {
+        self.is_genuine() && self.distrusted.is_empty()
+    }
 }
 
 /// One part of the file. Without `fault` it is what it must be.
@@ -55,7 +78,7 @@ pub struct Part {
     pub fault: Option<String>,
 }
 
-/// One change of the certificate's status.
+/// One change of a certificate's status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Happened {
     pub event: &'static str,
@@ -65,8 +88,40 @@ pub struct Happened {
     /// Since when the key is not trusted, where the leaf says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// The subjects of those who signed, or the system key.
-    pub signed_by: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signed_by: Vec<SignedBy>,
+}
+
+/// Who signed a statement, and as what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SignedBy {
+    pub act: Act,
+    /// When, as they say.
+    pub at: String,
+    /// Their subject, or the system key.
+    pub signer: String,
+    #[serde(rename = "as")]
+    pub capacity: Capacity,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capacity {
+    /// Where no person decides.
+    SystemKey,
+    /// Of the certificate, or of the one that it follows.
+    Holder,
+    Officer(Office),
+    /// The file does not say it, which is a fault of its own.
+    Unproven,
+}
+
+/// The certificate of somebody who signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signer {
+    pub certificate: String,
+    pub subject: String,
+    pub history: Vec<Happened>,
 }
 
 /// A certificate whose history is proven.
@@ -77,17 +132,47 @@ struct Proven {
     as_of: u64,
 }
 
-/// The text that a decision hash is the hash of.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Hashed {
-    decision: Decision,
-    statements: Vec<String>,
+/// A statement that was believed.
+#[derive(Clone)]
+struct Word {
+    digest: String,
+    act: Act,
+    /// When its signer says that they signed, and the latest at which they can have begun to.
+    at: u64,
+    latest: u64,
+    /// Since when the key is not trusted that a re-review is about.
+    since: Option<u64>,
+    /// `None`: the system key.
+    signer: Option<Person>,
+}
+
+#[derive(Clone)]
+struct Person {
+    /// The id of the certificate.
+    certificate: String,
+    subject: String,
+    person: String,
+}
+
+/// A change of the certificate with what it rests on.
+struct Change<'a> {
+    leaf: &'a Entry,
+    decision: Option<Decision>,
+    words: Vec<Word>,
 }
 
 /// Judges every part of the file; `now` is the verifier's clock, in seconds.
 pub fn judge(bundle: &TrustBundle, evidence: &Evidence, now: u64) -> Judgement {
-    let mut judge = Judge { bundle, evidence, now, parts: Vec::new(), used: BTreeSet::new(), proven: BTreeMap::new() };
+    let mut judge = Judge {
+        bundle,
+        evidence,
+        now,
+        parts: Vec::new(),
+        used: BTreeSet::new(),
+        proven: BTreeMap::new(),
+        offices: BTreeMap::new(),
+        names: Vec::new(),
+    };
     judge.part(
         "format".to_owned(),
         match evidence.format == FORMAT {
@@ -97,22 +182,30 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence, now: u64) -> Judgement {
     );
     judge.checkpoints();
     judge.exhibits();
-    let mut events = Vec::new();
+    judge.definitions();
+    judge.appointments();
     let history = judge.proven.get(&evidence.about).map(|proven| proven.history.clone()).unwrap_or_default();
-    for (version, entry) in history.iter().enumerate() {
-        events.push(judge.change(version + 1, entry));
+    let (mut changes, mut events) = (Vec::new(), Vec::new());
+    for (leaf, number) in history.iter().zip(1..) {
+        let (change, happened) = judge.change(number, leaf);
+        changes.push(change);
+        events.push(happened);
     }
     // Where the certificate itself is not proven, nothing can rest on anything.
     if judge.proven.contains_key(&evidence.about) {
         judge.unused();
     }
+    let (distrusted, remarks) = judge.later(&changes);
+    let signers = judge.signers();
     let about = judge.proven.get(&evidence.about);
     Judgement {
         subject: about.map(|proven| proven.certificate.subject_text()),
         status: about.map(|proven| (status(proven.state).to_owned(), time(proven.as_of))),
-        holds: judge.parts.iter().all(|part| part.fault.is_none()),
         parts: judge.parts,
+        distrusted,
+        remarks,
         events,
+        signers,
     }
 }
 
@@ -124,11 +217,19 @@ struct Judge<'a> {
     /// What something else in the file rests on.
     used: BTreeSet<String>,
     proven: BTreeMap<String, Proven>,
+    /// By the statement that completed it.
+    offices: BTreeMap<String, offices::Held>,
+    /// What departments were called.
+    names: Vec<Named>,
 }
 
 impl<'a> Judge<'a> {
     fn part(&mut self, part: String, outcome: Result<(), String>) {
-        self.parts.push(Part { part, fault: outcome.err() });
+        let part = Part { part, fault: outcome.err() };
+        // What several changes rest on is looked at for each, and told once.
+        if !self.parts.contains(&part) {
+            self.parts.push(part);
+        }
     }
 
     /// Each checkpoint is signed by all keys of its log. That receipts and status proofs are under it, they are asked themselves.
@@ -195,35 +296,69 @@ impl<'a> Judge<'a> {
         validate(certificate, &authorities, &TrustStore::of_roots(&roots), &inputs).map(drop).map_err(|error| error.to_string())
     }
 
-    /// One change of the certificate: its decision, the policy behind it, and who signed.
-    fn change(&mut self, version: usize, entry: &Entry) -> Happened {
-        let hash = hex::encode(entry.digests.decision);
-        let mut signed_by = Vec::new();
-        match self.decision(&hash, entry) {
-            Ok(hashed) => {
-                self.part(format!("decision {hash}"), Ok(()));
-                let people = self.statements(&hashed, entry, &mut signed_by);
-                let outcome = self.policy(&hashed.decision, &people);
-                self.part(format!("policy {}", hashed.decision.policy), outcome);
-            }
-            Err(fault) => self.part(format!("decision {hash} of change {version}"), Err(fault)),
+    /// One change of the certificate: its decision, the policy behind it, and who signed as what.
+    fn change<'e>(&mut self, number: u64, leaf: &'e Entry) -> (Change<'e>, Happened) {
+        let (decision, words) = self.decided(&format!("change {number}"), leaf);
+        let words: Vec<Word> = words.into_iter().flat_map(|word| self.behind(word)).collect();
+        let signed_by = words.iter().map(|word| self.signed_by(word)).collect();
+        (Change { leaf, decision, words }, Happened { signed_by, ..happened(leaf) })
+    }
+
+    /// An officer's certificate rests on the statement that completed their appointment, and so on all that the appointment does.
+    fn behind(&mut self, word: Word) -> Vec<Word> {
+        if word.act != Act::Grant {
+            return vec![word];
         }
-        Happened {
-            event: event_name(entry.event_type),
-            at: time(entry.time),
-            reason: (entry.new_state == State::Revoked).then(|| reason_name(entry.reason)),
-            since: entry.invalid_since().ok().flatten().map(time),
-            signed_by,
+        let appointment = self.offices.get(&word.digest).map(|held| held.words.clone()).ok_or("not in the file".to_owned());
+        self.used.insert(format!("appointment {}", word.digest));
+        self.part(format!("appointment {}", word.digest), appointment.as_ref().map(drop).map_err(Clone::clone));
+        appointment.unwrap_or_else(|_| vec![word])
+    }
+
+    fn signed_by(&mut self, word: &Word) -> SignedBy {
+        let (signer, capacity) = match &word.signer {
+            None => ("the system key".to_owned(), Capacity::SystemKey),
+            Some(person) => (person.subject.clone(), self.capacity(word, person)),
+        };
+        SignedBy { act: word.act, at: time(word.at), signer, capacity }
+    }
+
+    fn capacity(&mut self, word: &Word, signer: &Person) -> Capacity {
+        let about = self.proven.get(&self.evidence.about);
+        let holder = about.and_then(|proven| person(&proven.certificate));
+        if holder.as_ref() == Some(&signer.person) && is_for_holders(word.act) {
+            return Capacity::Holder;
+        }
+        let office = self.office(&signer.person, word.latest);
+        self.part(format!("office behind statement {}", word.digest), office.as_ref().map(drop).map_err(Clone::clone));
+        office.map_or(Capacity::Unproven, Capacity::Officer)
+    }
+
+    /// The decision behind a leaf, and the statements on which it rests, as far as they are believed.
+    fn decided(&mut self, what: &str, leaf: &Entry) -> (Option<Decision>, Vec<Word>) {
+        let hash = hex::encode(leaf.digests.decision);
+        match self.decision(&hash, leaf) {
+            Ok(HashedText { decision, statements }) => {
+                self.part(format!("decision {hash}"), Ok(()));
+                let words = self.statements(&statements, &decision, leaf);
+                let outcome = self.policy(&decision, &words);
+                self.part(format!("policy {}", decision.policy), outcome);
+                (Some(decision), words)
+            }
+            Err(fault) => {
+                self.part(format!("decision {hash} of {what}"), Err(fault));
+                (None, Vec::new())
+            }
         }
     }
 
-    fn decision(&mut self, hash: &str, entry: &Entry) -> Result<Hashed, String> {
+    fn decision(&mut self, hash: &str, entry: &Entry) -> Result<HashedText, String> {
         self.used.insert(format!("decision {hash}"));
         let text = self.evidence.decisions.get(hash).ok_or("not in the file")?;
         if hex::encode(sha256(text.as_bytes())) != hash {
             return Err("not the text that the leaf names".to_owned());
         }
-        let hashed: Hashed = serde_json::from_str(text).map_err(|_| "not the text of a decision")?;
+        let hashed = HashedText::parse(text).ok_or("not the text of a decision")?;
         let Decision { act, about, outcome, policy, .. } = &hashed.decision;
         let certificate = self.evidence.about == about.to_string();
         let fits = match entry.event_type {
@@ -235,6 +370,7 @@ impl<'a> Judge<'a> {
                 (matches!(act, Act::Revoke | Act::Complete | Act::ReReview) && certificate)
                     || matches!(act, Act::UpholdContest | Act::Erase)
             }
+            EventType::ROLE => *act == Act::Grant,
             _ => false,
         };
         match (fits, *outcome == Outcome::Allowed, policy.0 == entry.digests.policy) {
@@ -245,32 +381,22 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Each statement that the decision names, and who the people are that signed for the very act.
-    fn statements(&mut self, hashed: &Hashed, entry: &Entry, signed_by: &mut Vec<String>) -> BTreeSet<String> {
-        let mut people = BTreeSet::new();
-        for digest in &hashed.statements {
+    /// Each statement that the decision names.
+    fn statements(&mut self, digests: &[String], decision: &Decision, leaf: &Entry) -> Vec<Word> {
+        let mut words = Vec::new();
+        for digest in digests {
             self.used.insert(format!("statement {digest}"));
             let outcome = match self.evidence.statements.get(digest) {
-                Some(signed) => self.statement(digest, signed, &hashed.decision, entry),
+                Some(signed) => self.statement(digest, signed, decision, leaf),
                 None => Err("not in the file".to_owned()),
             };
             self.part(format!("statement {digest}"), outcome.as_ref().map(drop).map_err(Clone::clone));
-            if let Ok((act, signer)) = outcome {
-                signed_by.push(format!("{act}: {}", signer.as_ref().map_or("the system key", |(subject, _)| subject.as_str())));
-                people.extend(signer.filter(|_| act == hashed.decision.act).map(|(_, person)| person));
-            }
+            words.extend(outcome);
         }
-        people
+        words
     }
 
-    /// The act of a statement, and its signer's subject and person; `None` is the system key.
-    fn statement(
-        &mut self,
-        digest: &str,
-        signed: &Signed,
-        decision: &Decision,
-        entry: &Entry,
-    ) -> Result<(Act, Option<(String, String)>), String> {
+    fn statement(&mut self, digest: &str, signed: &Signed, decision: &Decision, entry: &Entry) -> Result<Word, String> {
         if hex::encode(sha256(signed.jws.as_bytes())) != digest {
             return Err("its digest is another".to_owned());
         }
@@ -291,12 +417,20 @@ impl<'a> Judge<'a> {
         if decides && payload.policy != decision.policy {
             return Err("made under another policy".to_owned());
         }
+        let word = |signer: Option<Person>| Word {
+            digest: digest.to_owned(),
+            act: payload.act,
+            at: seconds(payload.at.instant()),
+            latest: begun_at_the_latest(payload, entry),
+            since: payload.since.map(|since| seconds(since.instant())),
+            signer,
+        };
         let fingerprint = match statement.signer() {
             SignerReference::Key(_) => {
                 let key = self.bundle.system_key().ok_or("the trust bundle has no system key")?;
                 statement.verify(&key).map_err(|error| error.to_string())?;
                 return match system_may(payload.act, payload.reason.as_ref().map(|reason| reason.as_str())) {
-                    true => Ok((payload.act, None)),
+                    true => Ok(word(None)),
                     false => Err(format!("the system key does not {}", payload.act)),
                 };
             }
@@ -308,28 +442,36 @@ impl<'a> Judge<'a> {
         let key = signer.certificate.public_key().map_err(|error| error.to_string())?;
         statement.verify(key).map_err(|error| error.to_string())?;
         // What only is rested on may be older than the leaf, and is judged by the time that it says.
-        let at = if decides { entry.time } else { crate::world::seconds(payload.at.instant()).min(entry.time) };
+        let at = if decides { entry.time } else { seconds(payload.at.instant()).min(entry.time) };
         if !was_good(&signer.history, at) {
             return Err("its signer's certificate was not good then".to_owned());
         }
         let subject = signer.certificate.subject_text();
         let person = person(&signer.certificate).ok_or("its signer's certificate names no person")?;
-        Ok((payload.act, Some((subject, person))))
+        Ok(word(Some(Person { certificate: id.clone(), subject, person })))
     }
 
     /// The text of the policy, and that as many people decided as it asks for.
-    fn policy(&mut self, decision: &Decision, people: &BTreeSet<String>) -> Result<(), String> {
+    fn policy(&mut self, decision: &Decision, words: &[Word]) -> Result<(), String> {
         self.used.insert(format!("policy {}", decision.policy));
         let text = self.evidence.policies.get(&decision.policy.to_string()).ok_or("not in the file")?;
         if sha256(text.as_bytes()) != decision.policy.0 {
             return Err("not the text that was in force".to_owned());
         }
         let set = PolicySet::from_canonical_text(text).map_err(|error| error.to_string())?;
-        let (Act::Approve, Some(name)) = (decision.act, &decision.profile) else { return Ok(()) };
-        let wanted = set.profile(name).ok_or("it has no such profile")?.approvals().count;
-        match people.len() >= wanted {
+        let (what, wanted) = match (decision.act, &decision.profile) {
+            (Act::Approve, Some(name)) => {
+                (format!("the profile {name}"), set.profile(name).ok_or("it has no such profile")?.approvals().count)
+            }
+            // The first start appoints by the system key.
+            (Act::Grant, _) if words.iter().any(|word| word.signer.is_some()) => ("it".to_owned(), set.quorum(Act::Grant).people),
+            _ => return Ok(()),
+        };
+        let deciding = words.iter().filter(|word| word.act == decision.act).filter_map(|word| word.signer.as_ref());
+        let people = deciding.map(|signer| &signer.person).collect::<BTreeSet<_>>().len();
+        match people >= wanted {
             true => Ok(()),
-            false => Err(format!("the profile {name} asks for {wanted} approvals, and {} people signed", people.len())),
+            false => Err(format!("{what} asks for {wanted} people to {}, and {people} signed", decision.act)),
         }
     }
 
@@ -340,6 +482,8 @@ impl<'a> Judge<'a> {
         let names = (evidence.certificates.keys().map(|id| format!("certificate {id}")))
             .chain(evidence.decisions.keys().map(|hash| format!("decision {hash}")))
             .chain(evidence.statements.keys().map(|digest| format!("statement {digest}")))
+            .chain(evidence.appointments.keys().map(|digest| format!("appointment {digest}")))
+            .chain(evidence.departments.keys().map(|change| format!("department {change}")))
             .chain(evidence.policies.keys().map(|digest| format!("policy {digest}")))
             .chain(evidence.checkpoints.keys().map(|log| format!("checkpoint {log}")));
         for name in names {
@@ -415,6 +559,16 @@ fn was_good(history: &[Entry], at: u64) -> bool {
 /// The person whom a certificate is of: one person may have several.
 fn person(certificate: &Certificate) -> Option<String> {
     certificate.subject().find(rfc4519::SERIAL_NUMBER)
+}
+
+fn happened(leaf: &Entry) -> Happened {
+    Happened {
+        event: event_name(leaf.event_type),
+        at: time(leaf.time),
+        reason: (leaf.new_state == State::Revoked).then(|| reason_name(leaf.reason)),
+        since: leaf.invalid_since().ok().flatten().map(time),
+        signed_by: Vec::new(),
+    }
 }
 
 fn event_name(event: EventType) -> &'static str {
