@@ -96,6 +96,7 @@ codes! {
     ChangeUnbound = "change-unbound",
     ReviewUnbound = "review-unbound",
     DailyCap = "daily-cap",
+    NotRenewable = "not-renewable",
 }
 
 impl Serialize for Code {

@@ -157,7 +157,7 @@ impl<'a> Judge<'a> {
             // the approval that is settled later, were looked at on the way.
             let at_once = case.at.leaf.is_some() && decision.act != Act::Approve && self.decisions[&case.hash].statements.len() == 1;
             let held = if at_once { held_there(history, &case.at) } else { held(history, &case.at) };
-            let good = held.iter().any(|change| change.value == State::Good);
+            let good = held.iter().any(|change| change.value.state == State::Good);
             if !good || seconds(signer.certificate.not_after()) + IN_FLIGHT < case.at.time {
                 return fault(Code::SignerNotGood, "its signer's certificate was not good then");
             }
