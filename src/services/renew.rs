@@ -24,7 +24,7 @@ use crate::{
         self, CertificateRow,
         citizens::{Change, SlotRow},
     },
-    world::{from_millis, millis, rfc3339},
+    world::{from_millis, rfc3339},
     x509::{Certificate, request::CertificationRequest},
 };
 

@@ -150,7 +150,7 @@ async fn every_plausible_change_of_what_decisions_rest_on_is_named(family: Famil
         ),
         (
             "a request was made before anybody had a role",
-            format!("update enrolment set submitted_at = submitted_at - 86400000 * 30 where id = '{}'", requests[2]),
+            format!("update enrolment set submitted_at = submitted_at - 2592000000 where id = '{}'", requests[2]),
             Replay("not-permitted"),
         ),
         (
