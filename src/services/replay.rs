@@ -97,6 +97,7 @@ codes! {
     ChangeUnbound = "change-unbound",
     ReviewUnbound = "review-unbound",
     DailyCap = "daily-cap",
+    NotRenewable = "not-renewable",
 }
 
 impl Serialize for Code {

@@ -1,6 +1,7 @@
 //! The replay of decisions and the second program that checks it (`examples/replay`): they agree on every journey of these
 //! tests, on generated histories, and on what somebody did to the database.
 
+mod adversary;
 mod histories;
 mod planted;
 mod reorganized;

@@ -44,6 +44,11 @@ impl<T> History<T> {
         self.0.iter().filter(|(moment, _)| moment < at).map(|(_, value)| value).next_back()
     }
 
+    /// The same, and when it was.
+    pub fn last_before(&self, at: &Moment) -> Option<&(Moment, T)> {
+        self.0.iter().rev().find(|(moment, _)| moment < at)
+    }
+
     /// What held in the very second of this moment; in its own log, just before it.
     pub fn there(&self, at: &Moment) -> Vec<&T> {
         let own_log = |moment: &Moment| moment.leaf.as_ref().zip(at.leaf.as_ref()).is_some_and(|((one, _), (other, _))| one == other);

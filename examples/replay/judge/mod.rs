@@ -144,7 +144,8 @@ struct Replay<'v> {
 struct SoFar {
     /// By the status key of each certificate: its identifier.
     of_key: HashMap<StatusKey, String>,
-    states: HashMap<String, History<State>>,
+    /// What became of each certificate, and by which decision.
+    states: HashMap<String, History<(State, String)>>,
     /// The decision that each certificate was issued on.
     issued_on: HashMap<String, String>,
     in_force: History<String>,
@@ -160,6 +161,8 @@ struct SoFar {
     dismissed: HashMap<u64, usize>,
     /// By the fingerprint of the certificate: its identifier, and itself.
     signers: HashMap<[u8; 32], (String, Certificate)>,
+    /// Certificates that were followed by another.
+    renewed: BTreeSet<String>,
     /// By enrolment, the decisions that approved it; and the act of each statement that decided alone.
     approvals: HashMap<String, Vec<String>>,
     alone: HashMap<String, String>,
@@ -309,9 +312,9 @@ impl<'v> Replay<'v> {
                 EventType::ISSUE | EventType::HOLD | EventType::RESUME | EventType::REVOKE => {
                     let Some(id) = self.so_far.of_key.get(&entry.status_key) else { continue };
                     if entry.event_type == EventType::ISSUE {
-                        self.so_far.issued_on.insert(id.clone(), decision);
+                        self.so_far.issued_on.insert(id.clone(), decision.clone());
                     }
-                    self.so_far.states.entry(id.clone()).or_default().add(at, entry.new_state);
+                    self.so_far.states.entry(id.clone()).or_default().add(at, (entry.new_state, decision));
                 }
                 EventType::POLICY if entry.body().len() == 32 => self.so_far.in_force.add(at, hex::encode(entry.body())),
                 EventType::ROLE => {
@@ -518,6 +521,10 @@ impl<'v> Replay<'v> {
             self.add(&case.at, Some(&case.hash), None, ("policy-not-in-force", "its policy was not in force".to_owned()));
         }
         self.reasons(case, &act, timely.iter().rfind(|one| one.part == Part::Decides));
+        if ["approve", "prove"].contains(&act.as_str()) && !self.might_ask(case, &thing.record) {
+            let what = "whoever asked for it might not ask".to_owned();
+            self.add(&case.at, Some(&case.hash), None, ("not-permitted", what));
+        }
         let people = self.people(case, &act, &thing, decision, &version, &timely);
         if self.so_far.found.len() == before {
             if !self.is_enough(case, &act, &thing, &version, &timely, &people) {
@@ -526,6 +533,11 @@ impl<'v> Replay<'v> {
             }
             if !self.is_founded(case, &act, &about, &thing, &version, &timely) {
                 self.add(&case.at, Some(&case.hash), None, ("unfounded", "what it rests on was not decided".to_owned()));
+            }
+            if act == "renew"
+                && let Err(what) = self.renews(case, &thing.record, &version)
+            {
+                self.add(&case.at, Some(&case.hash), None, ("not-renewable", what.to_owned()));
             }
         }
     }

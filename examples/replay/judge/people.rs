@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use hufu::policy::{Payload, Timestamp};
+use hufu::{
+    ledger::State,
+    policy::{Payload, SignerReference, Statement, Timestamp},
+};
 use serde_json::Value;
 
 use super::{
-    Case, Moment, OF_TWO, Part, Replay, Signed,
+    Case, MINUTE, Moment, OF_TWO, Part, Replay, Signed,
     policy::{Actor, Held, Quorum, Version},
     seconds, text, texts,
     things::{Kind, Thing},
@@ -116,6 +119,83 @@ impl Replay<'_> {
         if may { Ok(()) } else { Err(format!("the system key does not {act}")) }
     }
 
+    /// Whether somebody might ask for what was approved, with the roles that they had then. A proof of identity is its subject's.
+    pub(super) fn might_ask(&mut self, case: &Case, enrolment: &Value) -> bool {
+        let asks = text(enrolment, if enrolment["assurance"].is_null() { "submitted_by" } else { "person" });
+        let time = u64::try_from(enrolment["submitted_at"].as_i64().unwrap_or(0)).unwrap_or(0) / 1000;
+        let then = Case { hash: case.hash.clone(), at: Moment { time, leaf: None }, leaves: Vec::new() };
+        let mut record = enrolment.clone();
+        record["asks"] = Value::from(asks.clone());
+        let request = Thing { kind: Kind::Enrolment, record };
+        let digests: Vec<String> = self.so_far.in_force.around(&then.at).into_iter().cloned().collect();
+        let versions: Vec<_> = digests.iter().filter_map(|digest| self.version(digest)).collect();
+        let mut ways: Vec<Vec<Held>> = vec![Vec::new()];
+        ways.extend(self.so_far.roles.get(&asks).into_iter().flat_map(|history| history.around(&then.at)).cloned());
+        let places = self.so_far.places.around(&then.at);
+        versions.iter().any(|version| {
+            places.iter().filter_map(|places| self.facts(&then, "submit", &request, version, places, &[]).ok()).any(|facts| {
+                let may = |roles: &Vec<Held>| {
+                    let actor = Actor { person: asks.clone(), roles: roles.clone() };
+                    facts.iter().all(|facts| version.permits(&actor, "submit", facts).is_ok())
+                };
+                ways.iter().any(may)
+            })
+        })
+    }
+
+    /// Whether a certificate could be renewed there, and had not been.
+    pub(super) fn renews(&mut self, case: &Case, enrolment: &Value, version: &Version) -> Result<(), &'static str> {
+        let followed = self.certificates.get(&text(enrolment, "replaces")).ok_or("it follows nothing")?;
+        let id = text(followed, "id");
+        if !self.so_far.renewed.insert(id.clone()) {
+            return Err("that was followed by another");
+        }
+        let own = text(enrolment, "department");
+        let places = self.so_far.places.around(&case.at);
+        let in_its_place = enrolment["department"] == followed["department"]
+            || places.iter().any(|places| Self::departments_from(places, &followed["department"]).contains(&own));
+        if !in_its_place || ["person", "profile"].iter().any(|field| enrolment[field] != followed[field]) {
+            return Err("it follows something of another");
+        }
+        let (_, certificate) = self.so_far.signers.values().find(|(own, _)| *own == id).ok_or("that is no certificate of this CA")?;
+        let ends = certificate.not_after().unix_timestamp().unsigned_abs();
+        let states = self.so_far.states.get(&id).map(|history| history.around(&case.at)).unwrap_or_default();
+        if ends + MINUTE < case.at.time || states.iter().all(|(state, _)| *state != State::Good) {
+            return Err("that was not good any more");
+        }
+        let profile = text(enrolment, "profile");
+        let window = version.profile(&profile).and_then(|profile| profile.renewal_window()).ok_or("the policy has no such profile")?;
+        if case.at.time + window < ends {
+            return Err("that could not be renewed so early");
+        }
+        let roles = self.so_far.roles.get(&text(enrolment, "person")).map(|history| history.around(&case.at)).unwrap_or_default();
+        if profile == "officer" && roles.iter().all(|roles| roles.is_empty()) {
+            return Err("an officer without a role");
+        }
+        Ok(())
+    }
+
+    /// Whether whoever holds a certificate had suspended it, by their word or by their code, and nobody asked for more since.
+    fn was_suspended_by_holder(&self, case: &Case, certificate: &Value) -> bool {
+        let id = text(certificate, "id");
+        let last = self.so_far.states.get(&id).and_then(|history| history.last_before(&case.at));
+        let Some((at, (State::Hold, decision))) = last else { return false };
+        let Some(Some(whole)) = self.decisions.get(decision) else { return false };
+        let mut words = texts(whole, "statements").into_iter().filter_map(|digest| Statement::parse(self.statements.get(&digest)?).ok());
+        let theirs = words.all(|statement| match statement.signer() {
+            SignerReference::Key(_) => statement.payload().reason.as_ref().is_some_and(|reason| reason.to_string() == "suspension-code"),
+            SignerReference::Certificate(fingerprint) => {
+                let signer = self.so_far.signers.get(&fingerprint).and_then(|(id, _)| self.certificates.get(id));
+                signer.is_some_and(|signer| signer["person"] == certificate["person"])
+            }
+        });
+        let asked_since = self.so_far.reviewed.iter().any(|(moment, hash, ..)| {
+            let since = at.time < moment.time && moment.time + MINUTE < case.at.time;
+            since && self.put_to(hash.clone(), "certificate", &id)
+        });
+        whole["decision"]["act"] == "suspend" && theirs && !asked_since
+    }
+
     pub(super) fn is_enough(&self, case: &Case, act: &str, thing: &Thing, version: &Version, signed: &[Signed], people: &[Actor]) -> bool {
         let deciding: Vec<&Signed> = signed.iter().filter(|one| one.part == Part::Decides).collect();
         let follows = thing.kind == Kind::Enrolment && ["merge-department", "re-review"].contains(&act);
@@ -192,7 +272,11 @@ impl Replay<'_> {
                 profile.is_some_and(|profile| profile.is_decided_by(level))
                     && checked(thing.record["identity_check"].as_str().map(str::to_owned))
             }
-            ("resume", _) => checked(founding.first().map(|one| one.payload.about.to_string())),
+            ("resume", _) if signed.iter().any(|one| one.certificate.is_none()) => {
+                let check = founding.first().map(|one| one.payload.about.to_string());
+                checked(check) && self.was_suspended_by_holder(case, &thing.record)
+            }
+            ("resume", _) => founding.is_empty(),
             _ => true,
         }
     }

@@ -40,6 +40,7 @@ pub struct Profile {
     approvals: Approvals,
     assurance: Option<String>,
     proofing: Option<Proofing>,
+    validity: Option<Validity>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +51,11 @@ struct Approvals {
     departments: usize,
     #[serde(default)]
     administrators: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Validity {
+    renewal_window: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -65,6 +71,19 @@ impl Profile {
         let rank = |level: &str| LEVELS.iter().position(|name| *name == level);
         let from = self.proofing.as_ref().and_then(|proofing| proofing.decides_from.as_deref());
         from.and_then(rank).zip(rank(level)).is_some_and(|(from, level)| level >= from)
+    }
+
+    /// How long before its end a certificate can be renewed (seconds).
+    pub fn renewal_window(&self) -> Option<u64> {
+        let (number, unit) = self.validity.as_ref()?.renewal_window.split_once(' ')?;
+        let unit = match unit.trim_end_matches('s') {
+            "day" => 86_400,
+            "hour" => 3_600,
+            "minute" => 60,
+            "second" => 1,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(unit)
     }
 
     pub fn quorum(&self) -> Quorum {

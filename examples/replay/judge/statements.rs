@@ -122,11 +122,10 @@ impl Replay<'_> {
         }
         let Some(id) = &one.certificate else { return Ok(()) };
         // A certificate is good at the very place where the statement is recorded, and still when it counts.
-        let good = self
-            .so_far
-            .states
-            .get(id)
-            .is_some_and(|states| states.there(&one.at).contains(&&State::Good) && states.around(&case.at).contains(&&State::Good));
+        let good = self.so_far.states.get(id).is_some_and(|states| {
+            let is_good = |held: Vec<&(State, String)>| held.iter().any(|(state, _)| *state == State::Good);
+            is_good(states.there(&one.at)) && is_good(states.around(&case.at))
+        });
         if !good || one.ends + MINUTE < case.at.time {
             return fault("signer-not-good", "the certificate was suspended, revoked or over");
         }

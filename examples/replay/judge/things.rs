@@ -62,7 +62,7 @@ impl Replay<'_> {
     }
 
     /// A department and those above it, where they lie so.
-    fn departments_from(places: &BTreeMap<String, Value>, department: &Value) -> Vec<String> {
+    pub(super) fn departments_from(places: &BTreeMap<String, Value>, department: &Value) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         let mut next = department.as_str().map(str::to_owned);
         while let Some(id) = next.take().filter(|_| found.len() < 64) {
@@ -100,7 +100,10 @@ impl Replay<'_> {
         Ok(match (thing.kind, act) {
             // To resume it is asked of whoever's stolen key it rested on, too.
             (Kind::Certificate, "resume") => {
-                [text(record, "person")].iter().chain(&questioned).map(|holder| held_by(record, holder)).collect()
+                // And so it is of whoever asked for it, once it rested on a stolen key.
+                let asked = self.enrolments.get(&text(record, "enrolment")).filter(|_| !questioned.is_empty());
+                let asked = asked.map(|enrolment| text(enrolment, "submitted_by"));
+                [text(record, "person")].iter().chain(&questioned).chain(&asked).map(|holder| held_by(record, holder)).collect()
             }
             (Kind::Departments, _) => {
                 let step = &record["departments"][0];
@@ -115,11 +118,11 @@ impl Replay<'_> {
                 vec![certificate(self.certificates.get(&text(record, "replaces")).ok_or("it follows no certificate")?)]
             }
             (Kind::Enrolment, _) => {
-                let name = text(record, "profile");
+                let (name, asks) = (text(record, "profile"), act == "submit");
                 let profile = version.profile_entity(&name).ok_or("the policy has no such profile")?;
                 let attributes = json!({
                     "profile": link("Profile", &name),
-                    "submitted_by": link("Person", &text(record, "submitted_by")),
+                    "submitted_by": link("Person", &text(record, if asks { "asks" } else { "submitted_by" })),
                     "subject": link("Person", &text(record, "person")),
                     "approved_by": people(&[before, &questioned].concat()),
                 });

@@ -109,7 +109,7 @@ records! {
         profile: String,
         department: Option<String>,
         enrolment: Option<String>,
-        /// Base64 of the DER; there only when it signed a statement.
+        /// Base64 of the DER; there only when it signed a statement or was renewed.
         der: Option<String>,
     }
     EnrolmentRecord {
@@ -118,6 +118,7 @@ records! {
         department: Option<String>,
         person: String,
         submitted_by: String,
+        submitted_at: i64,
         /// The certificate that is followed.
         replaces: Option<String>,
         /// Of how many keys it asks certificates for.
@@ -365,6 +366,7 @@ impl Export {
                 department: row.department,
                 person: row.person,
                 submitted_by: row.submitted_by,
+                submitted_at: row.submitted_at,
                 replaces: row.replaces.map(hex::encode),
                 assurance,
                 identity_check,
@@ -376,6 +378,7 @@ impl Export {
             SignerReference::Key(_) => None,
         };
         let signers: HashSet<Vec<u8>> = self.statements.iter().filter_map(named).collect();
+        let renewed: HashSet<String> = self.enrolments.iter().filter_map(|record| record.replaces.clone()).collect();
         let mut filter = CertificateFilter::default();
         loop {
             let page = store::certificates::page(connection, &filter, PAGE).await?;
@@ -383,13 +386,14 @@ impl Export {
             filter.after = Some(last.seq);
             for row in page {
                 let signed = row.fingerprint.as_ref().is_some_and(|fingerprint| signers.contains(fingerprint));
+                let id = hex::encode(&row.id);
                 self.certificates.push(CertificateRecord {
-                    id: hex::encode(&row.id),
-                    der: if signed { der(&row).map(|der| STANDARD.encode(der)) } else { None },
+                    der: if signed || renewed.contains(&id) { der(&row).map(|der| STANDARD.encode(der)) } else { None },
                     person: row.person,
                     profile: row.profile,
                     department: row.department,
                     enrolment: row.enrolment,
+                    id,
                 });
             }
         }

@@ -23,7 +23,7 @@ use const_oid::db::rfc4519;
 use super::{
     Code, Policies, Violation,
     export::{CertificateRecord, Export},
-    things::Things,
+    things::{Thing, Things},
     timeline::{Position, Timeline},
 };
 use crate::{
@@ -57,6 +57,8 @@ pub struct Judge<'a> {
     taken: HashMap<About, Vec<Timestamp>>,
     /// By the SHA-256 of their DER.
     signers: HashMap<[u8; 32], Signer<'a>>,
+    /// Which decision followed a certificate first.
+    followed: HashMap<&'a str, [u8; 32]>,
     timeline: Timeline<'a>,
     things: Things<'a>,
     violations: Vec<Violation>,
@@ -157,6 +159,7 @@ impl<'a> Judge<'a> {
             alone,
             taken,
             signers: signers(export, bundle),
+            followed: HashMap::new(),
             timeline,
             things,
             violations,
@@ -239,6 +242,7 @@ impl<'a> Judge<'a> {
             self.add(case, None, (Code::PolicyNotInForce, format!("{} was not in force", decision.policy)));
         }
         self.revocations(case, decision, &words);
+        self.asked(case, decision, thing);
         let people = self.permitted(case, decision, thing, &set, &words);
         if self.violations.len() > before {
             return;
@@ -247,6 +251,11 @@ impl<'a> Judge<'a> {
             self.add(case, None, fault);
         }
         if let Err(fault) = self.founded(case, decision, thing, &set, &words) {
+            self.add(case, None, fault);
+        }
+        if let (Act::Renew, Thing::Enrolment(record)) = (decision.act, thing)
+            && let Err(fault) = self.renewable(case, record, &set)
+        {
             self.add(case, None, fault);
         }
     }

@@ -117,6 +117,10 @@ impl<'a> Things<'a> {
         self.certificates.get(id).copied()
     }
 
+    pub fn enrolment(&self, id: &str) -> Option<&'a EnrolmentRecord> {
+        self.enrolments.get(id).copied()
+    }
+
     pub fn certificate_of(&self, key: &StatusKey) -> Option<&'a CertificateRecord> {
         self.by_key.get(key).copied()
     }
@@ -153,20 +157,21 @@ impl<'a> Things<'a> {
                 certificate(followed.department.as_deref(), &followed.person)
             }
             Thing::Enrolment(record) => {
+                let submitted_by = if deed.act == Act::Submit { actor.person } else { person(&record.submitted_by)? };
                 // Whose approval was taken away does not approve it once more.
                 let approved_by = before.iter().copied().chain(deed.questioned.iter().copied()).collect();
                 let profile = record.profile.parse().ok().and_then(|name| set.profile(&name)).ok_or("the policy has no such profile")?;
                 decide(&Object::Enrolment(rules::Enrolment {
                     profile,
                     department: path_of(record.department.as_deref()).map_err(unreadable)?,
-                    submitted_by: person(&record.submitted_by)?,
+                    submitted_by,
                     subject: person(&record.person)?,
                     approved_by,
                 }))
             }
             Thing::Certificate(record) => {
                 certificate(record.department.as_deref(), &record.person)?;
-                // Whose stolen key it rested on is asked about as its holder.
+                // Whose stolen key it rested on is asked about as its holder, and so is who asked for it.
                 let questioned: &[PersonId] = if deed.act == Act::Resume { &deed.questioned } else { &[] };
                 questioned.iter().try_for_each(|holder| certificate(record.department.as_deref(), &holder.to_string()))
             }
@@ -210,6 +215,12 @@ impl<'a> Things<'a> {
             Thing::Installation | Thing::Authority => decide(&Object::Installation),
         }
     }
+}
+
+/// Whether a department lies in another, or is it.
+pub fn lies_in(tree: &Tree, department: Option<&str>, above: Option<&str>) -> bool {
+    let above_it = |id: &str| tree.get(id).and_then(Option::as_deref);
+    department == above || std::iter::successors(department, |id| above_it(id)).take(DEEPEST).any(|id| Some(id) == above)
 }
 
 /// A department and those above it, itself first.

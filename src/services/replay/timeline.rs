@@ -58,6 +58,12 @@ pub fn held_there<'h, 'a, T>(history: &'h [Change<'a, T>], at: &Position<'_>) ->
     &held[settled.unwrap_or(0)..]
 }
 
+/// What became of a certificate, and by which decision.
+pub struct Standing {
+    pub state: State,
+    pub decision: [u8; 32],
+}
+
 /// A re-review that a leaf records.
 pub struct Review {
     /// The certificate of the stolen key.
@@ -82,7 +88,7 @@ pub struct Timeline<'a> {
     pub logs: BTreeMap<&'a str, LogBook<'a>>,
     /// In order.
     pub leaves: Vec<Leaf<'a>>,
-    pub states: HashMap<StatusKey, Vec<Change<'a, State>>>,
+    pub states: HashMap<StatusKey, Vec<Change<'a, Standing>>>,
     /// The decision that each certificate was issued on.
     pub issues: HashMap<StatusKey, [u8; 32]>,
     pub policies: Vec<Change<'a, [u8; 32]>>,
@@ -155,7 +161,8 @@ impl<'a> Timeline<'a> {
                     if entry.event_type == EventType::ISSUE {
                         self.issues.insert(entry.status_key, entry.digests.decision);
                     }
-                    self.states.entry(entry.status_key).or_default().push(Change { at, value: entry.new_state });
+                    let standing = Standing { state: entry.new_state, decision: entry.digests.decision };
+                    self.states.entry(entry.status_key).or_default().push(Change { at, value: standing });
                 }
                 EventType::POLICY => {
                     let digest = <[u8; 32]>::try_from(entry.body());

@@ -87,6 +87,9 @@ static PLANTS: &[(&str, &str, Plant)] = &[
     ("not-permitted", "an officer of the department beside decides", Before(officer_beside)),
     ("not-permitted", "an officer of one department makes another", Before(makes_another)),
     ("not-permitted", "whose stolen key it was decides on what rests on it", Before(thief_decides)),
+    ("not-permitted", "whoever asked for what rests on a stolen key resumes it", Before(requester_resumes)),
+    ("not-permitted", "a request becomes that of somebody who might not ask", Before(anothers_request)),
+    ("not-renewable", "renewed before its window", Before(renewed_early)),
     ("quorum-missed", "one of two is missing", Before(one_is_missing)),
     ("quorum-missed", "one person signs twice", Before(one_signs_twice)),
     ("daily-cap", "one more than the cap", Before(beyond_cap)),
@@ -565,20 +568,44 @@ fn makes_another(story: &mut Story, chance: &mut Chance) -> Option<()> {
     sign_instead(story, step, officer)
 }
 
-/// They have another certificate, which is good.
-fn thief_decides(story: &mut Story, chance: &mut Chance) -> Option<()> {
+/// Somebody who holds no role: a certificate of the staff is theirs.
+fn anothers_request(story: &mut Story, chance: &mut Chance) -> Option<()> {
+    let step = pick(story, chance, |step| step.decision.act == Act::Approve)?;
+    let (about, staff) = (story.steps[step].decision.about.to_string(), &story.rest.certificates);
+    let member = staff.iter().find(|record| record.profile == "staff")?.person.clone();
+    let request = story.rest.enrolments.iter_mut().find(|record| record.id == about && record.person != member)?;
+    request.submitted_by = member;
+    request.assurance.is_none().then_some(())
+}
+
+/// They may be renewed a day after they were issued.
+fn renewed_early(story: &mut Story, _: &mut Chance) -> Option<()> {
+    let renewal = story.steps.iter().position(|step| step.decision.act == Act::Renew)?;
+    story.steps[..=renewal].iter_mut().for_each(|step| step.pause %= DAY);
+    Some(())
+}
+
+/// What was put to re-review is decided on by whoever has that name in the story.
+fn decides_on_review(story: &mut Story, chance: &mut Chance, acts: &[Act], who: &str) -> Option<()> {
     let review = story.steps.iter().position(|step| step.decision.act == Act::ReReview)?;
     let put = |step: &Step| {
         let about = step.decision.about.to_string();
         story.rest.re_reviews.iter().flat_map(|record| &record.items).any(|one| one.item == about)
     };
-    let decided: Vec<usize> = steps(story, |step| matches!(step.decision.act, Act::Resume | Act::Approve) && put(step))
-        .into_iter()
-        .filter(|place| *place > review)
-        .collect();
+    let decided: Vec<usize> =
+        steps(story, |step| acts.contains(&step.decision.act) && put(step)).into_iter().filter(|place| *place > review).collect();
     let step = *chance.pick(&decided)?;
-    let thief = *story.who.get("again")?;
-    sign_instead(story, step, thief)
+    let who = *story.who.get(who)?;
+    sign_instead(story, step, who)
+}
+
+/// They have another certificate, which is good.
+fn thief_decides(story: &mut Story, chance: &mut Chance) -> Option<()> {
+    decides_on_review(story, chance, &[Act::Resume, Act::Approve], "again")
+}
+
+fn requester_resumes(story: &mut Story, chance: &mut Chance) -> Option<()> {
+    decides_on_review(story, chance, &[Act::Resume], "registrar")
 }
 
 /// Whoever suspended as much as they may signs another, too, within the day.

@@ -23,28 +23,37 @@ in_both_families! {
 }
 
 /// A digest as SQL writes octets.
-fn octets(hexadecimal: &str) -> String {
+pub fn octets(hexadecimal: &str) -> String {
     if on_postgres() { format!("'\\x{hexadecimal}'::bytea") } else { format!("X'{hexadecimal}'") }
 }
 
-fn digest(text: &str) -> String {
+pub fn digest(text: &str) -> String {
     hex::encode(sha256(text.as_bytes()))
 }
 
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The decision that approved an enrolment, put in the place of itself with other statements: text, digest and all rows that name it.
+/// The decision that approved an enrolment, with other statements.
 async fn decide_anew(sql: &mut Sql, enrolment: &str, change: impl FnOnce(&mut Vec<String>)) {
+    rewrite(sql, "approve", enrolment, |whole| {
+        let mut statements: Vec<String> = serde_json::from_value(whole["statements"].clone()).unwrap();
+        change(&mut statements);
+        statements.sort();
+        whole["statements"] = statements.into();
+    })
+    .await;
+}
+
+/// A decision is put in the place of itself: text, digest and all rows that name it.
+pub async fn rewrite(sql: &mut Sql, act: &str, about: &str, change: impl FnOnce(&mut Value)) {
     let found =
-        sql.texts(&format!("select canonical from decision where canonical like '%\"about\":\"{enrolment}\",\"act\":\"approve\"%'")).await;
+        sql.texts(&format!("select canonical from decision where canonical like '%\"about\":\"{about}\",\"act\":\"{act}\"%'")).await;
     let [text] = &found[..] else { panic!("{found:?}") };
     let mut whole: Value = serde_json::from_str(text).unwrap();
-    let mut statements: Vec<String> = serde_json::from_value(whole["statements"].clone()).unwrap();
-    change(&mut statements);
-    statements.sort();
-    whole["statements"] = statements.clone().into();
+    change(&mut whole);
+    let statements: Vec<String> = serde_json::from_value(whole["statements"].clone()).unwrap();
     let new = whole.to_string();
     let (old_hash, new_hash) = (octets(&digest(text)), octets(&digest(&new)));
     sql.run(&format!("insert into decision select {new_hash}, {}, recorded_at from decision where digest = {old_hash}", quoted(&new)))
@@ -60,12 +69,12 @@ async fn decide_anew(sql: &mut Sql, enrolment: &str, change: impl FnOnce(&mut Ve
 }
 
 /// A statement that the signer's key made outside of the service, put among the others: its digest.
-async fn slip_in(sql: &mut Sql, by: &Person, model: &Payload, about: &str) -> String {
-    let nonce = "00112233445566778899aabbccddeeff".parse().unwrap();
-    let jws = by.sign(&Payload { about: about.parse().unwrap(), nonce, ..model.clone() });
+pub async fn slip_in(sql: &mut Sql, by: &Person, payload: &Payload) -> String {
+    let Payload { act, about, nonce, .. } = payload;
+    let jws = by.sign(payload);
     let certificate = octets(&by.identity.certificate().id().to_string());
     let row = format!(
-        "insert into statement select {}, '{jws}', 'approve', '{about}', '{}', {certificate}, '{nonce}', max(recorded_at) from statement",
+        "insert into statement select {}, '{jws}', '{act}', '{about}', '{}', {certificate}, '{nonce}', max(recorded_at) from statement",
         octets(&digest(&jws)),
         by.id
     );
@@ -105,7 +114,9 @@ async fn what_is_done_to_the_rows_by_sql_is_named_by_both_programs(family: Famil
 
     let jws = sql.texts(&format!("select jws from statement where act = 'approve' and about = '{}'", issued[0])).await;
     let model = Statement::parse(&jws[0]).unwrap().payload().clone();
-    let own = slip_in(&mut sql, &office.registration, &model, &keyless[1]).await;
+    let nonce = "00112233445566778899aabbccddeeff".parse().unwrap();
+    let another = Payload { about: keyless[1].parse().unwrap(), nonce, ..model };
+    let own = slip_in(&mut sql, &office.registration, &another).await;
     decide_anew(&mut sql, &keyless[1], |statements| statements[1] = own).await;
     planted.names("an approval is slipped in later", "statement-unbound").await;
 

@@ -256,9 +256,12 @@ impl Story {
         let mut digests: HashMap<usize, String> = HashMap::new();
         let mut logs: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
         let mut now = self.begins;
+        let mut asked: HashMap<String, u64> = HashMap::new();
         for step in &self.steps {
             now += step.pause;
             let mut fresh = BTreeSet::new();
+            // Whatever is decided about was asked for just before.
+            asked.entry(step.decision.about.to_string()).or_insert(now - 1);
             for place in &step.words {
                 if !digests.contains_key(place) {
                     let jws = self.word(&self.words[*place], now, &logs);
@@ -294,6 +297,11 @@ impl Story {
         for statement in statements_of(&mut export) {
             if let Some(digest) = digests.get(&statement.parse().unwrap()) {
                 *statement = digest.clone();
+            }
+        }
+        for record in &mut export.enrolments {
+            if let Some(at) = asked.get(&record.id) {
+                record.submitted_at = *at as i64 * 1000;
             }
         }
         for (log, entries) in &logs {

@@ -1,5 +1,7 @@
 //! Whether the policy lets those decide who did, and whether they are enough.
 
+use std::sync::Arc;
+
 use super::{Case, Fault, Judge, PAIRS, Part, Word};
 use crate::{
     policy::{About, Act, Actor, Decision, PersonId, PolicySet, Quorum, Role, profile::Requester},
@@ -8,6 +10,7 @@ use crate::{
         enrol::OFFICER,
         replay::{
             Code,
+            export::EnrolmentRecord,
             things::{Deed, Thing, roles_of},
             timeline::{Change, IN_FLIGHT, Position, Review, held},
         },
@@ -70,14 +73,53 @@ impl<'a> Judge<'a> {
         Deed { act: decision.act, thing, changes, roles, questioned: self.questioned(case, decision) }
     }
 
-    /// Whose stolen keys this rested on: the re-reviews that it was put to, for all of the minute before.
+    /// Whose stolen keys this rested on: the re-reviews that it was put to, for all of the minute before. Whoever asked for a
+    /// certificate is among them, since nobody is left who approved that.
     fn questioned(&self, case: &Case<'a>, decision: &Decision) -> Vec<PersonId> {
         let about = decision.about.to_string();
         let put = |review: &&Change<'a, Review>| {
             review.at.time + IN_FLIGHT < case.at.time && review.value.record.items.iter().any(|one| one.item == about)
         };
         let holder = |review: &Change<'a, Review>| self.things.certificate(&review.value.certificate)?.person.parse().ok();
-        self.timeline.reviews.iter().filter(put).filter_map(holder).collect()
+        let mut people: Vec<PersonId> = self.timeline.reviews.iter().filter(put).filter_map(holder).collect();
+        let certificate = self.things.certificate(&about).filter(|_| !people.is_empty());
+        let enrolment = certificate.and_then(|record| self.things.enrolment(record.enrolment.as_deref()?));
+        people.extend(enrolment.and_then(|record| record.submitted_by.parse::<PersonId>().ok()));
+        people
+    }
+
+    /// Whoever asked for what is approved might do so when they did. No statement says so, and no leaf when.
+    pub(super) fn asked(&mut self, case: &Case<'a>, decision: &Decision, thing: Thing<'a>) {
+        let (Act::Approve | Act::Prove, Thing::Enrolment(record)) = (decision.act, thing) else { return };
+        let at = Position { time: u64::try_from(record.submitted_at).unwrap_or(0) / 1000, leaf: None };
+        let versions: Vec<[u8; 32]> = held(&self.timeline.policies, &at).iter().map(|change| change.value).collect();
+        let sets: Vec<Arc<PolicySet>> = versions.iter().filter_map(|digest| self.policy(digest)).collect();
+        if let Err(what) = self.may_ask(&at, record, &sets) {
+            self.add(case, None, (Code::NotPermitted, format!("it was asked for by somebody who might not: {what}")));
+        }
+    }
+
+    fn may_ask(&self, at: &Position<'a>, record: &'a EnrolmentRecord, sets: &[Arc<PolicySet>]) -> Result<(), String> {
+        // A proof of identity speaks for its subject, whoever brings it.
+        let id = if record.assurance.is_some() { &record.person } else { &record.submitted_by };
+        let person: PersonId = id.parse().map_err(|error: crate::policy::IdentityError| error.to_string())?;
+        let history = self.timeline.roles.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let mut candidates: Vec<Actor> = held(history, at).iter().map(|change| Actor { person, roles: change.value.clone() }).collect();
+        candidates.push(Actor { person, roles: Vec::new() });
+        let thing = Thing::Enrolment(record);
+        let deed = Deed { act: Act::Submit, thing, changes: Vec::new(), roles: Vec::new(), questioned: Vec::new() };
+        let mut refused = "no version was in force".to_owned();
+        for set in sets {
+            for tree in held(&self.timeline.departments, at) {
+                for actor in &candidates {
+                    match self.things.decide(set, actor, &deed, &tree.value, &[]) {
+                        Ok(()) => return Ok(()),
+                        Err(what) => refused = what,
+                    }
+                }
+            }
+        }
+        Err(refused)
     }
 
     fn person_may(

@@ -9,7 +9,7 @@ use crate::{
             Code,
             export::EnrolmentRecord,
             things::Thing,
-            timeline::{Change, IN_FLIGHT, held, held_there},
+            timeline::{Change, IN_FLIGHT, Standing, held, held_there},
         },
         statements::{CLOCK_SKEW, NONCE_LIFE},
     },
@@ -163,7 +163,7 @@ impl<'a> Judge<'a> {
         if let Some(fingerprint) = &word.signer {
             let signer = &self.signers[fingerprint];
             let history = self.timeline.states.get(&signer.key).map(Vec::as_slice).unwrap_or_default();
-            let good = |held: &[Change<'a, State>]| held.iter().any(|change| change.value == State::Good);
+            let good = |held: &[Change<'a, Standing>]| held.iter().any(|change| change.value.state == State::Good);
             // It is recorded where their certificate is good at that very place; an earlier word of several, and the approval that is
             // settled later, are looked at again when they count.
             let was_good = good(held_there(history, &word.at)) && good(held(history, &case.at));
