@@ -39,7 +39,7 @@ use crate::{
 
 /// How many histories a run judges, how many one on the other database, where only the lives come from, and how many the long one.
 const USUAL: u64 = 1000;
-const AGAIN: u64 = 200;
+const AGAIN: u64 = 400;
 const MANY: u64 = 10_000;
 
 /// What somebody does to a history before it is signed, or to its files after that; `None` where there is no place for it.
