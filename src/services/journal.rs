@@ -239,8 +239,10 @@ impl Writer {
     }
 
     fn plan(&self, commits: &[Commit]) -> Result<(Growths, Vec<Answer>), Error> {
-        let now = seconds(self.clock.now());
         let logs = self.logs.read();
+        // Time goes back in no log, whatever the clock does, nor from one to another: what is recorded in one after what another
+        // says is dated so.
+        let now = logs.values().map(|log| log.time).fold(seconds(self.clock.now()), u64::max);
         let mut growths = Growths::new();
         let mut answers = Vec::with_capacity(commits.len());
         for commit in commits {

@@ -12,6 +12,7 @@ in_both_families! {
     a_profile_that_asks_for_two_waits_for_the_second,
     who_was_dismissed_meanwhile_is_not_counted,
     an_approval_that_waits_is_in_the_ledger_with_its_time,
+    a_clock_that_was_set_back_by_seconds_accuses_nobody,
     a_rejection_names_the_approvals_that_it_overrules,
     one_statement_approves_a_list,
     two_statements_approve_a_list_that_takes_two,
@@ -76,6 +77,16 @@ async fn an_approval_that_waits_is_in_the_ledger_with_its_time(family: Family) {
     assert!(column(&ca.audit().await).contains(&"statement.about".to_owned()));
     sql.run(&format!("delete from statement where act = 'approve' and signer_person = '{}'", office.approver.id)).await;
     assert_eq!(column(&ca.audit().await), ["statement.digest"]);
+}
+
+async fn a_clock_that_was_set_back_by_seconds_accuses_nobody(family: Family) {
+    let (ca, office, second) = with_two_approvals(family).await;
+    let applicant = ca.enrol(&office, "staff", family).await;
+    ca.clock.forward(Duration::seconds(-20));
+    for person in [&office.approver, &second] {
+        approve(&ca, person, &applicant.enrolment).await;
+    }
+    ca.audit_finds_nothing().await;
 }
 
 async fn who_was_dismissed_meanwhile_is_not_counted(family: Family) {

@@ -93,11 +93,15 @@ impl Organizations {
         Self(since)
     }
 
-    /// Whether it could certify this when a certificate was made: what a request read first may have been changed until its commit.
+    /// Whether it could certify this when a certificate was made: what a request read first may have been changed until its commit,
+    /// and the clock may have been set back a little.
     pub fn had(&self, department: &str, organization: &str, at: i64) -> bool {
         let own = self.0.get(department).map(Vec::as_slice).unwrap_or_default();
-        let until = |index: usize| own.get(index + 1).map_or(i64::MAX, |(at, _)| at.saturating_add(IN_FLIGHT as i64 * 1000));
-        own.iter().enumerate().any(|(index, (from, values))| *from <= at && at <= until(index) && values.contains(organization))
+        let flight = IN_FLIGHT as i64 * 1000;
+        let until = |index: usize| own.get(index + 1).map_or(i64::MAX, |(at, _)| at.saturating_add(flight));
+        own.iter()
+            .enumerate()
+            .any(|(index, (from, values))| from.saturating_sub(flight) <= at && at <= until(index) && values.contains(organization))
     }
 }
 

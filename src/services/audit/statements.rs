@@ -84,7 +84,8 @@ fn check_statement(row: &store::StatementRow, bound: Option<u64>, records: &Reco
                 });
                 finding.check("jws", statement.verify(&signer.key).is_ok(), || "the signature does not verify".to_owned());
                 let good = records.books.get(&signer.authority).is_some_and(|book| {
-                    was_good(book.map.history(&StatusKey::from_tbs_digest(&signer.id)), row.recorded_at.div_euclid(1000) as u64)
+                    let at = bound.unwrap_or(row.recorded_at.div_euclid(1000) as u64);
+                    was_good(book.map.history(&StatusKey::from_tbs_digest(&signer.id)), at)
                 });
                 finding.check("recorded_at", good, || "the signer's certificate was not good then".to_owned());
                 if row.signer_person.as_ref() != Some(&signer.person) {
