@@ -18,15 +18,14 @@ use super::{
 const MOST_PEOPLE: usize = 9;
 
 /// The acts whose number of people `quorums.toml` says. Approvals are the profile's own.
-static COUNTED: &[Act] = &[
-    Act::Grant,
-    Act::Dismiss,
-    Act::ActivatePolicy,
-    Act::Revoke,
-    Act::DefineDepartment,
-    Act::ChangeDepartment,
-    Act::MergeDepartment,
-    Act::ReReview,
+static COUNTED: &[Act] =
+    &[Act::Grant, Act::ActivatePolicy, Act::Revoke, Act::DefineDepartment, Act::ChangeDepartment, Act::MergeDepartment, Act::ReReview];
+
+/// What no version may ask less of: nobody gives roles, other rules or a mass revocation alone.
+static LEAST: &[(Act, Quorum)] = &[
+    (Act::Grant, Quorum { people: 2, outside: 1, ..Quorum::ONE }),
+    (Act::ActivatePolicy, Quorum { people: 2, audit: 1, ..Quorum::ONE }),
+    (Act::Revoke, Quorum { people: 2, administrators: 2, ..Quorum::ONE }),
 ];
 
 /// Who must have signed before an act is done.
@@ -148,6 +147,23 @@ impl Quorums {
         Ok(Self(quorums))
     }
 
+    /// The acts that take fewer people than any version must ask for, each with that.
+    pub(super) fn too_few(&self) -> impl Iterator<Item = (Act, String)> + '_ {
+        LEAST.iter().filter_map(|(act, least)| {
+            let own = self.of(*act);
+            let parts = [
+                ("people", own.people, least.people),
+                ("outside", own.outside, least.outside),
+                ("administrators", own.administrators, least.administrators),
+                ("audit", own.audit, least.audit),
+            ];
+            let less = parts.iter().any(|(_, own, least)| own < least);
+            let asked: Vec<String> =
+                parts.iter().filter(|(.., least)| *least > 0).map(|(name, _, least)| format!("{name} = {least}")).collect();
+            less.then(|| (*act, format!("[{act}] takes at least {}", asked.join(", "))))
+        })
+    }
+
     /// What an act takes. One that the file does not name takes one person.
     pub fn of(&self, act: Act) -> Quorum {
         self.0.get(act.as_str()).copied().unwrap_or(Quorum::ONE)
@@ -217,10 +233,11 @@ mod tests {
         let good = "[grant]\npeople = 2\noutside = 1\n\n[activate-policy]\npeople = 2\naudit = 1\n";
         let quorums = Quorums::parse(good).unwrap();
         assert_eq!(quorums.of(Act::Grant), Quorum { people: 2, outside: 1, ..Quorum::ONE });
-        assert_eq!(quorums.of(Act::Dismiss), Quorum::ONE);
+        assert_eq!(quorums.of(Act::Suspend), Quorum::ONE);
         for (from, to, said) in [
             ("[grant]", "[approve]", "no act that is counted"),
             ("[grant]", "[bless]", "no act that is counted"),
+            ("[grant]", "[dismiss]", "no act that is counted"),
             ("people = 2\noutside", "people = 0\noutside", "1 to 9 people"),
             ("people = 2\noutside", "people = 10\noutside", "1 to 9 people"),
             ("outside = 1", "outside = 3", "more than all"),

@@ -67,16 +67,20 @@ impl PolicySet {
             return Err(PolicyError::new(SCHEMA, "there are no rules").into());
         }
         let set = Self::read(files)?;
-        match separation::check(&set.rules, &set.profiles) {
-            faults if faults.is_empty() => Ok(set),
-            mut faults => {
-                faults.sort();
-                Err(PolicyErrors(faults))
-            }
+        let mut faults = separation::check(&set.rules, &set.profiles);
+        let text = files.iter().find(|(path, _)| path.as_ref() == QUORUMS).map_or("", |(_, text)| text.as_ref());
+        faults.extend(set.quorums.too_few().map(|(act, message)| {
+            let line = text.lines().position(|line| line.starts_with(&format!("[{act}]"))).map_or(1, |index| index + 1);
+            PolicyError { file: QUORUMS.to_owned(), line, message }
+        }));
+        if faults.is_empty() {
+            return Ok(set);
         }
+        faults.sort();
+        Err(PolicyErrors(faults))
     }
 
-    /// From a stored `canonical_text`. What its rules may not allow was tried before it was put in force.
+    /// From a stored `canonical_text`. What no version may allow was tried before it was put in force.
     pub fn from_canonical_text(text: &str) -> Result<Self, PolicyErrors> {
         let files: BTreeMap<String, String> =
             serde_json::from_str(text).map_err(|_| PolicyError::new("policy", "not the stored form of a policy"))?;
@@ -283,6 +287,26 @@ pub(super) mod tests {
         assert_eq!(ocsp.requesters(), [Requester::System]);
         assert!(get("officer").requesters().contains(&Requester::Claim));
         assert!(get("service").requesters().contains(&Requester::System));
+    }
+
+    #[test]
+    fn no_version_lets_one_person_give_roles_change_the_rules_or_revoke_a_list() {
+        let good =
+            "[grant]\npeople = 2\noutside = 1\n\n[activate-policy]\npeople = 2\naudit = 1\n\n[revoke]\npeople = 2\nadministrators = 2\n";
+        assert!(shipped_with(QUORUMS, good).is_ok());
+        for (from, to, line, message) in [
+            ("people = 2\noutside = 1", "people = 2", 1, "[grant] takes at least people = 2, outside = 1"),
+            ("people = 2\naudit = 1", "people = 1\naudit = 1", 5, "[activate-policy] takes at least people = 2, audit = 1"),
+            ("administrators = 2", "administrators = 1", 9, "[revoke] takes at least people = 2, administrators = 2"),
+        ] {
+            let faults = shipped_with(QUORUMS, &good.replacen(from, to, 1)).unwrap_err().0;
+            assert_eq!(faults, [PolicyError { file: QUORUMS.to_owned(), line, message: message.to_owned() }]);
+        }
+        let without: Vec<_> = files().into_iter().filter(|(path, _)| path != QUORUMS).collect();
+        let faults = PolicySet::parse(&without).unwrap_err().0;
+        let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        assert_eq!(messages.len(), 3, "{messages:?}");
+        assert!(messages.contains(&"[revoke] takes at least people = 2, administrators = 2"), "{messages:?}");
     }
 
     #[test]

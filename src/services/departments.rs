@@ -141,6 +141,9 @@ impl Services {
         }
         let mut standing = standing.into_iter();
         let (first, mut facts) = standing.next().ok_or_else(|| Error::unknown("department", department))?;
+        // Who names none gets the first O value: after a merger that is still the department's own name.
+        let own = store::departments::find(&mut connection, &first.to_string()).await?.map(|row| row.name);
+        facts.organizations.sort_by_key(|value| Some(value) != own.as_ref());
         facts.above = standing.map(|(_, facts)| facts).collect();
         Ok(Place { path: path_of(&path), facts, successor: (first != department).then_some(first) })
     }

@@ -289,6 +289,12 @@ async fn a_merger_passes_everything_to_the_successor(family: Family) {
     let found = ca.client(&approver).send("POST", &holdings, &[("content-type", "text/csv")], staff.into()).await.ok().json();
     assert_eq!(found["items"].as_array().unwrap().len(), 1, "{found}");
     assert_eq!((&found["findings"][0]["line"], &found["findings"][0]["code"]), (&json!(2), &json!("ambiguous")), "{found}");
+    // Somebody new works for the successor by its own name, whatever others it may certify now.
+    import(&ca, &registration, &successor, "number,CN\n99,新人\n", "").await.ok();
+    let waiting = listed(&ca, &registration, &format!("{enrolments}?department={successor}&state=submitted")).await;
+    let last = ca.client(&registration).get(&format!("{enrolments}/{}", waiting.last().unwrap())).await.ok().json();
+    let subject = text(&last["shown"], "subject");
+    assert!(subject.contains("O=社会局, CN=新人"), "{subject}");
     // Another certificate for somebody who came along is the successor's.
     let mut second = ca.application(&old, "staff", &[new_csr(family)]);
     second["department"] = json!(successor);
