@@ -108,7 +108,9 @@ impl Allowance {
     }
 
     fn after_one_more(&self, whole_at: Option<&OffsetDateTime>, now: OffsetDateTime) -> Result<OffsetDateTime, Duration> {
-        let then = whole_at.copied().unwrap_or(now).max(now) + self.each;
+        // One that lies further ahead is of before the clock was set back, and nobody waits for that.
+        let whole_at = whole_at.copied().filter(|at| *at <= now + self.period);
+        let then = whole_at.unwrap_or(now).max(now) + self.each;
         match then - now - self.period {
             wait if wait.is_positive() => Err(wait),
             _ => Ok(then),
@@ -155,6 +157,15 @@ mod tests {
         assert_eq!(taken(&allowance, &one, START + Duration::minutes(3)), 3);
         assert_eq!(taken(&allowance, &one, START + Duration::hours(3)), 10, "no more than all of them come back");
         assert_eq!(taken(&allowance, &other, START), 10, "each has an allowance of their own");
+    }
+
+    #[test]
+    fn nobody_waits_for_what_a_clock_was_set_back_by() {
+        let allowance = Allowance::new(10, Duration::minutes(10));
+        let one = network("192.0.2.1");
+        assert_eq!(taken(&allowance, &one, START), 10);
+        assert_eq!(taken(&allowance, &one, START - Duration::HOUR), 10);
+        assert_eq!(allowance.left(&one, START - Duration::HOUR), Err(Duration::MINUTE));
     }
 
     #[test]
