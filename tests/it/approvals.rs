@@ -86,6 +86,8 @@ async fn a_clock_that_was_set_back_by_seconds_accuses_nobody(family: Family) {
     for person in [&office.approver, &second] {
         approve(&ca, person, &applicant.enrolment).await;
     }
+    let other = ca.enrol(&office, "staff", family).await;
+    ca.decide(&second, "reject", &other.enrolment, Some("not-on-the-payroll"), None).await.ok();
     ca.audit_finds_nothing().await;
 }
 

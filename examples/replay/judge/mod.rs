@@ -435,7 +435,10 @@ impl<'v> Replay<'v> {
             }
         }
         for (hash, decision) in self.decisions.iter().filter_map(|(hash, decision)| Some((hash, decision.as_ref()?))) {
-            let at = Moment { time: seconds(&text(&decision["decision"], "at")), leaf: None };
+            let own = seconds(&text(&decision["decision"], "at"));
+            let rests_on = texts(decision, "statements");
+            let recorded = rests_on.iter().filter_map(|statement| Some(self.so_far.recorded.get(statement)?.time));
+            let at = Moment { time: recorded.max().unwrap_or(own).max(own), leaf: None };
             cases.entry(hash.clone()).or_insert_with(|| Case { hash: hash.clone(), at, leaves: Vec::new() });
         }
         let mut cases: Vec<Case> = cases.into_values().collect();

@@ -180,7 +180,7 @@ impl<'a> Judge<'a> {
         self.violations
     }
 
-    /// Every decision: where the first leaf stands that names it, or when it says itself that it was made.
+    /// Every decision: where the first leaf stands that names it, or when it says itself that it was made, after its statements.
     fn cases(&mut self) -> Vec<Case<'a>> {
         let mut cases: BTreeMap<[u8; 32], Case<'a>> = BTreeMap::new();
         let mut nameless = Vec::new();
@@ -202,7 +202,9 @@ impl<'a> Judge<'a> {
             cases.entry(hash).or_insert_with(|| Case { hash, at: leaf.at, leaves: Vec::new() }).leaves.push(place);
         }
         for (hash, found) in &self.decisions {
-            let time = seconds(found.decision.at.instant());
+            // A clock that was set back does not put it before the statements that it rests on.
+            let recorded = found.statements.iter().filter_map(|digest| Some(self.recorded.get(digest)?.time));
+            let time = recorded.fold(seconds(found.decision.at.instant()), u64::max);
             cases.entry(*hash).or_insert_with(|| Case { hash: *hash, at: Position { time, leaf: None }, leaves: Vec::new() });
         }
         for leaf in &self.timeline.leaves {

@@ -143,7 +143,7 @@ impl<'a> Judge<'a> {
         if claimed > word.at.time + skew + IN_FLIGHT || word.at.time > claimed + life + skew + IN_FLIGHT {
             return another_time();
         }
-        if word.at.time > case.at.time + IN_FLIGHT {
+        if case.leaves.is_empty() && word.at.time > seconds(decision.at.instant()) + IN_FLIGHT {
             return fault(Code::StatementTime, "it was recorded after what rests on it");
         }
         self.position(word, payload)?;
