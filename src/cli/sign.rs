@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
+use der::Decode;
+use pkcs8::PrivateKeyInfoRef;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use spki::AlgorithmIdentifierOwned;
@@ -222,7 +224,11 @@ fn read_key(sign: &Sign) -> anyhow::Result<(Secret, Vec<Certificate>)> {
         return Ok((opened.key, certificates));
     }
     let pem = std::str::from_utf8(&file).with_context(|| format!("{name} is neither PEM nor PKCS#12"))?;
-    Ok((decrypt_pem(pem, passphrase.as_bytes()).with_context(|| format!("reading {name}; is the passphrase right?"))?, Vec::new()))
+    let ask = || format!("reading {name}; is the passphrase right?");
+    let secret = decrypt_pem(pem, passphrase.as_bytes()).with_context(ask)?;
+    // The padding of one wrong passphrase in 256 is right by chance; what it opened is then no PKCS#8.
+    PrivateKeyInfoRef::from_der(&secret).with_context(ask)?;
+    Ok((secret, Vec::new()))
 }
 
 fn passphrase(sign: &Sign) -> anyhow::Result<SecretString> {

@@ -12,7 +12,10 @@ use hufu::{
         Family,
         sign::{Format, Sign},
     },
-    crypto::keys::software::{decrypt_pem, encrypt_pem},
+    crypto::{
+        Secret,
+        keys::software::{decrypt_pem, encrypt_pem},
+    },
     validation::signature::time_stamp::Token,
     world::SystemEntropy,
     x509::cms::{Layout, SignedData},
@@ -154,11 +157,19 @@ async fn what_cannot_become_a_good_signature_is_not_made(family: Family) {
     let rsa = ca.scratch().join("rsa.key");
     let made = Command::new("openssl").args(["genpkey", "-quiet", "-algorithm", "RSA", "-out"]).arg(&rsa).status().unwrap();
     assert!(made.success());
+    // One wrong passphrase in 256 fits the padding: this file opens like that.
+    let chance = ca.scratch().join("chance.key");
+    std::fs::write(&chance, encrypt_pem(&Secret::new(vec![7; 100]), b"wrong", 1000, &SystemEntropy).unwrap()).unwrap();
     let (with, missing) = (|passphrase: &Path| Some(passphrase.to_owned()), ca.scratch().join("missing"));
     let mut cases = vec![
         ("another's certificate", Sign { certificate: Some(auditor.files.with_extension("crt")), ..base() }, "no certificate of this key"),
         ("no certificate", Sign { certificate: None, ..base() }, "no certificate of this key"),
         ("a wrong passphrase", Sign { key: locked.file.clone(), passphrase_file: with(&wrong), ..base() }, "is the passphrase right"),
+        (
+            "a wrong passphrase that fits the padding",
+            Sign { key: chance, passphrase_file: with(&wrong), ..base() },
+            "is the passphrase right",
+        ),
         ("no passphrase", Sign { key: locked.file, ..base() }, "is the passphrase right"),
         (
             "another's passphrase",
