@@ -441,7 +441,7 @@ impl Services {
         Ok(Reorganized::Done(self.find_department_change(id).await?))
     }
 
-    /// Takes a proposal back on a signed statement. What others signed for it counts no more, and the ledger never knew of it.
+    /// Takes a proposal back on a signed statement. What others signed for it counts no more.
     pub async fn withdraw_department_change(&self, caller: &Caller, id: &str, statement: &str) -> Result<Change, Error> {
         let change = self.find_department_change(id).await?;
         let subject = self.department_subject(caller, Act::Withdraw, &change).await?;

@@ -2,7 +2,8 @@
 //!
 //! Requests that arrive while a commit is under way share the next one: rows, leaves, tiles and the log's head go into one
 //! transaction, so a leaf without its row, or a row without its leaf, cannot be. A lonely request does not wait for others.
-//! A statement that nothing rests on yet is named by a leaf of the operations log in the same transaction: from then on nobody can move it in time.
+//! A statement that nothing rests on yet is named by a leaf of the operations log in the same transaction: from then on nobody can
+//! move it in time.
 //! Only after the commit is a checkpoint signed, and only then does anybody learn that their request was done.
 
 use std::{
@@ -449,10 +450,12 @@ fn check_signers(logs: &BTreeMap<String, super::logs::Log>, growths: &Growths, c
 
 /// The statements of a commit that no decision in a leaf of it rests on.
 fn unbound(commit: &Commit) -> Vec<[u8; 32]> {
-    let named = |decision: &store::DecisionRow| commit.entries.iter().any(|(_, entry)| entry.digests.decision == decision.digest[..]);
+    let named: HashSet<&[u8]> = commit.entries.iter().map(|(_, entry)| &entry.digests.decision[..]).collect();
     let bound: HashSet<&[u8]> = (commit.rows.iter())
         .filter_map(|row| match row {
-            Row::Decision(decision, statements) if named(decision) => Some(statements.iter().map(|digest| &digest[..])),
+            Row::Decision(decision, statements) if named.contains(&decision.digest[..]) => {
+                Some(statements.iter().map(|digest| &digest[..]))
+            }
             _ => None,
         })
         .flatten()
