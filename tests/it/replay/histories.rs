@@ -442,7 +442,9 @@ fn backdated_signer(story: &mut Story, chance: &mut Chance) -> Option<()> {
 /// Somebody who holds no role at all signs.
 fn without_role(story: &mut Story, chance: &mut Chance) -> Option<()> {
     let step = pick(story, chance, |step| step.decision.act == Act::Approve && step.words.len() == 1 && !step.leaves.is_empty())?;
-    let registrar = story.words.iter().find(|word| word.payload.act == Act::Withdraw || word.payload.act == Act::CheckIdentity)?.signer;
+    let approves = |who: Signer| story.words.iter().any(|word| word.payload.act == Act::Approve && word.signer == who);
+    let hands_in = |word: &&Word| [Act::Withdraw, Act::CheckIdentity].contains(&word.payload.act) && !approves(word.signer);
+    let registrar = story.words.iter().find(hands_in)?.signer;
     let word = word(story, step);
     (word.signer, word.key) = (registrar, registrar);
     Some(())

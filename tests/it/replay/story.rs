@@ -240,10 +240,19 @@ impl Story {
             }
         }
         self.steps = kept;
-        // Sometimes a day passes.
-        if chance.once_in(3) {
-            let place = chance.below(self.steps.len() as u64) as usize;
-            self.steps[place].pause += DAY;
+        // Sometimes a day passes, but not between what is revoked by one list.
+        let mut words = BTreeSet::new();
+        let begins: Vec<usize> = (0..self.steps.len())
+            .filter(|place| {
+                let step = &self.steps[*place];
+                let known = step.words.iter().filter(|word| !words.insert(**word)).count();
+                known == 0 || step.decision.act != Act::Revoke
+            })
+            .collect();
+        if chance.once_in(3)
+            && let Some(place) = chance.pick(&begins)
+        {
+            self.steps[*place].pause += DAY;
         }
         // A dismissal that did not happen has no record.
         let used: Vec<String> = self.steps.iter().flat_map(|step| &step.words).map(ToString::to_string).collect();
