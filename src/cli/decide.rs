@@ -94,7 +94,8 @@ impl Approve {
         }
         let identity = connection.identity()?;
         let client = connection.client()?;
-        let draft = Draft::fetch_list(&client, "approve", &ids, None, None).await?;
+        let asked = AskedOfList { act: "approve", ids: &ids, reason: None, since: None, anew: false };
+        let draft = Draft::fetch_list(&client, &asked).await?;
         eprintln!("You are about to sign: approve these {} enrolments", ids.len());
         for one in draft.shown.as_array().into_iter().flatten() {
             eprintln!("{}", one_line(one));
@@ -176,6 +177,16 @@ pub async fn decide(
     client.post(&path(act, id)?, &json!({"statement": draft.sign(identity)?})).await
 }
 
+/// What is to be done to a list.
+pub struct AskedOfList<'a> {
+    pub act: &'a str,
+    pub ids: &'a [String],
+    pub reason: Option<&'a str>,
+    pub since: Option<&'a str>,
+    /// Although the same waits in other words.
+    pub anew: bool,
+}
+
 /// What is to be signed, after this end has checked that it is about what was shown.
 pub struct Draft {
     payload: Payload,
@@ -207,8 +218,9 @@ impl Draft {
     }
 
     /// The draft of a statement over a list. Its `shown` is the list of what was shown of each.
-    pub async fn fetch_list(client: &Client, act: &str, ids: &[String], reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Self> {
-        let body = json!({"act": act, "list": ids, "reason": reason, "since": since});
+    pub async fn fetch_list(client: &Client, asked: &AskedOfList<'_>) -> anyhow::Result<Self> {
+        let &AskedOfList { act, ids, reason, since, anew } = asked;
+        let body = json!({"act": act, "list": ids, "reason": reason, "since": since, "anew": anew});
         let answer = client.post("/api/v1/statements/drafts", &body).await?;
         let payload: Payload = serde_json::from_value(answer["payload"].clone()).context("the server's draft cannot be read")?;
         let items = answer["items"].as_array().context("the server's draft shows no items")?;

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{
     Connection, acknowledgement,
-    client::Client,
-    decide::{Decide, Draft, confirmed, first_words, heading, missing},
+    client::{Client, Problem},
+    decide::{AskedOfList, Decide, Draft, confirmed, first_words, heading, missing},
     roster::refuse_findings,
     show,
 };
@@ -43,6 +43,9 @@ pub struct Revoke {
     /// Since when the key is not trusted, as 2030-01-01T00:00:00Z
     #[arg(long)]
     pub since: Option<String>,
+    /// Begin another revocation of the same list beside one that waits with another reason or date
+    #[arg(long)]
+    pub anew: bool,
     #[command(flatten)]
     pub connection: Connection,
     /// Do not ask before signing
@@ -91,8 +94,15 @@ impl Revoke {
 
     async fn revoke(&self, client: &Client, list: &[String]) -> anyhow::Result<()> {
         let identity = self.connection.identity()?;
-        let draft = Draft::fetch_list(client, "revoke", list, Some(&self.reason), self.since.as_deref()).await?;
-        eprintln!("{}: these {}", heading("revoke", Some(&self.reason), self.since.as_deref()), list.len());
+        let (reason, since) = (Some(self.reason.as_str()), self.since.as_deref());
+        let asked = AskedOfList { act: "revoke", ids: list, reason, since, anew: self.anew };
+        let draft = Draft::fetch_list(client, &asked).await.inspect_err(|error| {
+            if error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == "revocation-waits") {
+                eprintln!("to sign the one that waits:  the same command with its --reason and --since  (hufu list revocations)");
+                eprintln!("to begin another beside it:  the same command with --anew");
+            }
+        })?;
+        eprintln!("{}: these {}", heading("revoke", reason, since), list.len());
         for one in draft.shown.as_array().into_iter().flatten() {
             let text = |name: &str| one[name].as_str();
             let what = text("certificate").or(text("enrolment")).unwrap_or_default();

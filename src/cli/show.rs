@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Connection, client::Client};
+use super::{Connection, client::Client, decide::missing};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -20,6 +20,8 @@ pub enum Kind {
     Tokens,
     Statements,
     ReReviews,
+    /// Revocations of lists that wait for others
+    Revocations,
     /// Identity checks at a counter
     Checks,
 }
@@ -79,6 +81,7 @@ impl Kind {
             ),
             Self::Checks => ("citizens/checks", &["department", "state"], &["id", "state", "profile", "name"]),
             Self::ReReviews => ("re-reviews", &["certificate"], &["item", "state", "kind", "certificate", "since", "signed_by"]),
+            Self::Revocations => ("revocations", &[], &["list", "items", "reason", "since", "signed_by", "missing", "ends_at"]),
         };
         Listing { path, filters, columns }
     }
@@ -136,7 +139,7 @@ impl Listing {
 impl Show {
     pub async fn run(self) -> anyhow::Result<()> {
         let path = self.kind.listing().path;
-        if matches!(self.kind, Kind::Statements | Kind::ReReviews) {
+        if matches!(self.kind, Kind::Statements | Kind::ReReviews | Kind::Revocations) {
             bail!("{path} have no address of their own: list them");
         }
         let answer = self.connection.client()?.get(&format!("/api/v1/{path}/{}", self.id)).await?;
@@ -179,12 +182,14 @@ fn short(cell: String) -> String {
     }
 }
 
-/// A member in a line: what is absent is a hyphen, a list has commas in it, a state of a log its size.
+/// A member in a line: what is absent is a hyphen, a list has commas in it, a state of a log its size; who must sign still is said in
+/// words.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(list) => list.iter().map(cell).collect::<Vec<_>>().join(","),
+        Value::Object(people) if people.contains_key("people") => missing(value),
         Value::Object(log) => log.get("size").map(|size| format!("@{size}")).unwrap_or_default(),
         other => other.to_string(),
     }

@@ -20,7 +20,13 @@ use crate::{
         problem::Problem,
     },
     policy::{Act, Payload, ReasonCode, Statement, Timestamp, statement::LogPosition},
-    services::{Error, Services, signed::Signer, statements::Subject, verify::rfc3339},
+    services::{
+        Error, Services,
+        revoke_list::{OtherWords, Words},
+        signed::Signer,
+        statements::Subject,
+        verify::rfc3339,
+    },
     store::{ListedStatementRow, StatementFilter},
     world::{from_millis, millis},
 };
@@ -147,6 +153,9 @@ struct Request {
     list: Option<Vec<String>>,
     reason: Option<String>,
     since: Option<String>,
+    /// With a list to revoke: another revocation is begun although one waits in other words.
+    #[serde(default)]
+    anew: bool,
     /// With `renew`: the request (PEM) whose key the successor will have.
     csr: Option<String>,
 }
@@ -196,7 +205,11 @@ async fn draft(
         }
         (_, Some(about), None) => (subject(&app, &caller, act, &about).await?, Vec::new()),
         (Act::Approve, None, Some(list)) => app.services.list_subject(&caller, &list).await?,
-        (Act::Revoke, None, Some(list)) => app.services.revocation_subject(&caller, &list).await?,
+        (Act::Revoke, None, Some(list)) => {
+            let words = Words { reason: reason.clone(), since };
+            let others = if request.anew { OtherWords::Beside } else { OtherWords::Refused };
+            app.services.revocation_subject(&caller, &list, &words, others).await?
+        }
         _ => return Err(Error::malformed("about", "one record, or a list to approve or to revoke").into()),
     };
     let drafted = app.services.draft_statement(&caller, act, subject, reason, since).await?;

@@ -278,6 +278,7 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         post("/staff/holdings", format!("/staff/holdings?department={department}"), Some(json!("number\n")), {
             vec![to(&[&OPERATING], 200)]
         }),
+        get("/revocations", "/revocations".into(), vec![to(&[&PEOPLE], 200)]),
         post("/revocations", "/revocations".into(), Some(json!({"list": [certificate], "statement": "x"})), {
             vec![to(&[&[Holder], &OPERATING], 400)]
         }),
