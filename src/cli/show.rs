@@ -68,10 +68,10 @@ impl Kind {
             ),
             Self::Enrolments => ("enrolments", &["state", "department"], &["id", "state", "profile", "person"]),
             Self::Departments => ("departments", &[], &["id", "name", "organizations"]),
-            Self::DepartmentChanges => ("department-changes", &[], &["id", "state", "act", "department"]),
-            Self::Officers => ("officers", &[], &["id", "state", "roles", "department", "name"]),
+            Self::DepartmentChanges => ("department-changes", &[], &["id", "state", "act", "department", "signed_by", "missing"]),
+            Self::Officers => ("officers", &[], &["id", "state", "roles", "department", "name", "signed_by", "missing"]),
             Self::Authorities => ("authorities", &[], &["name", "purpose", "not_after", "subject"]),
-            Self::Policies => ("policies", &[], &["digest", "state", "recorded_at"]),
+            Self::Policies => ("policies", &[], &["digest", "state", "recorded_at", "signed_by", "missing"]),
             Self::Notices => ("notices", &["state"], &["id", "state", "certificate", "days", "channel"]),
             Self::Tokens => ("tokens", &["department"], &["id", "state", "scopes", "name"]),
             Self::Statements => (
@@ -80,7 +80,7 @@ impl Kind {
                 &["about", "act", "items", "recorded_at", "log", "decisions", "certificate", "digest"],
             ),
             Self::Checks => ("citizens/checks", &["department", "state"], &["id", "state", "profile", "name"]),
-            Self::ReReviews => ("re-reviews", &["certificate"], &["item", "state", "kind", "certificate", "since", "signed_by"]),
+            Self::ReReviews => ("re-reviews", &["certificate"], &["item", "state", "kind", "certificate", "since", "signed_by", "missing"]),
             Self::Revocations => ("revocations", &[], &["list", "items", "reason", "since", "signed_by", "missing", "ends_at"]),
         };
         Listing { path, filters, columns }
@@ -223,6 +223,6 @@ mod tests {
         let digest = "ab".repeat(32);
         let items = [json!({"item": digest, "state": "open", "kind": "certificate", "certificate": digest})];
         let lines = table(Kind::ReReviews, &items).lines;
-        assert_eq!(lines, [format!("{digest}  open   certificate  abababababababab…  -      -")]);
+        assert_eq!(lines, [format!("{digest}  open   certificate  abababababababab…  -      -          -")]);
     }
 }

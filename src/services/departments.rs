@@ -20,7 +20,7 @@ use super::{
     logs::OPERATIONS,
     register::check_text,
     rows::Row,
-    statements::{Caller, Subject, allowed, decided},
+    statements::{Caller, Subject, Waits, allowed, decided},
 };
 use crate::{
     crypto::digest::{sha256, sha256_concat},
@@ -374,6 +374,16 @@ impl Services {
     pub async fn department_change(&self, id: &str) -> Result<Option<Change>, Error> {
         let mut connection = self.db.read().await?;
         store::departments::find_change(&mut connection, id).await?.map(Change::from_row).transpose()
+    }
+
+    /// Who has signed a change that waits, and who must still; `None` of one that is done or withdrawn.
+    pub async fn waits_for_decision(&self, change: &Change) -> Result<Option<Waits>, Error> {
+        if change.must_be_proposed().is_err() {
+            return Ok(None);
+        }
+        let signed = self.open_decisions(change, &About::from(change.id)).await?;
+        let signers: Vec<Actor> = signed.into_iter().map(|(signer, _)| signer).collect();
+        Ok(Some(Waits::of(&signers, self.policy().quorum(change.act), Some(change.department))))
     }
 
     /// What a merger that waits would end if it were done now; `None` of any other change.

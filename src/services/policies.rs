@@ -14,7 +14,7 @@ use super::{
     journal::{Commit, Kind},
     logs::OPERATIONS,
     rows::Row,
-    statements::{Caller, Subject, allowed, counted_once, decided},
+    statements::{Caller, Subject, Waits, allowed, counted_once, decided},
 };
 use crate::{
     crypto::digest::sha256,
@@ -112,6 +112,17 @@ impl Services {
         self.journal.commit(Commit { kind: Kind::Other, rows, entries: vec![(OPERATIONS.to_owned(), entry)] }).await?;
         self.policy.store(in_force.into());
         Ok(Activation::InForce)
+    }
+
+    /// Who has signed that a version is put in force, and who must still; `None` when nobody waits for it.
+    pub async fn waits_for_activation(&self, version: &store::PolicyVersionRow) -> Result<Option<Waits>, Error> {
+        if self.policy().digest().0[..] == version.digest[..] {
+            return Ok(None);
+        }
+        let signed = self.open_activations(&About::Digest(super::revoke::digest(&version.digest)?)).await?;
+        let signers: Vec<Actor> = signed.into_iter().map(|(signer, _)| signer).collect();
+        let waits = Waits::of(&signers, self.policy().quorum(Act::ActivatePolicy), None);
+        Ok((version.activated_at.is_none() || !signers.is_empty()).then_some(waits))
     }
 
     async fn open_activations(&self, about: &About) -> Result<Vec<(Actor, [u8; 32])>, Error> {

@@ -13,7 +13,7 @@ use super::{
     journal::{Commit, Kind},
     logs::OPERATIONS,
     rows::Row,
-    statements::{Caller, Checked, Subject, allowed, counted_once, decided},
+    statements::{Caller, Checked, Subject, Waits, allowed, counted_once, decided},
 };
 use crate::{
     crypto::digest::sha256,
@@ -273,6 +273,16 @@ impl Services {
             }
         }
         Ok(grants)
+    }
+
+    /// Who has granted what is proposed of an officer, and who must still; `None` when nothing of theirs waits.
+    pub async fn waits_for_grant(&self, officer: &Officer) -> Result<Option<Waits>, Error> {
+        if !officer.roles.is_empty() {
+            return Ok(None);
+        }
+        let signers: Vec<Actor> = self.open_grants(officer).await?.into_iter().map(|(signer, _)| signer).collect();
+        let waits = Waits::of(&signers, self.policy().quorum(Act::Grant), officer.department);
+        Ok((!officer.dismissed || !signers.is_empty()).then_some(waits))
     }
 
     /// The policy of a dismissal: of each role that is held, or proposed as long as none is.

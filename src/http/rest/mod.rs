@@ -355,6 +355,13 @@ struct WaitsView {
     missing: Option<Missing>,
 }
 
+impl WaitsView {
+    /// The answer to somebody whose signature was recorded and does not do alone.
+    fn still(missing: Option<Missing>) -> Self {
+        Self { missing, ..Self::default() }
+    }
+}
+
 impl From<Waits> for WaitsView {
     fn from(waits: Waits) -> Self {
         Self { signed_by: waits.signed_by.iter().map(ToString::to_string).collect(), missing: waits.missing }
