@@ -30,7 +30,7 @@ use crate::{
         Object, Step, Timestamp, Tree, jws::canonical,
     },
     store::{self, Connection, DepartmentChangeRow, DepartmentRow, departments::LONGEST_PATH},
-    world::millis,
+    world::{from_millis, millis},
 };
 
 /// Where a department lies, and what it may certify.
@@ -512,6 +512,10 @@ impl Services {
 impl Change {
     pub fn proposed_by(&self) -> &str {
         &self.row.proposed_by
+    }
+
+    pub fn proposed_at(&self) -> Timestamp {
+        Timestamp::new(from_millis(self.row.proposed_at))
     }
 
     fn from_row(row: DepartmentChangeRow) -> Result<Self, Error> {

@@ -14,6 +14,7 @@ in_both_families! {
     an_approval_that_waits_is_in_the_ledger_with_its_time,
     a_clock_that_was_set_back_by_seconds_accuses_nobody,
     a_rejection_names_the_approvals_that_it_overrules,
+    a_list_of_requests_says_whose_they_are_and_since_when,
     one_statement_approves_a_list,
     two_statements_approve_a_list_that_takes_two,
     a_list_with_one_that_may_not_be_approved_changes_nothing,
@@ -134,6 +135,18 @@ async fn approve_list(ca: &Ca, by: &Person, ids: &[String]) -> crate::world::Ans
     let draft = client.post("/api/v1/statements/drafts", &json!({"act": "approve", "list": ids})).await.ok().json();
     let payload = serde_json::from_value(draft["payload"].clone()).unwrap();
     client.post("/api/v1/approvals", &json!({"list": ids, "statement": by.sign(&payload)})).await
+}
+
+async fn a_list_of_requests_says_whose_they_are_and_since_when(family: Family) {
+    let ca = TestCa::new().at("2030-01-01T00:00:00Z").start().await;
+    let office = ca.office(family).await;
+    let ids = enrolments(&ca, &office, family, 1).await;
+    let path = format!("/api/v1/enrolments?department={}", office.department);
+    let listed = ca.client(&office.approver).get(&path).await.ok().json()["items"][0].clone();
+    let shown = ca.client(&office.approver).get(&format!("/api/v1/enrolments/{}", ids[0])).await.ok().json();
+    assert!(listed["name"].as_str().is_some_and(|name| !name.is_empty()), "{listed}");
+    assert_eq!(listed["name"], shown["shown"]["fields"]["CN"]);
+    assert_eq!((&listed["submitted_at"], &shown["name"]), (&shown["shown"]["submitted_at"], &listed["name"]));
 }
 
 async fn one_statement_approves_a_list(family: Family) {

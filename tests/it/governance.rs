@@ -65,6 +65,7 @@ async fn a_grant_takes_two_people_one_of_them_from_outside(family: Family) {
     let listed = listed["items"].as_array().unwrap().iter().find(|one| one["id"] == officer).unwrap().clone();
     for shown in [listed, ca.client(&office.administrator).get(&format!("{OFFICERS}/{officer}")).await.ok().json()] {
         assert_eq!((&shown["state"], &shown["signed_by"], &shown["missing"]), (&json!("proposed"), &json!(signed), &missing(0, 1)));
+        assert_eq!((&shown["name"], &shown["department_name"]), (&json!("新官"), &json!("民政局")));
     }
     ca.audit_finds_nothing().await;
     // Neither has a say who has no such role.
@@ -200,6 +201,7 @@ async fn a_change_of_departments_that_waits_shows_who_has_signed_it(family: Fami
     let listed = client.get(&list).await.ok().json()["items"].as_array().unwrap().clone();
     for shown in [client.get(&one).await.ok().json(), listed.into_iter().find(|one| one["id"] == change).unwrap()] {
         assert_eq!((&shown["signed_by"], &shown["missing"]["people"]), (&json!([office.administrator.id]), &json!(1)));
+        assert_eq!((&shown["name"], &shown["proposed_at"]), (&json!("民政厅"), &proposed["proposed_at"]));
     }
     let done = sign(&ca, ca.auditor(family).await, "change-department", &change).await.ok().json();
     assert_eq!((&done["state"], &client.get(&one).await.ok().json()["missing"]), (&json!("done"), &Value::Null));

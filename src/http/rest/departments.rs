@@ -134,7 +134,10 @@ struct ChangeView {
     id: String,
     act: String,
     department: String,
+    /// What that is called afterwards.
+    name: Option<String>,
     proposed_by: String,
+    proposed_at: String,
     /// `proposed`, `done` or `withdrawn`.
     state: &'static str,
     departments: Vec<StepView>,
@@ -173,7 +176,9 @@ impl From<Change> for ChangeView {
             id: change.id.to_string(),
             act: change.act.to_string(),
             department: change.department.to_string(),
+            name: change.steps.first().map(|step| step.after.name.clone()),
             proposed_by: change.proposed_by().to_owned(),
+            proposed_at: change.proposed_at().to_string(),
             state: change.state(),
             departments: change.steps.into_iter().map(StepView::from).collect(),
             waits: WaitsView::default(),

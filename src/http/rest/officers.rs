@@ -46,6 +46,7 @@ struct View {
     id: String,
     name: String,
     department: Option<String>,
+    department_name: Option<String>,
     /// `proposed` until a signed grant says otherwise, then `appointed`, and `dismissed` once a statement has ended the roles.
     state: &'static str,
     roles: Vec<String>,
@@ -74,15 +75,20 @@ impl From<Officer> for View {
             ("proposed", officer.proposed.iter().map(ToString::to_string).collect())
         };
         let department = officer.department.map(|id| id.to_string());
-        Self { id: officer.id.to_string(), name: officer.name, department, state, roles, waits: WaitsView::default() }
+        let (id, name) = (officer.id.to_string(), officer.name);
+        Self { id, name, department, department_name: None, state, roles, waits: WaitsView::default() }
     }
 }
 
 impl View {
-    /// With who has granted what is proposed.
+    /// With what the department is called, and who has granted what is proposed.
     async fn of(app: &App, officer: Officer) -> Result<Self, Error> {
+        let department_name = match officer.department {
+            Some(id) => Some(app.services.find_department(&id.to_string()).await?.name),
+            None => None,
+        };
         let waits = app.services.waits_for_grant(&officer).await?.map(WaitsView::from).unwrap_or_default();
-        Ok(Self { waits, ..officer.into() })
+        Ok(Self { department_name, waits, ..officer.into() })
     }
 }
 
