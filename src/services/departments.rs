@@ -414,6 +414,13 @@ impl Services {
         Ok(Subject { about: About::from(change.id), shown: change.shown.clone(), salt: [0; 32], log: OPERATIONS.to_owned() })
     }
 
+    /// The same before anybody signs, while there is something to sign.
+    pub async fn department_draft(&self, caller: &Caller, act: Act, change: &Change) -> Result<Subject, Error> {
+        let subject = self.department_subject(caller, act, change).await?;
+        change.must_be_proposed()?;
+        Ok(subject)
+    }
+
     /// Records a signed statement about a change. The one that makes enough people has it done.
     pub async fn decide_department(&self, caller: &Caller, id: &str, statement: &str) -> Result<Reorganized, Error> {
         let change = self.find_department_change(id).await?;

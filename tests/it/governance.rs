@@ -11,6 +11,7 @@ in_both_families! {
     the_last_administrator_cannot_be_removed,
     a_policy_is_put_in_force_by_an_administrator_and_an_auditor,
     a_change_of_departments_that_waits_shows_who_has_signed_it,
+    nobody_is_asked_to_sign_what_was_decided,
     a_policy_that_is_wrong_is_refused_with_file_and_line,
     what_people_decided_is_in_force_after_a_restart_whatever_the_files_say,
 }
@@ -205,6 +206,46 @@ async fn a_change_of_departments_that_waits_shows_who_has_signed_it(family: Fami
     }
     let done = sign(&ca, ca.auditor(family).await, "change-department", &change).await.ok().json();
     assert_eq!((&done["state"], &client.get(&one).await.ok().json()["missing"]), (&json!("done"), &Value::Null));
+}
+
+async fn nobody_is_asked_to_sign_what_was_decided(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let (administrator, auditor) = (&office.administrator, ca.auditor(family).await);
+    let draft = async |by: &Person, act: &str, about: &str| {
+        let body = json!({"act": act, "about": about});
+        refused(&ca.client(by).post("/api/v1/statements/drafts", &body).await)
+    };
+    let wrong_state = (409, "wrong-state".to_owned());
+
+    let issued = text(&ca.issue(&office, "staff", family).await.view, "enrolment");
+    for act in ["approve", "reject"] {
+        assert_eq!(draft(&office.approver, act, &issued).await, wrong_state, "{act}");
+    }
+    let path = format!("/api/v1/departments/{}", office.department);
+    let renamed = json!({"name": "民政厅"}).to_string().into_bytes();
+    let change = ca.client(administrator).send("PATCH", &path, &[("content-type", "application/json")], renamed).await.ok().json();
+    let change = text(&change, "id");
+    sign(&ca, administrator, "change-department", &change).await.ok();
+    sign(&ca, auditor, "change-department", &change).await.ok();
+    for act in ["change-department", "withdraw"] {
+        assert_eq!(draft(administrator, act, &change).await, wrong_state, "{act}");
+    }
+
+    let officer = ca.officer(administrator, &office.department, &["approver"], family).await;
+    assert_eq!(draft(administrator, "grant", &officer.id).await, wrong_state);
+    ca.dismiss(administrator, &officer).await;
+    let again = ca.client(administrator).post("/api/v1/statements/drafts", &json!({"act": "dismiss", "about": officer.id})).await;
+    assert_eq!(text(&again.json(), "detail"), "the officer is dismissed, not proposed or appointed");
+
+    // Whoever was proposed for a department is granted nothing once that is merged.
+    let successor = ca.department(administrator, "税务局", "swj.example.cn").await;
+    let proposed = propose(&ca, administrator, Some(&office.department), "approver").await;
+    let merger = ca.client(administrator).post(&format!("{path}/merger"), &json!({"successor": successor})).await.ok().json();
+    sign(&ca, administrator, "merge-department", &text(&merger, "id")).await.ok();
+    sign(&ca, auditor, "merge-department", &text(&merger, "id")).await.ok();
+    assert_eq!(draft(administrator, "grant", &proposed).await, (409, "department-merged".to_owned()));
+    ca.audit_finds_nothing().await;
 }
 
 async fn a_policy_that_is_wrong_is_refused_with_file_and_line(family: Family) {
