@@ -54,8 +54,10 @@ impl Identity {
             name.push(extension);
             std::path::PathBuf::from(name)
         };
-        let chain = std::fs::read(file(".crt")).with_context(|| format!("reading {}.crt", path.display()))?;
-        let pem = std::fs::read_to_string(file(".key")).with_context(|| format!("reading {}.key", path.display()))?;
+        // Whoever names one of the files, or none, is told what the name is that both share.
+        let reading = |extension: &str| format!("reading {}{extension}: --identity NAME is for NAME.crt and NAME.key", path.display());
+        let chain = std::fs::read(file(".crt")).with_context(|| reading(".crt, the certificate"))?;
+        let pem = std::fs::read_to_string(file(".key")).with_context(|| reading(".key, its private key"))?;
         let passphrase = std::env::var("HUFU_KEY_PASSPHRASE").unwrap_or_default();
         let secret = decrypt_pem(&pem, passphrase.as_bytes()).with_context(|| format!("reading {}.key", path.display()))?;
         let identity = Self { chain: Certificate::parse_many(&chain)?, key: algorithms::load_any(&secret)?, secret };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Connection, acknowledgement,
-    client::{Client, Identity},
+    client::{Client, Identity, Problem},
 };
 use crate::{
     policy::{About, Header, Payload, SignerReference, assemble, signing_input, statement, statement::list_root},
@@ -94,7 +94,8 @@ impl Approve {
         }
         let identity = connection.identity()?;
         let client = connection.client()?;
-        let draft = Draft::fetch_list(&client, "approve", &ids, None, None).await?;
+        let asked = AskedOfList { act: "approve", ids: &ids, reason: None, since: None, anew: false };
+        let draft = Draft::fetch_list(&client, &asked).await?;
         eprintln!("You are about to sign: approve these {} enrolments", ids.len());
         for one in draft.shown.as_array().into_iter().flatten() {
             eprintln!("{}", one_line(one));
@@ -128,10 +129,39 @@ pub(super) fn first_words(text: &str) -> Vec<String> {
     text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-/// An enrolment of a list: what it is, to whom, and where to read more.
+/// An enrolment of a list: what it is, to whom, and every name that the certificate will have beside the subject.
 fn one_line(shown: &Value) -> String {
     let text = |member: &str| shown[member].as_str().unwrap_or_default();
-    format!("  {}  {}  {}", text("enrolment"), text("profile"), text("subject"))
+    let mut line = format!("  {}  {}  {}", text("enrolment"), text("profile"), text("subject"));
+    for (kind, names) in shown["alternative_names"].as_object().into_iter().flatten() {
+        for name in names.as_array().into_iter().flatten().filter_map(Value::as_str) {
+            line.push_str(&format!("  {kind}:{name}"));
+        }
+    }
+    line
+}
+
+/// What those are called that the record names by their id: its department, and the people who may be known to whoever signs.
+async fn names(client: &Client, shown: &Value) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    if let Some(id) = shown["department"].as_str() {
+        names.push(format!("department: {}", name_of(client, &format!("departments/{id}")).await?.unwrap_or_default()));
+    }
+    if let Some(id) = shown["submitted_by"].as_str()
+        && let Some(name) = name_of(client, &format!("officers/{id}")).await?
+    {
+        names.push(format!("submitted by: {name}"));
+    }
+    Ok(names)
+}
+
+/// The name of a record; `None` when the caller may not read it, or when it is no such record.
+pub(super) async fn name_of(client: &Client, path: &str) -> anyhow::Result<Option<String>> {
+    match client.get(&format!("/api/v1/{path}")).await {
+        Ok(record) => Ok(record["name"].as_str().map(str::to_owned)),
+        Err(error) if error.downcast_ref::<Problem>().is_some_and(|problem| matches!(problem.status, 403 | 404)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl Decide {
@@ -149,7 +179,11 @@ impl Decide {
         let client = self.connection.client()?;
         let id = self.resolve(&client, act).await?;
         let draft = Draft::fetch(&client, act, &id, reason, since).await?;
-        eprintln!("{}\n{:#}\n", heading(act, reason, since), draft.shown);
+        eprintln!("{}\n{:#}", heading(act, reason, since), draft.shown);
+        for line in names(&client, &draft.shown).await? {
+            eprintln!("{line}");
+        }
+        eprintln!();
         draft.hand_in(&client, &identity, self.yes, &path(act, &id)?).await
     }
 
@@ -174,6 +208,16 @@ pub async fn decide(
 ) -> anyhow::Result<Value> {
     let draft = Draft::fetch(client, act, id, reason, since).await?;
     client.post(&path(act, id)?, &json!({"statement": draft.sign(identity)?})).await
+}
+
+/// What is to be done to a list.
+pub struct AskedOfList<'a> {
+    pub act: &'a str,
+    pub ids: &'a [String],
+    pub reason: Option<&'a str>,
+    pub since: Option<&'a str>,
+    /// Although the same waits in other words.
+    pub anew: bool,
 }
 
 /// What is to be signed, after this end has checked that it is about what was shown.
@@ -207,8 +251,9 @@ impl Draft {
     }
 
     /// The draft of a statement over a list. Its `shown` is the list of what was shown of each.
-    pub async fn fetch_list(client: &Client, act: &str, ids: &[String], reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Self> {
-        let body = json!({"act": act, "list": ids, "reason": reason, "since": since});
+    pub async fn fetch_list(client: &Client, asked: &AskedOfList<'_>) -> anyhow::Result<Self> {
+        let &AskedOfList { act, ids, reason, since, anew } = asked;
+        let body = json!({"act": act, "list": ids, "reason": reason, "since": since, "anew": anew});
         let answer = client.post("/api/v1/statements/drafts", &body).await?;
         let payload: Payload = serde_json::from_value(answer["payload"].clone()).context("the server's draft cannot be read")?;
         let items = answer["items"].as_array().context("the server's draft shows no items")?;
@@ -348,6 +393,14 @@ mod tests {
         assert_eq!(words(0, 1, 0), "one more person, an administrator");
         assert_eq!(words(1, 1, 1), "one more person, an administrator, from outside the department");
         assert_eq!(words(3, 2, 1), "3 more people, 2 of them administrators, one of them from outside the department");
+    }
+
+    #[test]
+    fn each_of_a_list_is_shown_with_every_name_that_it_will_have() {
+        let names = json!({"dns": ["a.cn", "b.cn"], "email": ["wang@a.cn"]});
+        let shown = json!({"enrolment": "e1", "profile": "staff", "subject": "CN=王芳", "alternative_names": names});
+        assert_eq!(one_line(&shown), "  e1  staff  CN=王芳  dns:a.cn  dns:b.cn  email:wang@a.cn");
+        assert_eq!(one_line(&json!({"enrolment": "e1", "profile": "staff", "subject": "CN=王芳"})), "  e1  staff  CN=王芳");
     }
 
     #[test]

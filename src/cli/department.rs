@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Connection,
-    client::{Client, Identity, Problem},
+    client::{Client, Identity},
     decide::{self, Decide, Draft, heading},
     show,
 };
@@ -183,6 +183,9 @@ impl Department {
             }
             Self::List(list) => {
                 let items = show::all(&list.connection.client()?, show::Kind::Departments, &[]).await?;
+                if !list.connection.json {
+                    eprintln!("{:<32}  name", "id");
+                }
                 list.connection.print(&Value::from(items), |items| tree(items).join("\n"));
                 Ok(())
             }
@@ -317,12 +320,8 @@ async fn ending(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
     let mut lines = Vec::new();
     for role in change["ends"]["roles"].as_array().into_iter().flatten() {
         let person = text(role, "person")?;
-        let name = match client.get(&format!("/api/v1/officers/{person}")).await {
-            Ok(officer) => format!("  {}", text(&officer, "name")?),
-            // Whoever signs need not know the officers of every department.
-            Err(error) if error.downcast_ref::<Problem>().is_some_and(|problem| problem.status == 403) => String::new(),
-            Err(error) => return Err(error),
-        };
+        // Whoever signs need not know the officers of every department.
+        let name = decide::name_of(client, &format!("officers/{person}")).await?.map(|name| format!("  {name}")).unwrap_or_default();
         lines.push(format!("ends: role {} of {person}{name}", text(role, "role")?));
     }
     match change["ends"]["enrolments"].as_u64() {

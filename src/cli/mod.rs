@@ -127,7 +127,7 @@ impl Connection {
             .clone()
             .or_else(|| self.trust_beside())
             .context("which roots to trust? Name them with --trust FILE, or act with --identity")?;
-        let file = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let file = std::fs::read(&path).with_context(|| format!("reading {}, the roots to trust (--trust FILE)", path.display()))?;
         if is_bundle(&file) {
             return Ok(TrustBundle::parse(&file).with_context(|| format!("reading {}", path.display()))?.roots()?);
         }

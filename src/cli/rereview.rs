@@ -5,7 +5,8 @@ use clap::Args;
 
 use super::{
     acknowledgement,
-    decide::Decide,
+    decide::{Decide, missing},
+    roster::counted,
     show::{self, Kind},
 };
 
@@ -26,12 +27,17 @@ impl Rereview {
         let filters = [format!("signer={}", decide.id), format!("since={since}")];
         let signed = show::all(&client, Kind::Statements, &filters).await?;
         let table = show::table(Kind::Statements, &signed);
-        eprintln!("Signed with it since then, {} statements:\n{}\n{}\n", signed.len(), table.heading, table.lines.join("\n"));
+        eprintln!(
+            "Signed with it since then, {}:\n{}\n{}\n",
+            counted(signed.len() as u64, "statement", "statements"),
+            table.heading,
+            table.lines.join("\n")
+        );
         let answer = decide.execute("re-review", None, Some(&since)).await?;
         let kept = acknowledgement::keep(&answer)?;
         decide.connection.print(&answer, |answer| {
-            if let Some(people) = answer["missing"]["people"].as_u64() {
-                return format!("recorded; waits for {people} more, who run the same command");
+            if answer["missing"].is_object() {
+                return format!("recorded; waits for {}, who runs the same command", missing(&answer["missing"]));
             }
             let items = answer["items"].as_object().into_iter().flatten();
             let kinds: Vec<String> = items.map(|(kind, count)| format!("{count} {kind}")).collect();

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::{
     Connection, acknowledgement,
-    client::Client,
-    decide::{Decide, Draft, confirmed, first_words, heading, missing},
-    roster::refuse_findings,
+    client::{Client, Problem},
+    decide::{AskedOfList, Decide, Draft, confirmed, first_words, heading, missing},
+    roster::{counted, refuse_findings},
     show,
 };
 use crate::services::revoke::REASONS;
@@ -43,6 +43,9 @@ pub struct Revoke {
     /// Since when the key is not trusted, as 2030-01-01T00:00:00Z
     #[arg(long)]
     pub since: Option<String>,
+    /// Begin another revocation of the same list beside one that waits with another reason or date
+    #[arg(long)]
+    pub anew: bool,
     #[command(flatten)]
     pub connection: Connection,
     /// Do not ask before signing
@@ -91,8 +94,15 @@ impl Revoke {
 
     async fn revoke(&self, client: &Client, list: &[String]) -> anyhow::Result<()> {
         let identity = self.connection.identity()?;
-        let draft = Draft::fetch_list(client, "revoke", list, Some(&self.reason), self.since.as_deref()).await?;
-        eprintln!("{}: these {}", heading("revoke", Some(&self.reason), self.since.as_deref()), list.len());
+        let (reason, since) = (Some(self.reason.as_str()), self.since.as_deref());
+        let asked = AskedOfList { act: "revoke", ids: list, reason, since, anew: self.anew };
+        let draft = Draft::fetch_list(client, &asked).await.inspect_err(|error| {
+            if error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == "revocation-waits") {
+                eprintln!("to sign the one that waits:  the same command with its --reason and --since  (hufu list revocations)");
+                eprintln!("to begin another beside it:  the same command with --anew");
+            }
+        })?;
+        eprintln!("{}: {}", heading("revoke", reason, since), kinds(list));
         for one in draft.shown.as_array().into_iter().flatten() {
             let text = |name: &str| one[name].as_str();
             let what = text("certificate").or(text("enrolment")).unwrap_or_default();
@@ -115,11 +125,23 @@ async fn holdings(client: &Client, csv: &Path, department: &str) -> anyhow::Resu
     let path = format!("/api/v1/staff/holdings?department={department}");
     let answer: Value = serde_json::from_slice(&client.post_bytes(&path, "text/csv", file).await?)?;
     refuse_findings(&answer)?;
-    let (lines, without) = (&answer["lines"], &answer["without"]);
     let items: Vec<String> = answer["items"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    let nothing = if *without == 0 { String::new() } else { format!("; {without} of them hold nothing") };
-    eprintln!("{lines} people hold {} certificates and open requests{nothing}", items.len());
+    let count = |name: &str| answer[name].as_u64().unwrap_or_default();
+    let people = counted(count("lines"), "person holds", "people hold");
+    let nothing = if count("without") == 0 || items.is_empty() { String::new() } else { format!("; {} of them nothing", count("without")) };
+    eprintln!("{people} {}{nothing}", kinds(&items));
     Ok(items)
+}
+
+/// How many certificates a list has, and how many requests.
+fn kinds(items: &[String]) -> String {
+    // A digest is a certificate's, an identifier a request's.
+    let certificates = items.iter().filter(|id| id.len() == 64).count() as u64;
+    let requests = items.len() as u64 - certificates;
+    let words = [counted(certificates, "certificate", "certificates"), counted(requests, "open request", "open requests")];
+    let there = words.into_iter().zip([certificates, requests]).filter(|(_, count)| *count > 0).map(|(words, _)| words);
+    let there: Vec<String> = there.collect();
+    if there.is_empty() { "nothing".to_owned() } else { there.join(" and ") }
 }
 
 fn summary(answer: &Value) -> String {
@@ -127,5 +149,20 @@ fn summary(answer: &Value) -> String {
         return format!("recorded; waits for {}, who runs the same command", missing(&answer["missing"]));
     }
     let count = |name: &str| answer[name].as_u64().unwrap_or_default();
-    format!("{} revoked, {} requests closed", count("revoked"), count("withdrawn"))
+    let requests = counted(count("withdrawn"), "open request", "open requests");
+    format!("{} revoked, {requests} closed", counted(count("revoked"), "certificate", "certificates"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_counted_by_what_is_in_it() {
+        let list = |certificates: usize, requests: usize| [vec!["c".repeat(64); certificates], vec!["e".repeat(32); requests]].concat();
+        assert_eq!(kinds(&list(1, 0)), "1 certificate");
+        assert_eq!(kinds(&[]), "nothing");
+        assert_eq!(kinds(&list(2, 1)), "2 certificates and 1 open request");
+        assert_eq!(summary(&json!({"revoked": 1, "withdrawn": 2})), "1 certificate revoked, 2 open requests closed");
+    }
 }

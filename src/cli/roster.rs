@@ -108,6 +108,11 @@ fn add(total: &mut Value, report: &Value) {
     }
 }
 
+/// So many of something, in words.
+pub(super) fn counted(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 fn number(report: &Value, name: &str) -> u64 {
     report[name].as_u64().unwrap_or_default()
 }
@@ -117,9 +122,12 @@ fn summary(report: &Value) -> String {
         0 => String::new(),
         count => format!(", {count} {words}"),
     };
+    let people = counted(number(report, "lines"), "person", "people");
+    if number(report, "lines") > 0 && number(report, "unchanged") == number(report, "lines") {
+        return format!("{people}: all of them are enrolled already, with the same data; there is nothing to approve");
+    }
     format!(
-        "{} people: {} to be approved, {} unchanged{}{}",
-        number(report, "lines"),
+        "{people}: {} to be approved, {} unchanged{}{}",
         number(report, "enrolled"),
         number(report, "unchanged"),
         told("different", "enrolled before with other data, which stay (revoke, then --again)"),
@@ -236,14 +244,14 @@ async fn ask(client: &Client, enrolments: &[String], replace: bool) -> anyhow::R
 }
 
 fn told(file: &Path, made: usize, working: usize, elsewhere: usize, removed: usize) -> String {
-    let mut told = format!("{made} codes made, {working} of before work still, in {}", file.display());
+    let codes = counted(made as u64, "code", "codes");
+    let mut told = format!("{codes} made, {working} of before work still, in {}", file.display());
     if removed > 0 {
         told.push_str(&format!("\n{removed} that no longer work were taken out of it"));
     }
     if elsewhere > 0 {
-        told.push_str(&format!(
-            "\n{elsewhere} people have a code that works and is not in it; with --replace they get new ones, and theirs end"
-        ));
+        let people = counted(elsewhere as u64, "person has", "people have");
+        told.push_str(&format!("\n{people} a code that works and is not in it; with --replace there are new ones, and the others end"));
     }
     if made > 0 {
         told.push_str("\nnext: each person, on their own machine, runs  hufu claim CODE --server https://…");
@@ -339,6 +347,16 @@ mod tests {
         assert_eq!(parts[1].csv, format!("number,CN\r\n{}", line(AT_ONCE)).as_bytes());
         assert!(parts[0].csv.ends_with(line(AT_ONCE - 1).as_bytes()));
         assert!(split(b"").unwrap().is_empty() && split(b"number\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_list_that_is_known_whole_says_so() {
+        let report = |lines: u64, enrolled: u64, unchanged: u64| json!({"lines": lines, "enrolled": enrolled, "unchanged": unchanged});
+        let known = "enrolled already, with the same data; there is nothing to approve";
+        assert_eq!(summary(&report(1, 0, 1)), format!("1 person: all of them are {known}"));
+        assert_eq!(summary(&report(3, 0, 3)), format!("3 people: all of them are {known}"));
+        assert_eq!(summary(&report(3, 1, 2)), "3 people: 1 to be approved, 2 unchanged");
+        assert_eq!(summary(&report(0, 0, 0)), "0 people: 0 to be approved, 0 unchanged");
     }
 
     #[test]

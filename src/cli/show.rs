@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Connection, client::Client};
+use super::{Connection, client::Client, decide::missing};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -20,6 +20,8 @@ pub enum Kind {
     Tokens,
     Statements,
     ReReviews,
+    /// Revocations of lists that wait for others
+    Revocations,
     /// Identity checks at a counter
     Checks,
 }
@@ -64,12 +66,16 @@ impl Kind {
                 &["serial", "fingerprint", "authority", "profile", "department", "person", "subject", "status", "expires_before", "signer"],
                 &["id", "status", "profile", "not_after", "subject"],
             ),
-            Self::Enrolments => ("enrolments", &["state", "department"], &["id", "state", "profile", "person"]),
+            Self::Enrolments => ("enrolments", &["state", "department"], &["id", "state", "submitted_at", "profile", "person", "name"]),
             Self::Departments => ("departments", &[], &["id", "name", "organizations"]),
-            Self::DepartmentChanges => ("department-changes", &[], &["id", "state", "act", "department"]),
-            Self::Officers => ("officers", &[], &["id", "state", "roles", "department", "name"]),
+            Self::DepartmentChanges => (
+                "department-changes",
+                &["department"],
+                &["id", "state", "proposed_at", "act", "department", "name", "signed_by", "missing"],
+            ),
+            Self::Officers => ("officers", &[], &["id", "state", "roles", "department", "department_name", "name", "signed_by", "missing"]),
             Self::Authorities => ("authorities", &[], &["name", "purpose", "not_after", "subject"]),
-            Self::Policies => ("policies", &[], &["digest", "state", "recorded_at"]),
+            Self::Policies => ("policies", &[], &["digest", "state", "recorded_at", "signed_by", "missing"]),
             Self::Notices => ("notices", &["state"], &["id", "state", "certificate", "days", "channel"]),
             Self::Tokens => ("tokens", &["department"], &["id", "state", "scopes", "name"]),
             Self::Statements => (
@@ -78,7 +84,8 @@ impl Kind {
                 &["about", "act", "items", "recorded_at", "log", "decisions", "certificate", "digest"],
             ),
             Self::Checks => ("citizens/checks", &["department", "state"], &["id", "state", "profile", "name"]),
-            Self::ReReviews => ("re-reviews", &["certificate"], &["item", "state", "kind", "certificate", "since", "signed_by"]),
+            Self::ReReviews => ("re-reviews", &["certificate"], &["item", "state", "kind", "certificate", "since", "signed_by", "missing"]),
+            Self::Revocations => ("revocations", &[], &["list", "items", "reason", "since", "signed_by", "missing", "ends_at"]),
         };
         Listing { path, filters, columns }
     }
@@ -136,7 +143,7 @@ impl Listing {
 impl Show {
     pub async fn run(self) -> anyhow::Result<()> {
         let path = self.kind.listing().path;
-        if matches!(self.kind, Kind::Statements | Kind::ReReviews) {
+        if matches!(self.kind, Kind::Statements | Kind::ReReviews | Kind::Revocations) {
             bail!("{path} have no address of their own: list them");
         }
         let answer = self.connection.client()?.get(&format!("/api/v1/{path}/{}", self.id)).await?;
@@ -179,12 +186,14 @@ fn short(cell: String) -> String {
     }
 }
 
-/// A member in a line: what is absent is a hyphen, a list has commas in it, a state of a log its size.
+/// A member in a line: what is absent is a hyphen, a list has commas in it, a state of a log its size; who must sign still is said in
+/// words.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(list) => list.iter().map(cell).collect::<Vec<_>>().join(","),
+        Value::Object(people) if people.contains_key("people") => missing(value),
         Value::Object(log) => log.get("size").map(|size| format!("@{size}")).unwrap_or_default(),
         other => other.to_string(),
     }
@@ -218,6 +227,6 @@ mod tests {
         let digest = "ab".repeat(32);
         let items = [json!({"item": digest, "state": "open", "kind": "certificate", "certificate": digest})];
         let lines = table(Kind::ReReviews, &items).lines;
-        assert_eq!(lines, [format!("{digest}  open   certificate  abababababababab…  -      -")]);
+        assert_eq!(lines, [format!("{digest}  open   certificate  abababababababab…  -      -          -")]);
     }
 }

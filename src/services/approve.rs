@@ -262,15 +262,20 @@ impl Services {
     ) -> Result<Checked, Error> {
         self.policy().decide(&caller.actor, act, &enrolment.object(people(votes)))?;
         let checked = self.check_statement(caller, statement, act, &self.enrolment_subject(enrolment)?).await?;
-        // What was approved and has no key yet can still be taken back or rejected.
-        if act == Act::Approve || !(enrolment.state == "approved" && enrolment.requests.is_empty()) {
-            must_be_submitted(enrolment)?;
-        }
+        must_be_open_to(enrolment, act)?;
         Ok(checked)
     }
 
+    /// What whoever decides on an enrolment is shown, while there is something to decide.
+    pub async fn decision_subject(&self, caller: &Caller, act: Act, id: &str) -> Result<Subject, Error> {
+        let enrolment = self.find_enrolment(id).await?;
+        self.policy().decide(&caller.actor, act, &enrolment.object(self.approved_by(&enrolment).await?))?;
+        must_be_open_to(&enrolment, act)?;
+        self.enrolment_subject(&enrolment)
+    }
+
     /// Who approved an enrolment before.
-    pub async fn approved_by(&self, enrolment: &Enrolment) -> Result<Vec<PersonId>, Error> {
+    async fn approved_by(&self, enrolment: &Enrolment) -> Result<Vec<PersonId>, Error> {
         Ok(people(&self.votes(enrolment).await?))
     }
 
@@ -375,6 +380,12 @@ impl Services {
         let decision = allowed(About::from(enrolment.id), act, Timestamp::new(now), self.policy().digest(), profile);
         decided(&decision, statements, millis(now))
     }
+}
+
+/// What was approved and has no key yet can still be taken back or rejected.
+fn must_be_open_to(enrolment: &Enrolment, act: Act) -> Result<(), Error> {
+    let waits_for_key = enrolment.state == "approved" && enrolment.requests.is_empty();
+    if act != Act::Approve && waits_for_key { Ok(()) } else { must_be_submitted(enrolment) }
 }
 
 fn must_be_submitted(enrolment: &Enrolment) -> Result<(), Error> {

@@ -20,7 +20,7 @@ use super::{
     logs::OPERATIONS,
     register::check_text,
     rows::Row,
-    statements::{Caller, Subject, allowed, decided},
+    statements::{Caller, Subject, Waits, allowed, decided},
 };
 use crate::{
     crypto::digest::{sha256, sha256_concat},
@@ -30,7 +30,7 @@ use crate::{
         Object, Step, Timestamp, Tree, jws::canonical,
     },
     store::{self, Connection, DepartmentChangeRow, DepartmentRow, departments::LONGEST_PATH},
-    world::millis,
+    world::{from_millis, millis},
 };
 
 /// Where a department lies, and what it may certify.
@@ -376,6 +376,16 @@ impl Services {
         store::departments::find_change(&mut connection, id).await?.map(Change::from_row).transpose()
     }
 
+    /// Who has signed a change that waits, and who must still; `None` of one that is done or withdrawn.
+    pub async fn waits_for_decision(&self, change: &Change) -> Result<Option<Waits>, Error> {
+        if change.must_be_proposed().is_err() {
+            return Ok(None);
+        }
+        let signed = self.open_decisions(change, &About::from(change.id)).await?;
+        let signers: Vec<Actor> = signed.into_iter().map(|(signer, _)| signer).collect();
+        Ok(Some(Waits::of(&signers, self.policy().quorum(change.act), Some(change.department))))
+    }
+
     /// What a merger that waits would end if it were done now; `None` of any other change.
     pub async fn ends_with(&self, change: &Change) -> Result<Option<Ends>, Error> {
         if change.act != Act::MergeDepartment || change.must_be_proposed().is_err() {
@@ -402,6 +412,13 @@ impl Services {
         self.may_decide(&caller.actor, act, change).await?;
         // Departments are no secret.
         Ok(Subject { about: About::from(change.id), shown: change.shown.clone(), salt: [0; 32], log: OPERATIONS.to_owned() })
+    }
+
+    /// The same before anybody signs, while there is something to sign.
+    pub async fn department_draft(&self, caller: &Caller, act: Act, change: &Change) -> Result<Subject, Error> {
+        let subject = self.department_subject(caller, act, change).await?;
+        change.must_be_proposed()?;
+        Ok(subject)
     }
 
     /// Records a signed statement about a change. The one that makes enough people has it done.
@@ -502,6 +519,10 @@ impl Services {
 impl Change {
     pub fn proposed_by(&self) -> &str {
         &self.row.proposed_by
+    }
+
+    pub fn proposed_at(&self) -> Timestamp {
+        Timestamp::new(from_millis(self.row.proposed_at))
     }
 
     fn from_row(row: DepartmentChangeRow) -> Result<Self, Error> {

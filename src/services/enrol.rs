@@ -61,6 +61,13 @@ pub(super) struct SubjectRecord {
     pub alternative_names: BTreeMap<String, Vec<String>>,
 }
 
+impl SubjectRecord {
+    /// The name that was asked for.
+    fn name(&self) -> Option<&str> {
+        self.subject.get("CN").map(String::as_str)
+    }
+}
+
 /// An enrolment as the service knows it.
 pub struct Enrolment {
     pub id: EnrolmentId,
@@ -367,9 +374,17 @@ impl Services {
         department: Option<&str>,
         after: Option<i64>,
         limit: i64,
-    ) -> Result<Vec<store::EnrolmentRow>, Error> {
-        let mut connection = self.db.read().await?;
-        Ok(store::enrolments::page(&mut connection, state, department, after, limit).await?)
+    ) -> Result<Vec<ListedEnrolment>, Error> {
+        let rows = {
+            let mut connection = self.db.read().await?;
+            store::enrolments::page(&mut connection, state, department, after, limit).await?
+        };
+        let listed = |row: store::EnrolmentRow| match self.open_record(&row) {
+            Ok(record) => Ok(ListedEnrolment { name: record.name().map(str::to_owned), row }),
+            Err(Error::Erased(_)) => Ok(ListedEnrolment { name: None, row }),
+            Err(error) => Err(error),
+        };
+        rows.into_iter().map(listed).collect()
     }
 
     /// Records, decides and issues an enrolment of the service's own, all in one commit: under the authority that a
@@ -465,6 +480,13 @@ impl Services {
     }
 }
 
+/// An enrolment as lists show it.
+pub struct ListedEnrolment {
+    pub row: store::EnrolmentRow,
+    /// The name that was asked for; `None` where there is none, or where it was erased.
+    pub name: Option<String>,
+}
+
 /// Whose certificate it will be.
 pub struct Person {
     pub id: PersonId,
@@ -495,6 +517,15 @@ impl Enrolment {
             subject: self.person,
             approved_by,
         })
+    }
+
+    /// The name that was asked for.
+    pub fn name(&self) -> Option<&str> {
+        self.record.name()
+    }
+
+    pub fn submitted_at(&self) -> Timestamp {
+        Timestamp::new(from_millis(self.row.submitted_at))
     }
 
     /// What the certificates will be made of.
@@ -531,7 +562,7 @@ impl Enrolment {
             "department": self.department.map(|department| department.to_string()),
             "person": self.person.to_string(),
             "submitted_by": self.submitted_by.to_string(),
-            "submitted_at": Timestamp::new(from_millis(self.row.submitted_at)).to_string(),
+            "submitted_at": self.submitted_at().to_string(),
             "subject": subject,
             "fields": self.record.subject,
             "alternative_names": self.record.alternative_names,

@@ -71,6 +71,11 @@ pub enum Error {
     WrongState { what: &'static str, found: String, expected: &'static str },
     #[error("{item}: {error}")]
     OfItem { item: String, error: Box<Error> },
+    #[error(
+        "a revocation of this list waits already, {}, signed by {}; draft those words to sign that one, or begin another beside it (anew)",
+        .0.words, .0.signed_by.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    RevocationWaits(Box<super::revoke_list::WaitingRevocation>),
     #[error("this Idempotency-Key was used for another request")]
     IdempotencyKeyReused,
 

@@ -121,7 +121,15 @@ impl Services {
             store::statements::policy_versions(&mut connection).await?
         };
         let newest = versions.iter().max_by_key(|version| version.activated_at).map(|version| version.digest.as_slice());
-        if newest == Some(&self.policy().digest().0[..]) { Ok(()) } else { self.activate_policy().await }
+        let digest = self.policy().digest();
+        if newest == Some(&digest.0[..]) {
+            return Ok(());
+        }
+        self.activate_policy().await?;
+        if let Some(before) = newest {
+            tracing::info!(policy = %digest, before = hex::encode(before), "the files in policies/ have changed and are in force now");
+        }
+        Ok(())
     }
 
     async fn add_system_person(&self) -> Result<(), Error> {

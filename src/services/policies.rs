@@ -14,7 +14,7 @@ use super::{
     journal::{Commit, Kind},
     logs::OPERATIONS,
     rows::Row,
-    statements::{Caller, Subject, allowed, counted_once, decided},
+    statements::{Caller, Subject, Waits, allowed, counted_once, decided},
 };
 use crate::{
     crypto::digest::sha256,
@@ -83,14 +83,28 @@ impl Services {
         })
     }
 
+    /// The same before anybody signs, as long as it is not in force and they have not signed it.
+    pub async fn activation_subject(&self, caller: &Caller, digest: &str) -> Result<Subject, Error> {
+        let version = self.find_policy(digest).await?;
+        let subject = self.policy_subject(caller, &version)?;
+        self.must_not_be_in_force(&version)?;
+        counted_once(caller, &self.open_activations(&subject.about).await?)?;
+        Ok(subject)
+    }
+
+    fn must_not_be_in_force(&self, version: &store::PolicyVersionRow) -> Result<(), Error> {
+        if self.policy().digest().0[..] == version.digest[..] {
+            return Err(Error::WrongState { what: "policy", found: "in force".to_owned(), expected: "another than the one in force" });
+        }
+        Ok(())
+    }
+
     /// Records a signed statement that puts a version in force; the one that makes enough people does it.
     pub async fn activate(&self, caller: &Caller, digest: &str, statement: &str) -> Result<Activation, Error> {
         let version = self.find_policy(digest).await?;
         let subject = self.policy_subject(caller, &version)?;
         let checked = self.check_statement(caller, statement, Act::ActivatePolicy, &subject).await?;
-        if self.policy().digest().0[..] == version.digest[..] {
-            return Err(Error::WrongState { what: "policy", found: "in force".to_owned(), expected: "another than the one in force" });
-        }
+        self.must_not_be_in_force(&version)?;
         let earlier = self.open_activations(&subject.about).await?;
         counted_once(caller, &earlier)?;
         let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
@@ -112,6 +126,17 @@ impl Services {
         self.journal.commit(Commit { kind: Kind::Other, rows, entries: vec![(OPERATIONS.to_owned(), entry)] }).await?;
         self.policy.store(in_force.into());
         Ok(Activation::InForce)
+    }
+
+    /// Who has signed that a version is put in force, and who must still; `None` when nobody waits for it.
+    pub async fn waits_for_activation(&self, version: &store::PolicyVersionRow) -> Result<Option<Waits>, Error> {
+        if self.must_not_be_in_force(version).is_err() {
+            return Ok(None);
+        }
+        let signed = self.open_activations(&About::Digest(super::revoke::digest(&version.digest)?)).await?;
+        let signers: Vec<Actor> = signed.into_iter().map(|(signer, _)| signer).collect();
+        let waits = Waits::of(&signers, self.policy().quorum(Act::ActivatePolicy), None);
+        Ok((version.activated_at.is_none() || !signers.is_empty()).then_some(waits))
     }
 
     async fn open_activations(&self, about: &About) -> Result<Vec<(Actor, [u8; 32])>, Error> {

@@ -30,7 +30,7 @@ use super::{
     register::dismissal_commitment,
     revoke::digest,
     rows::Row,
-    statements::{Caller, Checked, Decided, Subject, allowed, counted_once, decided},
+    statements::{Caller, Checked, Decided, Subject, Waits, allowed, counted_once, decided},
     tokens::revocation_commitment,
 };
 use crate::{
@@ -97,12 +97,6 @@ pub struct Listed {
     pub state: String,
     /// Of a re-review that waits for others.
     pub waits: Option<Waits>,
-}
-
-/// Who has signed, and who must still.
-pub struct Waits {
-    pub signed_by: Vec<PersonId>,
-    pub missing: Missing,
 }
 
 impl Services {
@@ -434,14 +428,16 @@ impl Services {
             return Ok(None);
         }
         let signers: Vec<Actor> = open.into_iter().map(|(signer, _)| signer).collect();
-        let Some(missing) = self.policy().quorum(Act::ReReview).missing(&signers, object.department()) else { return Ok(None) };
+        let waits = Waits::of(&signers, self.policy().quorum(Act::ReReview), object.department());
+        if waits.missing.is_none() {
+            return Ok(None);
+        }
         let since = payload.since.ok_or_else(|| Error::Corrupt("a re-review without its time".to_owned()))?;
         let by = SignedSince { person: row.person.clone(), certificate: row.id.clone(), since: millis(since.instant()) };
         if self.is_stopped(&row)? && self.items(&row, &by).await?.items.is_empty() {
             return Ok(None);
         }
-        let signed_by: BTreeSet<PersonId> = signers.iter().map(|signer| signer.person).collect();
-        Ok(Some(Waits { signed_by: signed_by.into_iter().collect(), missing }))
+        Ok(Some(waits))
     }
 
     /// `open` while nobody has decided on it.

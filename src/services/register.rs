@@ -13,7 +13,7 @@ use super::{
     journal::{Commit, Kind},
     logs::OPERATIONS,
     rows::Row,
-    statements::{Caller, Checked, Subject, allowed, counted_once, decided},
+    statements::{Caller, Checked, Subject, Waits, allowed, counted_once, decided},
 };
 use crate::{
     crypto::digest::sha256,
@@ -218,18 +218,39 @@ impl Services {
         }
     }
 
+    /// The same before anybody grants, while there is something to grant, to somebody who has not done so.
+    pub async fn grant_subject(&self, caller: &Caller, id: &str) -> Result<Subject, Error> {
+        let officer = self.find_officer(id).await?;
+        self.check_grants(&caller.actor, Act::Grant, &officer).await?;
+        self.check_department_stands(&officer).await?;
+        officer.must_have_no_role()?;
+        counted_once(caller, &self.open_grants(&officer).await?)?;
+        Ok(self.officer_subject(&officer))
+    }
+
+    /// And before anybody dismisses.
+    pub async fn dismissal_subject(&self, caller: &Caller, id: &str) -> Result<Subject, Error> {
+        let officer = self.find_officer(id).await?;
+        self.check_dismissal(&caller.actor, &officer).await?;
+        if officer.roles.is_empty() && officer.dismissed {
+            return Err(dismissed());
+        }
+        Ok(self.officer_subject(&officer))
+    }
+
+    /// One that was merged meanwhile has no officers any more.
+    async fn check_department_stands(&self, officer: &Officer) -> Result<(), Error> {
+        self.department_id(officer.department.map(|department| department.to_string()).as_deref()).await.map(drop)
+    }
+
     /// Records a signed grant of the proposed roles. The one that makes enough people appoints the officer, and makes the
     /// claim code for their first certificate.
     pub async fn grant(&self, caller: &Caller, id: &str, statement: &str) -> Result<Granted, Error> {
         let officer = self.find_officer(id).await?;
         self.check_grants(&caller.actor, Act::Grant, &officer).await?;
-        // One that was merged meanwhile has no officers any more.
-        self.department_id(officer.department.map(|department| department.to_string()).as_deref()).await?;
+        self.check_department_stands(&officer).await?;
         let checked = self.check_statement(caller, statement, Act::Grant, &self.officer_subject(&officer)).await?;
-        let appointed = || Error::WrongState { what: "officer", found: "appointed".to_owned(), expected: "proposed" };
-        if !officer.roles.is_empty() {
-            return Err(appointed());
-        }
+        officer.must_have_no_role()?;
         let earlier = self.open_grants(&officer).await?;
         counted_once(caller, &earlier)?;
         let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
@@ -275,6 +296,16 @@ impl Services {
         Ok(grants)
     }
 
+    /// Who has granted what is proposed of an officer, and who must still; `None` when nothing of theirs waits.
+    pub async fn waits_for_grant(&self, officer: &Officer) -> Result<Option<Waits>, Error> {
+        if !officer.roles.is_empty() {
+            return Ok(None);
+        }
+        let signers: Vec<Actor> = self.open_grants(officer).await?.into_iter().map(|(signer, _)| signer).collect();
+        let waits = Waits::of(&signers, self.policy().quorum(Act::Grant), officer.department);
+        Ok((!officer.dismissed || !signers.is_empty()).then_some(waits))
+    }
+
     /// The policy of a dismissal: of each role that is held, or proposed as long as none is.
     pub async fn check_dismissal(&self, actor: &Actor, officer: &Officer) -> Result<(), Error> {
         let of = Actor { person: officer.id, roles: officer.roles.clone() };
@@ -318,10 +349,9 @@ impl Services {
         rows.extend(decided.rows);
         rows.push(Row::ForgetProposal { person: officer.id });
         match self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await {
-            // Dismissed before, or appointed in this very moment.
-            Err(Error::Store(store::Error::Conflict)) => {
-                Err(Error::WrongState { what: "officer", found: "without a role".to_owned(), expected: "proposed or appointed" })
-            }
+            Err(Error::Store(store::Error::Conflict)) if officer.dismissed => Err(dismissed()),
+            // Appointed in this very moment.
+            Err(Error::Store(store::Error::Conflict)) => Err(Error::SeenStale),
             other => other.map(drop),
         }
     }
@@ -480,7 +510,19 @@ impl Services {
     }
 }
 
+fn appointed() -> Error {
+    Error::WrongState { what: "officer", found: "appointed".to_owned(), expected: "proposed" }
+}
+
+fn dismissed() -> Error {
+    Error::WrongState { what: "officer", found: "dismissed".to_owned(), expected: "proposed or appointed" }
+}
+
 impl Officer {
+    fn must_have_no_role(&self) -> Result<(), Error> {
+        if self.roles.is_empty() { Ok(()) } else { Err(appointed()) }
+    }
+
     /// The grants that the proposal asks for.
     pub fn grants(&self) -> impl Iterator<Item = RoleGrant> {
         self.proposed.iter().map(|role| RoleGrant { role: *role, department: self.department })

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     ledger::{Digests, Entry, Event, State, StatusKey},
-    policy::{About, Act, DepartmentId, Object, Payload, Timestamp, rules},
+    policy::{About, Act, DepartmentId, Object, Payload, ReasonCode, Timestamp, rules},
     store,
     world::{millis, seconds},
     x509::{CertificateId, SerialNumber},
@@ -114,7 +114,7 @@ impl Services {
         let wrong = |expected| Error::WrongState { what: "certificate", found: state_name(state).to_owned(), expected };
         let entry = match (act, state) {
             (Act::Revoke, State::Good | State::Hold) => {
-                let (reason, since) = revocation_words(payload, event.time)?;
+                let (reason, since) = revocation_words(payload.reason.as_ref(), payload.since, event.time)?;
                 Entry::revoke(&event, digests, state, reason, since)
             }
             (Act::Revoke, _) => return Err(wrong("good or suspended")),
@@ -205,14 +205,14 @@ impl Services {
 }
 
 /// The reason of a revocation, and since when the key is not trusted: what can be said of one at that time.
-pub(super) fn revocation_words(payload: &Payload, now: u64) -> Result<(u8, Option<u64>), Error> {
+pub(super) fn revocation_words(reason: Option<&ReasonCode>, since: Option<Timestamp>, now: u64) -> Result<(u8, Option<u64>), Error> {
     let names = || REASONS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let reason = match &payload.reason {
+    let reason = match reason {
         Some(code) => REASONS.iter().find(|(name, _)| *name == code.as_str()).map(|(_, number)| *number),
         None => Some(0),
     };
     let reason = reason.ok_or_else(|| Error::malformed("reason", format!("one of {}", names())))?;
-    let since = payload.since.map(|since| seconds(since.instant()));
+    let since = since.map(|since| seconds(since.instant()));
     if since.is_some_and(|since| since > now) {
         return Err(Error::malformed("since", "lies in the future"));
     }

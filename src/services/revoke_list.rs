@@ -1,12 +1,16 @@
 //! Bulk revocation: one statement over a list of certificates, and of requests that were not issued yet, by as many people as
 //! `quorums.toml` says. All of the list is revoked in one commit, or none of it.
 //!
-//! The first of several statements waits like an approval does: it is counted once somebody else signs the same list for the
-//! same reason, and its signer still may.
+//! The first of several statements waits like an approval does: it is counted once somebody else signs the same list in the
+//! same words, and its signer still may (`waiting.rs`).
+
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
+
+pub use waiting::{OtherWords, WaitingRevocation, Words};
 
 use super::{
     Services,
@@ -21,7 +25,7 @@ use super::{
 use crate::{
     ledger::{State, StatusKey},
     policy::{
-        About, Act, Actor, DepartmentId, DepartmentPath, Missing, Object, Payload, Quorum, Refusal, Statement, Timestamp, rules,
+        About, Act, Actor, DepartmentId, DepartmentPath, Missing, Object, Payload, Timestamp, rules,
         statement::{self, list_root},
     },
     store,
@@ -46,11 +50,21 @@ enum Held {
 }
 
 impl Services {
-    /// What whoever revokes a list is shown, and of each of it.
-    pub async fn revocation_subject(&self, caller: &Caller, ids: &[String]) -> Result<(Subject, Vec<Subject>), Error> {
+    /// What whoever revokes a list in these words is shown, and of each of it.
+    pub async fn revocation_subject(
+        &self,
+        caller: &Caller,
+        ids: &[String],
+        words: &Words,
+        others: OtherWords,
+    ) -> Result<(Subject, Vec<Subject>), Error> {
         let held = self.held(ids).await?;
         self.may_revoke(&caller.actor, &held)?;
-        self.subject_of_list(&held).await
+        // Nothing else is said of what cannot be done at all.
+        revocation_words(words.reason.as_ref(), words.since, seconds(self.clock.now()))?;
+        let (subject, each) = self.subject_of_list(&held).await?;
+        self.check_words(caller, &subject, &held, words, others).await?;
+        Ok((subject, each))
     }
 
     async fn subject_of_list(&self, held: &[Held]) -> Result<(Subject, Vec<Subject>), Error> {
@@ -96,19 +110,15 @@ impl Services {
         let checked = self.check_statement(caller, statement, Act::Revoke, &subject).await?;
         let payload = checked.statement.payload().clone();
         // The first of several signs nothing that the last could not have done.
-        revocation_words(&payload, seconds(self.clock.now()))?;
+        revocation_words(payload.reason.as_ref(), payload.since, seconds(self.clock.now()))?;
         let mut rows = checked.rows;
         rows.push(Row::List { root: subject.about, items: each.iter().map(|one| one.about).collect() });
 
-        let earlier = self.same_words(&payload, &held).await?;
+        let earlier = self.same_words(&subject, &held, &Words::of(&checked.statement)).await?;
         counted_once(caller, &earlier)?;
         let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
         signers.push(caller.actor.clone());
-        let quorum = if held.len() > 1 { self.policy().quorum(Act::Revoke) } else { Quorum::ONE };
-        if let Some(missing) = quorum.missing(&signers, common_department(&held)) {
-            if earlier.iter().any(|(signer, _)| signer.person == caller.person()) {
-                return Err(Refusal::AlreadyDecided { person: caller.person() }.into());
-            }
+        if let Some(missing) = self.quorum_of_list(&held).missing(&signers, common_department(&held)) {
             self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
             let acknowledgement = self.acknowledge(Act::Revoke, &checked.statement, &[]).await;
             return Ok(ListRevoked { certificates: 0, enrolments: 0, missing: Some(missing), acknowledgement });
@@ -220,23 +230,6 @@ impl Services {
             policy.decide(actor, Act::Revoke, &Object::Certificate(one.object()))?;
         }
         Ok(())
-    }
-
-    /// Who has signed for this very list before, having seen the same of it, for the same reason, and still may.
-    async fn same_words(&self, payload: &Payload, held: &[Held]) -> Result<Vec<(Actor, [u8; 32])>, Error> {
-        let mut rows = {
-            let mut connection = self.db.read().await?;
-            store::statements::open(&mut connection, Act::Revoke.as_str(), &payload.about.to_string()).await?
-        };
-        rows.retain(|row| {
-            Statement::parse(&row.jws).is_ok_and(|earlier| {
-                let earlier = earlier.payload();
-                (earlier.seen, &earlier.reason, earlier.since) == (payload.seen, &payload.reason, payload.since)
-            })
-        });
-        let mut signers = self.signers(&rows).await?;
-        signers.retain(|(signer, _)| self.may_revoke(signer, held).is_ok());
-        Ok(signers)
     }
 
     /// The lists of every shard that one of these certificates names.

@@ -1,5 +1,7 @@
 //! Statements: what a person is asked to sign, and whether what came back is that.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use time::Duration;
 
@@ -7,8 +9,8 @@ use super::{Services, error::Error, rows::Row};
 use crate::{
     ledger::Entry,
     policy::{
-        self, About, Act, Actor, Decision, Digest32, EnrolmentId, Header, Nonce, Outcome, Payload, PersonId, ProfileName, ReasonCode,
-        SignerReference, Statement, Timestamp, jws::Content, statement,
+        self, About, Act, Actor, Decision, DepartmentId, Digest32, EnrolmentId, Header, Missing, Nonce, Outcome, Payload, PersonId,
+        ProfileName, Quorum, ReasonCode, SignerReference, Statement, Timestamp, jws::Content, statement,
     },
     store,
     world::{from_millis, millis, seconds},
@@ -83,7 +85,7 @@ impl Services {
         };
         if act == Act::Revoke {
             // Before anybody signs what cannot be done.
-            super::revoke::revocation_words(&payload, seconds(now))?;
+            super::revoke::revocation_words(payload.reason.as_ref(), payload.since, seconds(now))?;
         }
         let row = store::NonceRow {
             nonce: payload.nonce.to_string(),
@@ -254,6 +256,20 @@ pub fn counted_once(caller: &Caller, earlier: &[(Actor, [u8; 32])]) -> Result<()
     match earlier.iter().any(|(signer, _)| signer.person == caller.person()) {
         true => Err(policy::Refusal::AlreadyDecided { person: caller.person() }.into()),
         false => Ok(()),
+    }
+}
+
+/// Who has signed what waits for others, and who must still.
+#[derive(Debug, Clone)]
+pub struct Waits {
+    pub signed_by: BTreeSet<PersonId>,
+    /// `None`: enough have signed.
+    pub missing: Option<Missing>,
+}
+
+impl Waits {
+    pub fn of(signers: &[Actor], quorum: Quorum, department: Option<DepartmentId>) -> Self {
+        Self { signed_by: signers.iter().map(|signer| signer.person).collect(), missing: quorum.missing(signers, department) }
     }
 }
 

@@ -127,6 +127,14 @@ pub async fn open(connection: &mut Connection, act: &str, about: &str) -> Result
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(act).bind(about).fetch_all(c).await)?)
 }
 
+/// The same with which a list is revoked, whichever, as far as they were recorded after a time.
+pub async fn open_revocations(connection: &mut Connection, after: i64) -> Result<Vec<StatementRow>, Error> {
+    const SQL: &str = "select digest, jws, act, about, signer_person, signer_certificate, nonce, recorded_at from statement \
+         where act = 'revoke' and recorded_at > $1 and exists (select 1 from statement_list l where l.root = statement.about) \
+         and not exists (select 1 from decision_statement d where d.statement = statement.digest) order by recorded_at, digest";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(after).fetch_all(c).await)?)
+}
+
 /// A page, in the order of their record.
 pub async fn page(connection: &mut Connection, filter: &StatementFilter, limit: i64) -> Result<Vec<ListedStatementRow>, Error> {
     on!(connection, c => Ok(page_query(filter, limit).build_query_as().fetch_all(c).await?))

@@ -10,6 +10,8 @@ in_both_families! {
     the_grant_of_an_officer_who_was_dismissed_meanwhile_does_not_count,
     the_last_administrator_cannot_be_removed,
     a_policy_is_put_in_force_by_an_administrator_and_an_auditor,
+    a_change_of_departments_that_waits_shows_who_has_signed_it,
+    nobody_is_asked_to_sign_what_was_decided,
     a_policy_that_is_wrong_is_refused_with_file_and_line,
     what_people_decided_is_in_force_after_a_restart_whatever_the_files_say,
 }
@@ -57,7 +59,15 @@ async fn a_grant_takes_two_people_one_of_them_from_outside(family: Family) {
     assert_eq!(refused(&again), (403, "not-permitted".to_owned()), "one who signs twice is one, and is told so");
     assert!(text(&again.json(), "detail").starts_with("one person is counted once"));
     assert_eq!(grant(&ca, &inside[1], &officer).await.json()["missing"], missing(0, 1));
-    assert_eq!(ca.client(&office.administrator).get(&format!("{OFFICERS}/{officer}")).await.ok().json()["state"], "proposed");
+    // Whoever looks sees who has signed, and what kind of signature is missing still.
+    let mut signed = inside.each_ref().map(|person| person.id.clone());
+    signed.sort();
+    let listed = ca.client(&office.administrator).get(OFFICERS).await.ok().json();
+    let listed = listed["items"].as_array().unwrap().iter().find(|one| one["id"] == officer).unwrap().clone();
+    for shown in [listed, ca.client(&office.administrator).get(&format!("{OFFICERS}/{officer}")).await.ok().json()] {
+        assert_eq!((&shown["state"], &shown["signed_by"], &shown["missing"]), (&json!("proposed"), &json!(signed), &missing(0, 1)));
+        assert_eq!((&shown["name"], &shown["department_name"]), (&json!("新官"), &json!("民政局")));
+    }
     ca.audit_finds_nothing().await;
     // Neither has a say who has no such role.
     assert_eq!(refused(&grant(&ca, &office.approver, &officer).await), (403, "not-permitted".to_owned()));
@@ -152,6 +162,13 @@ async fn a_policy_is_put_in_force_by_an_administrator_and_an_auditor(family: Fam
     assert_eq!(refused(&sign(&ca, &office.approver, "activate-policy", &digest).await), (403, "not-permitted".to_owned()));
     let alone = sign(&ca, &office.administrator, "activate-policy", &digest).await;
     assert_eq!((alone.status, &alone.json()["missing"]["audit"]), (202, &json!(1)));
+    for path in [POLICIES.to_owned(), format!("{POLICIES}/{digest}")] {
+        let shown = ca.client(&office.administrator).get(&path).await.ok().json();
+        let items = shown["items"].as_array().cloned().unwrap_or(vec![shown]);
+        let waits = items.iter().find(|one| one["digest"] == digest).unwrap();
+        assert_eq!((&waits["signed_by"], &waits["missing"]["audit"]), (&json!([office.administrator.id]), &json!(1)), "{path}");
+        assert!(items.iter().filter(|one| one["state"] == "in-force").all(|one| one["missing"].is_null()), "{path}");
+    }
     ca.audit_finds_nothing().await;
     let size = ca.log_sizes()["operations"];
     let done = sign(&ca, ca.auditor(family).await, "activate-policy", &digest).await;
@@ -166,6 +183,69 @@ async fn a_policy_is_put_in_force_by_an_administrator_and_an_auditor(family: Fam
     assert_eq!(sign(&ca, &office.approver, "approve", &waiting.enrolment).await.status, 202);
     // It is in force already.
     assert_eq!(refused(&sign(&ca, &office.administrator, "activate-policy", &digest).await), (409, "wrong-state".to_owned()));
+}
+
+async fn a_change_of_departments_that_waits_shows_who_has_signed_it(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let client = ca.client(&office.administrator);
+    let path = format!("/api/v1/departments/{}", office.department);
+    let renamed = json!({"name": "民政厅"}).to_string().into_bytes();
+    let proposed = client.send("PATCH", &path, &[("content-type", "application/json")], renamed).await.ok().json();
+    let change = text(&proposed, "id");
+    let one = format!("/api/v1/department-changes/{change}");
+    let shown = client.get(&one).await.ok().json();
+    assert_eq!((&shown["signed_by"], &shown["missing"]["people"]), (&Value::Null, &json!(2)));
+
+    sign(&ca, &office.administrator, "change-department", &change).await.ok();
+    let list = format!("/api/v1/department-changes?department={}", office.department);
+    let listed = client.get(&list).await.ok().json()["items"].as_array().unwrap().clone();
+    for shown in [client.get(&one).await.ok().json(), listed.into_iter().find(|one| one["id"] == change).unwrap()] {
+        assert_eq!((&shown["signed_by"], &shown["missing"]["people"]), (&json!([office.administrator.id]), &json!(1)));
+        assert_eq!((&shown["name"], &shown["proposed_at"]), (&json!("民政厅"), &proposed["proposed_at"]));
+    }
+    let done = sign(&ca, ca.auditor(family).await, "change-department", &change).await.ok().json();
+    assert_eq!((&done["state"], &client.get(&one).await.ok().json()["missing"]), (&json!("done"), &Value::Null));
+}
+
+async fn nobody_is_asked_to_sign_what_was_decided(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let (administrator, auditor) = (&office.administrator, ca.auditor(family).await);
+    let draft = async |by: &Person, act: &str, about: &str| {
+        let body = json!({"act": act, "about": about});
+        refused(&ca.client(by).post("/api/v1/statements/drafts", &body).await)
+    };
+    let wrong_state = (409, "wrong-state".to_owned());
+
+    let issued = text(&ca.issue(&office, "staff", family).await.view, "enrolment");
+    for act in ["approve", "reject"] {
+        assert_eq!(draft(&office.approver, act, &issued).await, wrong_state, "{act}");
+    }
+    let path = format!("/api/v1/departments/{}", office.department);
+    let renamed = json!({"name": "民政厅"}).to_string().into_bytes();
+    let change = ca.client(administrator).send("PATCH", &path, &[("content-type", "application/json")], renamed).await.ok().json();
+    let change = text(&change, "id");
+    sign(&ca, administrator, "change-department", &change).await.ok();
+    sign(&ca, auditor, "change-department", &change).await.ok();
+    for act in ["change-department", "withdraw"] {
+        assert_eq!(draft(administrator, act, &change).await, wrong_state, "{act}");
+    }
+
+    let officer = ca.officer(administrator, &office.department, &["approver"], family).await;
+    assert_eq!(draft(administrator, "grant", &officer.id).await, wrong_state);
+    ca.dismiss(administrator, &officer).await;
+    let again = ca.client(administrator).post("/api/v1/statements/drafts", &json!({"act": "dismiss", "about": officer.id})).await;
+    assert_eq!(text(&again.json(), "detail"), "the officer is dismissed, not proposed or appointed");
+
+    // Whoever was proposed for a department is granted nothing once that is merged.
+    let successor = ca.department(administrator, "税务局", "swj.example.cn").await;
+    let proposed = propose(&ca, administrator, Some(&office.department), "approver").await;
+    let merger = ca.client(administrator).post(&format!("{path}/merger"), &json!({"successor": successor})).await.ok().json();
+    sign(&ca, administrator, "merge-department", &text(&merger, "id")).await.ok();
+    sign(&ca, auditor, "merge-department", &text(&merger, "id")).await.ok();
+    assert_eq!(draft(administrator, "grant", &proposed).await, (409, "department-merged".to_owned()));
+    ca.audit_finds_nothing().await;
 }
 
 async fn a_policy_that_is_wrong_is_refused_with_file_and_line(family: Family) {

@@ -198,7 +198,8 @@ async fn an_enrolment_that_is_rejected_or_withdrawn_is_never_issued(family: Fami
         assert_eq!(ca.decide(officer, act, &applicant.enrolment, None, None).await.ok().json()["state"], state);
         let view = ca.client(&office.approver).get(&format!("/api/v1/enrolments/{}", applicant.enrolment)).await.ok().json();
         assert_eq!(view["state"], state);
-        let late = ca.decide(&office.approver, "approve", &applicant.enrolment, None, None).await;
+        let late = json!({"act": "approve", "about": applicant.enrolment});
+        let late = ca.client(&office.approver).post("/api/v1/statements/drafts", &late).await;
         assert_eq!((late.status, late.json()["code"].as_str()), (409, Some("wrong-state")));
     }
     let issued = ca.sql().await.number("select count(*) from certificate where profile = 'staff'").await;

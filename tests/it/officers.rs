@@ -854,12 +854,13 @@ async fn the_command_line_puts_to_re_review(family: Family) {
     };
     let command = ["rereview", &serial, "--since", "2020-01-01T00:00:00Z", "--yes"];
     let (said, told) = run(&office.administrator, &command).await;
-    assert!(said.contains("recorded; waits for 1 more"), "{said}");
-    assert!(told.contains("1 statements:") && told.contains("approve") && told.contains("since 2020-01-01T00:00:00Z"), "{told}");
+    assert!(said.contains("recorded; waits for one more person"), "{said}");
+    assert!(told.contains("1 statement:") && told.contains("approve") && told.contains("since 2020-01-01T00:00:00Z"), "{told}");
     let auditor = ca.auditor(family).await;
     let filter = format!("certificate={serial}");
     let (said, _) = run(auditor, &["list", "re-reviews", "--where", &filter]).await;
-    assert!(said.contains("  waiting  re-review  ") && said.trim_end().ends_with(&office.administrator.id), "{said}");
+    let signed = format!("{}  one more person", office.administrator.id);
+    assert!(said.contains("  waiting  re-review  ") && said.trim_end().ends_with(&signed), "{said}");
     let (said, _) = run(auditor, &command).await;
     assert!(said.contains("put to re-review: 1 certificate") && said.contains("re-review-"), "{said}");
     assert_eq!(std::fs::read_dir(&acknowledged).unwrap().count(), 1);

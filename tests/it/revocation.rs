@@ -4,11 +4,12 @@
 use hufu::{
     cli::Family,
     ledger::{Entry, EventType, State},
-    policy::{Acknowledgement, Act},
+    policy::{Acknowledgement, Act, Timestamp},
     store::Options,
     x509::Certificate,
 };
 use serde_json::{Value, json};
+use time::Duration;
 
 use crate::{
     staff::{approve_list, import, in_state},
@@ -20,6 +21,7 @@ in_both_families! {
     holder_officer_and_administrator_revoke_with_reason_and_date,
     whoever_asks_for_a_revocation_has_it_in_writing,
     a_list_takes_two_administrators_who_say_the_same,
+    a_list_that_waits_is_listed_and_no_second_one_begins_unnoticed,
     a_list_with_one_that_has_ended_is_refused_whole,
     leavers_lose_what_they_hold_by_their_numbers,
 }
@@ -134,7 +136,7 @@ async fn a_list_takes_two_administrators_who_say_the_same(family: Family) {
         assert!(acknowledged(&ca, &waits.json()).payload().leaves.is_empty());
     }
     // Whoever signs the same once more brings nobody nearer, and what nobody can do is not drafted.
-    let again = revoke_list(&ca, &office.administrator, &list, "keyCompromise").await;
+    let again = draft_list(&ca, &office.administrator, &list, "keyCompromise").await;
     assert_eq!((again.status, text(&again.json(), "code")), (403, "not-permitted".to_owned()));
     assert!(text(&again.json(), "detail").contains("another person must"), "{}", again.text());
     for reason in ["left", "keycompromise"] {
@@ -142,11 +144,10 @@ async fn a_list_takes_two_administrators_who_say_the_same(family: Family) {
         assert_eq!((refused.status, text(&refused.json(), "code")), (400, "malformed-request".to_owned()));
         assert!(text(&refused.json(), "detail").contains("one of unspecified, keyCompromise"), "{}", refused.text());
     }
-    // The second administrator says something else: another reason, another order.
-    for (other, reason) in [(list.clone(), "superseded"), (list.iter().rev().cloned().collect(), "keyCompromise")] {
-        let waits = revoke_list(&ca, &second, &other, reason).await;
-        assert_eq!((waits.status, &waits.json()["missing"]["administrators"]), (202, &json!(1)));
-    }
+    // The second administrator means another list: the same in another order.
+    let other: Vec<String> = list.iter().rev().cloned().collect();
+    let waits = revoke_list(&ca, &second, &other, "keyCompromise").await;
+    assert_eq!((waits.status, &waits.json()["missing"]["administrators"]), (202, &json!(1)));
     assert_eq!(ca.sql().await.number("select count(*) from certificate where status = 'revoked'").await, 0);
     ca.audit_finds_nothing().await;
 
@@ -167,6 +168,56 @@ async fn a_list_takes_two_administrators_who_say_the_same(family: Family) {
     let crl = ca.public().get(&format!("/crl/department-{}-g1.crl", if family == Family::P256 { "p256" } else { "sm2" })).await.ok();
     let listed = hufu::x509::crl::CertificateList::parse(&crl.body).unwrap().entries.len();
     assert_eq!(listed, 4);
+    ca.audit_finds_nothing().await;
+}
+
+/// The lists that wait, as somebody sees them.
+async fn waiting(ca: &Ca, by: &Person) -> Vec<Value> {
+    ca.client(by).get("/api/v1/revocations").await.ok().json()["items"].as_array().unwrap().clone()
+}
+
+async fn a_list_that_waits_is_listed_and_no_second_one_begins_unnoticed(family: Family) {
+    let ca = TestCa::new().at("2030-01-01T00:00:00Z").start().await;
+    let office = ca.office(family).await;
+    let second = ca.officer(&office.administrator, &office.department, &["administrator"], family).await;
+    let elsewhere = ca.department(&office.administrator, "税务局", "swj.example.cn").await;
+    let stranger = ca.officer(&office.administrator, &elsewhere, &["administrator"], family).await;
+    let list = [ca.issue(&office, "staff", family).await.id, ca.issue(&office, "staff", family).await.id];
+    assert_eq!(waiting(&ca, &second).await, [] as [Value; 0]);
+
+    let begun = Timestamp::new(ca.now());
+    revoke_list(&ca, &office.administrator, &list, "keyCompromise").await.ok();
+    let found = waiting(&ca, &second).await;
+    assert_eq!((found.len(), &found[0]["items"], &found[0]["department"]), (1, &json!(2), &json!(office.department)));
+    assert_eq!((&found[0]["reason"], &found[0]["since"]), (&json!("keyCompromise"), &Value::Null));
+    assert_eq!((&found[0]["signed_by"], &found[0]["missing"]["administrators"]), (&json!([office.administrator.id]), &json!(1)));
+    assert_eq!(text(&found[0], "recorded_at"), begun.to_string());
+    assert_eq!(text(&found[0], "ends_at"), Timestamp::new(begun.instant() + Duration::days(30)).to_string());
+    // Of another department nobody is told, and whoever audits is.
+    assert_eq!(waiting(&ca, &stranger).await.len(), 0);
+    assert_eq!(waiting(&ca, ca.auditor(family).await).await.len(), 1);
+
+    // In other words: whoever would begin another is told of this one, and may all the same.
+    let told = draft_list(&ca, &second, &list, "superseded").await;
+    assert_eq!((told.status, text(&told.json(), "code")), (409, "revocation-waits".to_owned()));
+    let detail = text(&told.json(), "detail");
+    assert!(detail.contains("reason keyCompromise") && detail.contains(&office.administrator.id), "{detail}");
+    let anew = json!({"act": "revoke", "list": list, "reason": "superseded", "anew": true});
+    let draft = ca.client(&second).post("/api/v1/statements/drafts", &anew).await.ok().json();
+    let statement = second.sign(&serde_json::from_value(draft["payload"].clone()).unwrap());
+    let beside = ca.client(&second).post("/api/v1/revocations", &json!({"list": list, "statement": statement})).await.ok();
+    assert_eq!((beside.status, waiting(&ca, &second).await.len()), (202, 2));
+
+    // One that waits too long counts no more, and neither does one whose list has changed.
+    ca.clock.forward(Duration::days(30));
+    assert_eq!(waiting(&ca, &second).await.len(), 0);
+    assert_eq!(revoke_list(&ca, &second, &list, "keyCompromise").await.ok().status, 202);
+    assert_eq!(waiting(&ca, &second).await[0]["signed_by"], json!([second.id]));
+    ca.decide(&office.approver, "suspend", &list[0], None, None).await.ok();
+    assert_eq!(waiting(&ca, &second).await.len(), 0);
+    assert_eq!(revoke_list(&ca, &office.administrator, &list, "superseded").await.ok().status, 202);
+    assert_eq!(revoke_list(&ca, &second, &list, "superseded").await.ok().status, 200);
+    assert_eq!(waiting(&ca, &second).await.len(), 0);
     ca.audit_finds_nothing().await;
 }
 

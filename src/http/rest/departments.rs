@@ -5,14 +5,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Admitted, Authenticated, Body, IdempotencyKey, Page, Paging, Path, Query, officers::Signed, page};
+use super::{Admitted, Authenticated, Body, IdempotencyKey, Page, Paging, Path, Query, WaitsView, officers::Signed, page};
 use crate::{
     http::{
         App,
         openapi::{Caller, Refused},
         problem::Problem,
     },
-    policy::{Department, DepartmentId, Missing, Step},
+    policy::{Department, DepartmentId, Step},
     services::{
         Error,
         callers::Identity,
@@ -134,13 +134,16 @@ struct ChangeView {
     id: String,
     act: String,
     department: String,
+    /// What that is called afterwards.
+    name: Option<String>,
     proposed_by: String,
+    proposed_at: String,
     /// `proposed`, `done` or `withdrawn`.
     state: &'static str,
     departments: Vec<StepView>,
-    /// Who must sign still, beside those who have.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missing: Option<Missing>,
+    /// Of one that waits.
+    #[serde(flatten)]
+    waits: WaitsView,
     /// Of one merger that waits, read by itself: what ends with the department as things are now.
     #[serde(skip_serializing_if = "Option::is_none")]
     ends: Option<EndsView>,
@@ -173,12 +176,22 @@ impl From<Change> for ChangeView {
             id: change.id.to_string(),
             act: change.act.to_string(),
             department: change.department.to_string(),
+            name: change.steps.first().map(|step| step.after.name.clone()),
             proposed_by: change.proposed_by().to_owned(),
+            proposed_at: change.proposed_at().to_string(),
             state: change.state(),
             departments: change.steps.into_iter().map(StepView::from).collect(),
-            missing: None,
+            waits: WaitsView::default(),
             ends: None,
         }
+    }
+}
+
+impl ChangeView {
+    /// With who has signed it.
+    async fn of(app: &App, change: Change) -> Result<Self, Error> {
+        let waits = app.services.waits_for_decision(&change).await?.map(WaitsView::from).unwrap_or_default();
+        Ok(Self { waits, ..change.into() })
     }
 }
 
@@ -278,14 +291,18 @@ async fn changes(State(app): State<App>, _: Authenticated, Query(filter): Query<
     let department = filter.department.map(|id| id.to_string());
     let changes = app.services.department_changes(department.as_deref(), paging.cursor.as_deref(), limit).await?;
     let last = changes.last().map(|change| change.id.to_string());
-    Ok(page(changes.into_iter().map(ChangeView::from).collect(), limit, last))
+    let mut items = Vec::new();
+    for change in changes {
+        items.push(ChangeView::of(&app, change).await?);
+    }
+    Ok(page(items, limit, last))
 }
 
 #[utoipa::path(get, path = "/department-changes/{id}", responses((status = 200, body = ChangeView), Caller))]
 async fn change(State(app): State<App>, _: Authenticated, Path(id): Path<String>) -> Result<Json<ChangeView>, Problem> {
     let change = app.services.find_department_change(&id).await?;
     let ends = app.services.ends_with(&change).await?.map(EndsView::from);
-    Ok(Json(ChangeView { ends, ..change.into() }))
+    Ok(Json(ChangeView { ends, ..ChangeView::of(&app, change).await? }))
 }
 
 /// Takes a signed statement about a change; the one that makes enough people has it done.
@@ -307,7 +324,7 @@ async fn decide(
         Reorganized::Done(change) => (StatusCode::OK, change, None),
         Reorganized::Waiting(change, missing) => (StatusCode::ACCEPTED, change, Some(missing)),
     };
-    Ok((status, Json(ChangeView { missing, ..change.into() })))
+    Ok((status, Json(ChangeView { waits: WaitsView::still(missing), ..change.into() })))
 }
 
 /// Takes a proposal back on a signed statement.

@@ -24,13 +24,14 @@ use crate::{
         openapi::{Caller, Refused},
         problem::Problem,
     },
-    policy::{DepartmentId, Missing, NameKind},
+    policy::{DepartmentId, Missing, NameKind, Timestamp},
     services::{
         Error,
         approve::Approval,
-        enrol::{Application, Enrolment},
+        enrol::{Application, Enrolment, ListedEnrolment},
     },
     store,
+    world::from_millis,
 };
 
 pub fn router() -> OpenApiRouter<App> {
@@ -70,7 +71,10 @@ struct View {
     department: Option<String>,
     person: String,
     submitted_by: String,
+    submitted_at: String,
     state: String,
+    /// The name that was asked for; none where there is none, or where it was erased.
+    name: Option<String>,
     /// What whoever decides is shown; only for those who may read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     shown: Option<Value>,
@@ -84,6 +88,8 @@ impl View {
             department: enrolment.department.map(|department| department.to_string()),
             person: enrolment.person.to_string(),
             submitted_by: enrolment.submitted_by.to_string(),
+            submitted_at: enrolment.submitted_at().to_string(),
+            name: enrolment.name().map(str::to_owned),
             state: enrolment.state.clone(),
             shown: Some(enrolment.shown()?),
         })
@@ -197,16 +203,18 @@ async fn list(
     check_word("state", filter.state.as_deref(), store::enrolments::STATES)?;
     let limit = paging.limit()?;
     let rows = app.services.list_enrolments(filter.state.as_deref(), department.as_deref(), paging.after()?, limit).await?;
-    let last = rows.last().map(|row| row.seq.to_string());
+    let last = rows.last().map(|listed| listed.row.seq.to_string());
     let items = rows
         .into_iter()
-        .map(|row| View {
+        .map(|ListedEnrolment { row, name }| View {
             id: row.id,
             profile: row.profile,
             department: row.department,
             person: row.person,
             submitted_by: row.submitted_by,
+            submitted_at: Timestamp::new(from_millis(row.submitted_at)).to_string(),
             state: row.state,
+            name,
             shown: None,
         })
         .collect();

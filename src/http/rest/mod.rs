@@ -37,7 +37,14 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{App, identity::Identified, openapi::PREFIX, problem::Problem};
 use crate::{
     config::Limits,
-    services::{Error, callers::Identity, enrol::request_digest, statements::Caller, tokens::Scope},
+    policy::Missing,
+    services::{
+        Error,
+        callers::Identity,
+        enrol::request_digest,
+        statements::{Caller, Waits},
+        tokens::Scope,
+    },
 };
 
 /// The whole API with its description.
@@ -335,6 +342,31 @@ impl PartialSchema for Time {
 }
 
 impl ToSchema for Time {}
+
+/// Who has signed what waits for others, and who must still.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = Waits)]
+struct WaitsView {
+    /// Whoever has signed it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signed_by: Vec<String>,
+    /// Who must sign it still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Missing>,
+}
+
+impl WaitsView {
+    /// The answer to somebody whose signature was recorded and does not do alone.
+    fn still(missing: Option<Missing>) -> Self {
+        Self { missing, ..Self::default() }
+    }
+}
+
+impl From<Waits> for WaitsView {
+    fn from(waits: Waits) -> Self {
+        Self { signed_by: waits.signed_by.iter().map(ToString::to_string).collect(), missing: waits.missing }
+    }
+}
 
 /// One page of a list.
 #[derive(Serialize, ToSchema)]

@@ -5,15 +5,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Path, Query, page};
+use super::{Authenticated, Body, Page, Paging, Path, Query, WaitsView, page};
 use crate::{
     http::{
         App,
         openapi::{Caller, Refused},
         problem::Problem,
     },
-    policy::Missing,
-    services::register::{Granted, Officer},
+    services::{
+        Error,
+        register::{Granted, Officer},
+    },
 };
 
 pub fn router() -> OpenApiRouter<App> {
@@ -44,9 +46,13 @@ struct View {
     id: String,
     name: String,
     department: Option<String>,
+    department_name: Option<String>,
     /// `proposed` until a signed grant says otherwise, then `appointed`, and `dismissed` once a statement has ended the roles.
     state: &'static str,
     roles: Vec<String>,
+    /// Of one whose grant waits.
+    #[serde(flatten)]
+    waits: WaitsView,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -57,9 +63,6 @@ struct Answer {
     /// Shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     claim: Option<String>,
-    /// Who must grant still.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missing: Option<Missing>,
 }
 
 impl From<Officer> for View {
@@ -71,7 +74,21 @@ impl From<Officer> for View {
         } else {
             ("proposed", officer.proposed.iter().map(ToString::to_string).collect())
         };
-        Self { id: officer.id.to_string(), name: officer.name, department: officer.department.map(|id| id.to_string()), state, roles }
+        let department = officer.department.map(|id| id.to_string());
+        let (id, name) = (officer.id.to_string(), officer.name);
+        Self { id, name, department, department_name: None, state, roles, waits: WaitsView::default() }
+    }
+}
+
+impl View {
+    /// With what the department is called, and who has granted what is proposed.
+    async fn of(app: &App, officer: Officer) -> Result<Self, Error> {
+        let department_name = match officer.department {
+            Some(id) => Some(app.services.find_department(&id.to_string()).await?.name),
+            None => None,
+        };
+        let waits = app.services.waits_for_grant(&officer).await?.map(WaitsView::from).unwrap_or_default();
+        Ok(Self { department_name, waits, ..officer.into() })
     }
 }
 
@@ -107,7 +124,7 @@ async fn grant(
         Granted::Appointed(officer, code) => (StatusCode::CREATED, officer, Some(code.to_string()), None),
         Granted::Waiting(officer, missing) => (StatusCode::ACCEPTED, officer, None, Some(missing)),
     };
-    Ok((status, Json(Answer { officer: officer.into(), claim, missing })))
+    Ok((status, Json(Answer { officer: View { waits: WaitsView::still(missing), ..officer.into() }, claim })))
 }
 
 #[utoipa::path(get, path = "/officers", params(Paging), responses((status = 200, body = Page<View>), Caller))]
@@ -120,7 +137,11 @@ async fn list(
     app.services.check_read(&caller, None, None).await?;
     let officers = app.services.officers(paging.cursor.as_deref(), limit).await?;
     let last = officers.last().map(|officer| officer.id.to_string());
-    Ok(page(officers.into_iter().map(View::from).collect(), limit, last))
+    let mut items = Vec::new();
+    for officer in officers {
+        items.push(View::of(&app, officer).await?);
+    }
+    Ok(page(items, limit, last))
 }
 
 #[utoipa::path(get, path = "/officers/{id}", responses((status = 200, body = View), Caller))]
@@ -128,7 +149,7 @@ async fn one(State(app): State<App>, Authenticated(caller): Authenticated, Path(
     let officer = app.services.find_officer(&id).await?;
     let department = officer.department.map(|department| department.to_string());
     app.services.check_read(&caller, department.as_deref(), Some(&officer.id.to_string())).await?;
-    Ok(Json(officer.into()))
+    Ok(Json(View::of(&app, officer).await?))
 }
 
 /// Ends an officer's roles on a signed statement.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Path, officers::Signed, page};
+use super::{Authenticated, Body, Page, Path, WaitsView, officers::Signed, page};
 use crate::{
     http::{
         App,
@@ -43,10 +43,13 @@ struct View {
     activated_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<BTreeMap<String, String>>,
+    /// Of one that waits to be put in force.
+    #[serde(flatten)]
+    waits: WaitsView,
 }
 
 impl View {
-    fn of(app: &App, row: &store::PolicyVersionRow) -> Self {
+    async fn of(app: &App, row: &store::PolicyVersionRow) -> Result<Self, Error> {
         let time = |millis| Timestamp::new(from_millis(millis)).to_string();
         let digest = hex::encode(&row.digest);
         let state = match row.activated_at {
@@ -54,7 +57,8 @@ impl View {
             None => "proposed",
             Some(_) => "replaced",
         };
-        Self { digest, state, recorded_at: time(row.recorded_at), activated_at: row.activated_at.map(time), files: None }
+        let waits = app.services.waits_for_activation(row).await?.map(WaitsView::from).unwrap_or_default();
+        Ok(Self { digest, state, recorded_at: time(row.recorded_at), activated_at: row.activated_at.map(time), files: None, waits })
     }
 }
 
@@ -78,20 +82,23 @@ async fn propose(
     body: Body<New>,
 ) -> Result<(StatusCode, Json<View>), Problem> {
     let version = app.services.propose_policy(&caller, body.value.files).await?;
-    Ok((StatusCode::CREATED, Json(View::of(&app, &version))))
+    Ok((StatusCode::CREATED, Json(View::of(&app, &version).await?)))
 }
 
 #[utoipa::path(get, path = "/policies", responses((status = 200, body = Page<View>), Caller))]
 async fn list(State(app): State<App>, _: Authenticated) -> Result<Json<Page<View>>, Problem> {
-    let versions = app.services.policy_versions().await?;
-    Ok(page(versions.iter().map(|version| View::of(&app, version)).collect(), i64::MAX, None))
+    let mut items = Vec::new();
+    for version in app.services.policy_versions().await? {
+        items.push(View::of(&app, &version).await?);
+    }
+    Ok(page(items, i64::MAX, None))
 }
 
 #[utoipa::path(get, path = "/policies/{digest}", responses((status = 200, body = View), Caller))]
 async fn one(State(app): State<App>, _: Authenticated, Path(digest): Path<String>) -> Result<Json<View>, Problem> {
     let version = app.services.find_policy(&digest).await?;
     let files = serde_json::from_str(&version.text).map_err(|_| Error::Corrupt(format!("policy {digest}")))?;
-    Ok(Json(View { files: Some(files), ..View::of(&app, &version) }))
+    Ok(Json(View { files: Some(files), ..View::of(&app, &version).await? }))
 }
 
 #[utoipa::path(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Authenticated, Body, Page, Paging, Path, Query, officers::Signed, page};
+use super::{Authenticated, Body, Page, Paging, Path, Query, WaitsView, officers::Signed, page};
 use crate::{
     http::{
         App,
@@ -88,17 +88,13 @@ struct View {
     certificate: String,
     since: Option<String>,
     recorded_at: String,
-    /// Whoever has signed a `re-review` with this `since`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    signed_by: Vec<String>,
-    /// Who must sign it still.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missing: Option<Missing>,
+    /// Of a `re-review` with this `since`.
+    #[serde(flatten)]
+    waits: WaitsView,
 }
 
 impl From<Listed> for View {
     fn from(listed: Listed) -> Self {
-        let (signed_by, missing) = listed.waits.map_or((Vec::new(), None), |waits| (waits.signed_by, Some(waits.missing)));
         Self {
             item: listed.row.row.item,
             kind: listed.row.row.kind,
@@ -106,8 +102,7 @@ impl From<Listed> for View {
             certificate: listed.row.certificate,
             since: listed.since.map(|since| since.to_string()),
             recorded_at: rfc3339(from_millis(listed.row.recorded_at)),
-            signed_by: signed_by.iter().map(ToString::to_string).collect(),
-            missing,
+            waits: listed.waits.map(WaitsView::from).unwrap_or_default(),
         }
     }
 }

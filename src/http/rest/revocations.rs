@@ -1,4 +1,4 @@
-//! `/revocations`: a list revoked by one statement; `/staff/holdings`: what leavers hold.
+//! `/revocations`: a list revoked by one statement, and those that wait for others; `/staff/holdings`: what leavers hold.
 
 use axum::{
     Json,
@@ -12,7 +12,7 @@ use utoipa_axum::{
     routes,
 };
 
-use super::{Authenticated, Body, LIST_BODY, Query, staff::Csv};
+use super::{Authenticated, Body, LIST_BODY, Page, Query, page, staff::Csv};
 use crate::{
     http::{
         App,
@@ -20,11 +20,15 @@ use crate::{
         problem::Problem,
     },
     policy::Missing,
-    services::staff::{leavers::Holdings, lines::LARGEST_FILE},
+    services::{
+        revoke_list::{WaitingRevocation, Words},
+        staff::{leavers::Holdings, lines::LARGEST_FILE},
+    },
 };
 
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::default()
+        .routes(routes!(waiting))
         .routes(routes!(revoke).layer(DefaultBodyLimit::max(LIST_BODY)))
         .routes(routes!(holdings).layer(DefaultBodyLimit::max(LARGEST_FILE)))
 }
@@ -73,6 +77,49 @@ async fn revoke(
         acknowledgement: done.acknowledgement,
     };
     Ok((status, Json(answer)))
+}
+
+/// A revocation of a list that waits for others.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WaitingRevocation)]
+struct Waiting {
+    /// The root of the list: what its statements are about.
+    list: String,
+    items: usize,
+    /// Of all of it, when it is one.
+    department: Option<String>,
+    reason: Option<String>,
+    since: Option<String>,
+    signed_by: Vec<String>,
+    missing: Missing,
+    /// When the first of them signed.
+    recorded_at: String,
+    /// Until when that counts, if nothing ends it before.
+    ends_at: String,
+}
+
+impl From<WaitingRevocation> for Waiting {
+    fn from(waiting: WaitingRevocation) -> Self {
+        let Words { reason, since } = waiting.words;
+        Self {
+            list: waiting.list.to_string(),
+            items: waiting.items,
+            department: waiting.department.map(|id| id.to_string()),
+            reason: reason.map(|reason| reason.to_string()),
+            since: since.map(|since| since.to_string()),
+            signed_by: waiting.signed_by.iter().map(ToString::to_string).collect(),
+            missing: waiting.missing,
+            recorded_at: waiting.recorded_at.to_string(),
+            ends_at: waiting.ends_at.to_string(),
+        }
+    }
+}
+
+/// Those of which the caller may read all that is in them, oldest first, on one page.
+#[utoipa::path(get, path = "/revocations", responses((status = 200, body = Page<Waiting>), Caller))]
+async fn waiting(State(app): State<App>, Authenticated(caller): Authenticated) -> Result<Json<Page<Waiting>>, Problem> {
+    let waiting = app.services.waiting_revocations(&caller).await?;
+    Ok(page(waiting.into_iter().map(Waiting::from).collect(), i64::MAX, None))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -20,7 +20,13 @@ use crate::{
         problem::Problem,
     },
     policy::{Act, Payload, ReasonCode, Statement, Timestamp, statement::LogPosition},
-    services::{Error, Services, signed::Signer, statements::Subject, verify::rfc3339},
+    services::{
+        Error,
+        revoke_list::{OtherWords, Words},
+        signed::Signer,
+        statements::Subject,
+        verify::rfc3339,
+    },
     store::{ListedStatementRow, StatementFilter},
     world::{from_millis, millis},
 };
@@ -147,6 +153,9 @@ struct Request {
     list: Option<Vec<String>>,
     reason: Option<String>,
     since: Option<String>,
+    /// With a list to revoke: another revocation is begun although one waits in other words.
+    #[serde(default)]
+    anew: bool,
     /// With `renew`: the request (PEM) whose key the successor will have.
     csr: Option<String>,
 }
@@ -196,7 +205,11 @@ async fn draft(
         }
         (_, Some(about), None) => (subject(&app, &caller, act, &about).await?, Vec::new()),
         (Act::Approve, None, Some(list)) => app.services.list_subject(&caller, &list).await?,
-        (Act::Revoke, None, Some(list)) => app.services.revocation_subject(&caller, &list).await?,
+        (Act::Revoke, None, Some(list)) => {
+            let words = Words { reason: reason.clone(), since };
+            let others = if request.anew { OtherWords::Beside } else { OtherWords::Refused };
+            app.services.revocation_subject(&caller, &list, &words, others).await?
+        }
         _ => return Err(Error::malformed("about", "one record, or a list to approve or to revoke").into()),
     };
     let drafted = app.services.draft_statement(&caller, act, subject, reason, since).await?;
@@ -204,47 +217,29 @@ async fn draft(
     Ok(Json(Answer { payload: drafted.payload, shown: drafted.shown, salt: hex::encode(drafted.salt), items }))
 }
 
-async fn enrolment_subject(
-    services: &Services,
-    caller: &crate::services::statements::Caller,
-    act: Act,
-    about: &str,
-) -> Result<Subject, Error> {
-    let enrolment = services.find_enrolment(about).await?;
-    services.policy().decide(&caller.actor, act, &enrolment.object(services.approved_by(&enrolment).await?))?;
-    services.enrolment_subject(&enrolment)
-}
-
-/// The record that an act is about. Whoever may not do the act is not shown what it is about.
+/// The record that an act is about. Whoever may not do the act is not shown what it is about, and nobody is asked to sign what was
+/// decided before.
 async fn subject(app: &App, caller: &crate::services::statements::Caller, act: Act, about: &str) -> Result<Subject, Error> {
     let services = &app.services;
     match act {
         Act::Withdraw => match services.department_change(about).await? {
-            Some(change) => services.department_subject(caller, act, &change).await,
-            None => enrolment_subject(services, caller, act, about).await,
+            Some(change) => services.department_draft(caller, act, &change).await,
+            None => services.decision_subject(caller, act, about).await,
         },
-        Act::Approve | Act::Reject => enrolment_subject(services, caller, act, about).await,
+        Act::Approve | Act::Reject => services.decision_subject(caller, act, about).await,
         Act::Revoke | Act::Suspend | Act::Resume => {
             let row = services.find_certificate(about).await?;
             services.may_change(&caller.actor, act, &row).await?;
             services.certificate_subject(&row).await
         }
         Act::ReReview => services.re_review_subject(caller, about).await,
-        Act::Grant => {
-            let officer = services.find_officer(about).await?;
-            services.check_grants(&caller.actor, act, &officer).await?;
-            Ok(services.officer_subject(&officer))
-        }
+        Act::Grant => services.grant_subject(caller, about).await,
         Act::GrantToken | Act::RevokeToken => services.token_subject(caller, act, &services.find_token(about).await?).await,
         Act::DefineDepartment | Act::ChangeDepartment | Act::MergeDepartment => {
-            services.department_subject(caller, act, &services.find_department_change(about).await?).await
+            services.department_draft(caller, act, &services.find_department_change(about).await?).await
         }
-        Act::ActivatePolicy => services.policy_subject(caller, &services.find_policy(about).await?),
-        Act::Dismiss => {
-            let officer = services.find_officer(about).await?;
-            services.check_dismissal(&caller.actor, &officer).await?;
-            Ok(services.officer_subject(&officer))
-        }
+        Act::ActivatePolicy => services.activation_subject(caller, about).await,
+        Act::Dismiss => services.dismissal_subject(caller, about).await,
         Act::CheckIdentity
         | Act::ConfirmIdentity
         | Act::WithdrawIdentity

@@ -16,6 +16,8 @@ pub const MOST_LINES: usize = super::super::approve::MOST_LISTED;
 /// The most mistakes that are told; of the rest only how many there are.
 pub const MOST_FINDINGS: usize = 10_000;
 const MOST_COLUMNS: usize = 32;
+/// What some spreadsheets put between columns.
+const OTHER_SEPARATORS: &[u8] = b";\t";
 /// Several values in one field.
 const SEPARATOR: char = ';';
 
@@ -174,6 +176,14 @@ impl Places<'_> {
 
 /// Empty when one of them is wrong.
 fn headings(first: &csv::ByteRecord, takes: &BTreeSet<String>, findings: &mut Findings) -> Vec<Column> {
+    if let [only] = first.iter().collect::<Vec<_>>()[..]
+        && let Some(separator) = OTHER_SEPARATORS.iter().find(|other| only.contains(*other))
+    {
+        let separator = if *separator == b'\t' { "tabulators" } else { "semicolons" };
+        let hint = format!("its columns are separated by {separator}; save the file with commas between them");
+        findings.add_with(1, "", "not-csv", Some(hint));
+        return Vec::new();
+    }
     let mut columns = Vec::new();
     let mut seen = Vec::new();
     for heading in first.iter().take(MOST_COLUMNS + 1) {
@@ -321,6 +331,9 @@ mod tests {
         );
         assert!(told(b"CN\nx\n").contains("column number: missing (the columns are number"));
         assert!(told(b"number,CN\n1,\xff\n").contains("CSV UTF-8"));
+        let semicolons = "line 1: not-csv (its columns are separated by semicolons; save the file with commas between them)";
+        assert_eq!(told("工号;姓名\n1;a\n".as_bytes()), semicolons);
+        assert!(told(b"number\tCN\n1\ta\n").contains("separated by tabulators"));
     }
 
     #[test]

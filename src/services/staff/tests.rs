@@ -30,7 +30,7 @@ async fn record(installation: &Installation, department: &Department, csv: &str,
 /// The department's enrolments in a state, oldest first.
 async fn in_state(installation: &Installation, department: &Department, state: &str) -> Vec<String> {
     let rows = installation.services().list_enrolments(Some(state), Some(&department.id), None, 100).await.unwrap();
-    rows.into_iter().filter(|row| row.profile == "staff").map(|row| row.id).collect()
+    rows.into_iter().map(|listed| listed.row).filter(|row| row.profile == "staff").map(|row| row.id).collect()
 }
 
 async fn approve_all(installation: &Installation, department: &Department, ids: &[String]) {
@@ -78,6 +78,7 @@ async fn the_same_list_again_changes_nothing_and_brings_nobody_back_unasked() {
     assert_eq!(counts(&record(&installation, &department, &changed, Ended::EnrolAgain).await.unwrap()), (4, 1, 2, 1, 0));
     // Whoever comes back is the person that they were.
     let rows = services.list_enrolments(None, Some(&department.id), None, 100).await.unwrap();
+    let rows: Vec<_> = rows.into_iter().map(|listed| listed.row).collect();
     let first = rows.iter().find(|row| row.id == ids[0]).unwrap();
     let of_first: Vec<_> = rows.iter().filter(|row| row.person == first.person).collect();
     assert_eq!(of_first.iter().map(|row| row.state.as_str()).collect::<Vec<_>>(), ["rejected", "submitted"]);

@@ -278,6 +278,7 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         post("/staff/holdings", format!("/staff/holdings?department={department}"), Some(json!("number\n")), {
             vec![to(&[&OPERATING], 200)]
         }),
+        get("/revocations", "/revocations".into(), vec![to(&[&PEOPLE], 200)]),
         post("/revocations", "/revocations".into(), Some(json!({"list": [certificate], "statement": "x"})), {
             vec![to(&[&[Holder], &OPERATING], 400)]
         }),
@@ -330,8 +331,9 @@ fn table(records: &Records, family: Family, application: Value) -> Vec<Row> {
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("confirm-identity", check)), {
             vec![(vec![Approver, MinistryRegistrar, MinistryApprover], 200)]
         }),
+        // It is in force.
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("activate-policy", policy)), {
-            vec![(vec![Administrator, Auditor], 200)]
+            vec![(vec![Administrator, Auditor], 409)]
         }),
         post("/statements/drafts", "/statements/drafts".into(), Some(draft("revoke", certificate)), {
             vec![to(&[&[Holder], &OPERATING], 200)]
