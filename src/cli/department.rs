@@ -332,15 +332,17 @@ fn lines(shown: &Value, names: &BTreeMap<String, String>) -> Vec<String> {
 async fn ending(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
     let change = client.get(&change_path(id)).await?;
     let mut lines = Vec::new();
-    for role in change["ends"]["roles"].as_array().into_iter().flatten() {
-        let person = text(role, "person")?;
+    let listed = |member: &str| change["ends"][member].as_array().cloned().unwrap_or_default();
+    let roles = listed("roles").into_iter().map(|role| ("role", role));
+    for (what, role) in roles.chain(listed("proposed").into_iter().map(|role| ("proposed role", role))) {
+        let person = text(&role, "person")?;
         let name = match client.get(&format!("/api/v1/officers/{person}")).await {
             Ok(officer) => format!("  {}", text(&officer, "name")?),
             // Whoever signs need not know the officers of every department.
             Err(error) if error.downcast_ref::<Problem>().is_some_and(|problem| problem.status == 403) => String::new(),
             Err(error) => return Err(error),
         };
-        lines.push(format!("ends: role {} of {person}{name}", text(role, "role")?));
+        lines.push(format!("ends: {what} {} of {person}{name}", text(&role, "role")?));
     }
     match change["ends"]["enrolments"].as_u64() {
         Some(0) | None => {}
@@ -348,7 +350,7 @@ async fn ending(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
         Some(open) => lines.push(format!("ends: {open} open requests")),
     }
     if lines.is_empty() {
-        lines.push("nobody has a role in it, and no request is open".to_owned());
+        lines.push("nobody has a role in it or was proposed for one, and no request is open".to_owned());
     }
     Ok(lines)
 }

@@ -21,6 +21,7 @@ in_both_families! {
     no_department_is_called_as_one_beside_it_nor_certifies_what_that_is_called,
     a_merger_out_of_the_department_above_says_what_to_do_first,
     a_merger_passes_everything_to_the_successor,
+    whoever_was_proposed_in_a_department_ends_with_it,
     whoever_held_a_certificate_of_a_merged_department_renews_it_in_the_successor,
     a_renamed_department_says_its_new_name_in_new_certificates_alone,
     a_change_takes_two_people_and_making_a_department_one_from_above,
@@ -380,6 +381,54 @@ async fn a_merger_passes_everything_to_the_successor(family: Family) {
     ca.revoke(&approver, &holder.id, "affiliationChanged", None).await;
     let below = ca.issue(&child, "staff", family).await;
     ca.decide(&approver, "suspend", &below.id, None, None).await.ok();
+    ca.audit_finds_nothing().await;
+}
+
+async fn whoever_was_proposed_in_a_department_ends_with_it(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let (administrator, auditor) = (&office.administrator, ca.auditor(family).await);
+    let successor = ca.department(administrator, "社会局", "shj.example.cn").await;
+    let propose_officer = async |name: &str, department: &str| {
+        let body = json!({"name": name, "department": department, "roles": ["approver", "registration-officer"]});
+        text(&ca.client(administrator).post("/api/v1/officers", &body).await.ok().json(), "id")
+    };
+    let (signed, unsigned) = (propose_officer("甲", &office.department).await, propose_officer("乙", &office.department).await);
+    let elsewhere = propose_officer("丙", &successor).await;
+    for id in [&signed, &elsewhere] {
+        assert_eq!(ca.decide(administrator, "grant", id, None, None).await.status, 202);
+    }
+    // The second has signed before the merger, and hands it in afterwards.
+    let late = auditor.sign(&ca.draft(auditor, "grant", &signed, None, None).await);
+    let merger = json!({"successor": successor});
+    let change = propose(&ca, administrator, "POST", &format!("/{}/merger", office.department), &merger).await.ok().json();
+    let preview = ca.client(auditor).get(&format!("/api/v1/department-changes/{}", text(&change, "id"))).await.ok().json();
+    let mut expected =
+        [&signed, &unsigned].map(|id| ["approver", "registration-officer"].map(|role| json!({"person": id, "role": role}))).concat();
+    let mut proposed = preview["ends"]["proposed"].as_array().unwrap().clone();
+    expected.sort_by_cached_key(Value::to_string);
+    proposed.sort_by_cached_key(Value::to_string);
+    assert_eq!(proposed, expected);
+    // So does the command name them.
+    let told = Shell::new(&ca)
+        .run(&format!("department sign {} --identity {}", text(&change, "id"), administrator.files.display()))
+        .await
+        .unwrap_err();
+    assert!(told.contains(&format!("ends: proposed role approver of {signed}  甲")), "{told}");
+
+    signed_by(&ca, &change, &[administrator, auditor]).await.ok();
+    let merged = (409, "department-merged".to_owned());
+    assert_eq!(refused(&ca.hand_in(auditor, "grant", &signed, &late).await), merged);
+    for id in [&signed, &unsigned] {
+        for (by, act) in [(auditor, "grant"), (administrator, "grant"), (administrator, "dismiss")] {
+            assert_eq!(refused(&sign(&ca, by, act, id).await), merged);
+        }
+        let names = format!("select count(*) from person where id = '{id}' and sealed_profile is not null");
+        assert_eq!(ca.sql().await.number(&names).await, 0);
+    }
+    let officers = listed(&ca, administrator, "/api/v1/officers?limit=1000").await;
+    assert!(!officers.contains(&signed) && !officers.contains(&unsigned) && officers.contains(&elsewhere));
+    ca.decide(auditor, "grant", &elsewhere, None, None).await.ok();
     ca.audit_finds_nothing().await;
 }
 
