@@ -24,7 +24,7 @@ pub enum Department {
     Rename(Rename),
     /// Give a department other names to certify, or take some from it
     Names(Names),
-    /// Move a department under another, or to the top
+    /// Move a department under another, or to the top, with other names if those there are others
     Move(Move),
     /// Merge a department into another, which takes over its names, people and departments
     Merge(Merge),
@@ -77,6 +77,18 @@ pub struct Rename {
 pub struct Names {
     /// The department's id
     pub id: String,
+    #[command(flatten)]
+    pub names: OtherNames,
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Do not ask before signing
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// What becomes of the names that a department may certify.
+#[derive(Debug, Args)]
+pub struct OtherNames {
     /// An O value that it may certify, too
     #[arg(long = "organization")]
     pub organizations: Vec<String>,
@@ -95,11 +107,6 @@ pub struct Names {
     /// A mail domain that it may not certify any more
     #[arg(long)]
     pub without_mail: Vec<String>,
-    #[command(flatten)]
-    pub connection: Connection,
-    /// Do not ask before signing
-    #[arg(long)]
-    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +119,8 @@ pub struct Move {
     /// No department is above it afterwards
     #[arg(long)]
     pub to_the_top: bool,
+    #[command(flatten)]
+    pub names: OtherNames,
     #[command(flatten)]
     pub connection: Connection,
     /// Do not ask before signing
@@ -158,8 +167,15 @@ impl Department {
                 sign_own(&add.connection, add.yes, &proposed).await
             }
             Self::Rename(rename) => rename.run().await,
-            Self::Names(names) => names.run().await,
-            Self::Move(moved) => amend(&moved.connection, moved.yes, &moved.id, &json!({"parent": moved.under})).await,
+            Self::Names(Names { id, names, connection, yes }) => {
+                let body = names.amendment(&connection, &id).await?;
+                amend(&connection, yes, &id, &body.into()).await
+            }
+            Self::Move(Move { id, under, names, connection, yes, .. }) => {
+                let mut body = names.amendment(&connection, &id).await?;
+                body.insert("parent".to_owned(), under.into());
+                amend(&connection, yes, &id, &body.into()).await
+            }
             Self::Merge(merge) => {
                 let path = format!("/api/v1/departments/{}/merger", merge.id);
                 let proposed = merge.connection.client()?.post(&path, &json!({"successor": merge.into})).await?;
@@ -202,9 +218,10 @@ impl Rename {
     }
 }
 
-impl Names {
-    async fn run(self) -> anyhow::Result<()> {
-        let now = self.connection.client()?.get(&format!("/api/v1/departments/{}", self.id)).await?;
+impl OtherNames {
+    /// The names of each kind that becomes another.
+    async fn amendment(&self, connection: &Connection, id: &str) -> anyhow::Result<Map<String, Value>> {
+        let now = connection.client()?.get(&format!("/api/v1/departments/{id}")).await?;
         let mut body = Map::new();
         for (member, more, fewer) in [
             ("organizations", &self.organizations, &self.without_organization),
@@ -221,7 +238,7 @@ impl Names {
                 body.insert(member.to_owned(), names.into());
             }
         }
-        amend(&self.connection, self.yes, &self.id, &body.into()).await
+        Ok(body)
     }
 }
 
@@ -318,11 +335,13 @@ fn lines(shown: &Value, names: &BTreeMap<String, String>) -> Vec<String> {
 async fn ending(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
     let change = client.get(&change_path(id)).await?;
     let mut lines = Vec::new();
-    for role in change["ends"]["roles"].as_array().into_iter().flatten() {
-        let person = text(role, "person")?;
+    let listed = |member: &str| change["ends"][member].as_array().cloned().unwrap_or_default();
+    let roles = listed("roles").into_iter().map(|role| ("role", role));
+    for (what, role) in roles.chain(listed("proposed").into_iter().map(|role| ("proposed role", role))) {
+        let person = text(&role, "person")?;
         // Whoever signs need not know the officers of every department.
         let name = decide::name_of(client, &format!("officers/{person}")).await?.map(|name| format!("  {name}")).unwrap_or_default();
-        lines.push(format!("ends: role {} of {person}{name}", text(role, "role")?));
+        lines.push(format!("ends: {what} {} of {person}{name}", text(&role, "role")?));
     }
     match change["ends"]["enrolments"].as_u64() {
         Some(0) | None => {}
@@ -330,7 +349,7 @@ async fn ending(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
         Some(open) => lines.push(format!("ends: {open} open requests")),
     }
     if lines.is_empty() {
-        lines.push("nobody has a role in it, and no request is open".to_owned());
+        lines.push("nobody has a role in it or was proposed for one, and no request is open".to_owned());
     }
     Ok(lines)
 }

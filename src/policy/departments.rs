@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{identity::DepartmentId, subject::lies_in};
+use super::{identity::DepartmentId, prepared::prepared, subject::lies_in};
 
 /// How many departments may lie one in another: a state, a ministry, its offices in province, city, county and township, and two
 /// more. Each level is looked at whenever one of the lowest decides something or issues.
@@ -30,6 +30,12 @@ pub struct Department {
 impl Department {
     pub fn stands(&self) -> bool {
         self.successor.is_none()
+    }
+
+    /// What it is called, as names are compared, if that is an O value that it may certify.
+    fn own_name(&self) -> Option<String> {
+        let name = prepared(&self.name);
+        self.organizations.iter().any(|value| prepared(value) == name).then_some(name)
     }
 
     fn names(&self) -> impl Iterator<Item = (Namespace, &str)> {
@@ -120,8 +126,28 @@ pub enum TreeError {
          give it to that one first (hufu department names {above} --{kind} {name}), or this one does without"
     )]
     Outside { department: DepartmentId, above: DepartmentId, kind: Namespace, name: String },
-    #[error("the name ({kind} {name}) is department {holder}'s")]
+    #[error(
+        "the name ({kind} {name}) is department {holder}'s: take it from that one first \
+         (hufu department names {holder} --without-{kind} {name}), or the other does without"
+    )]
     NameTaken { holder: DepartmentId, kind: Namespace, name: String },
+    #[error(
+        "departments {department} and {other} would both be called {name} in the same place: call one of them otherwise first \
+         (hufu department rename ID NAME)"
+    )]
+    SameName { department: DepartmentId, other: DepartmentId, name: String },
+    #[error(
+        "the O value {name} is what department {holder} is called, so only that one, those above it and those in it may certify it: \
+         department {department} does without (hufu department names {department} --without-organization {name}), \
+         or {holder} is called otherwise (hufu department rename {holder} NAME)"
+    )]
+    OwnName { department: DepartmentId, holder: DepartmentId, name: String },
+    #[error(
+        "department {successor} may not take over the name ({kind} {name}), which is not {department}'s alone or lies outside of what \
+         the department above the successor may certify: move {department} there first, with O values of the successor and without that \
+         name (hufu department move {department} --under {successor} --organization VALUE --without-{kind} {name}), then merge it"
+    )]
+    NotPassed { department: DepartmentId, successor: DepartmentId, kind: Namespace, name: String },
     #[error("the change changes nothing")]
     Nothing,
 }
@@ -145,6 +171,10 @@ impl Tree {
         self.0.iter().map(|(id, department)| (*id, department))
     }
 
+    fn all_standing(&self) -> impl Iterator<Item = (DepartmentId, &Department)> {
+        self.iter().filter(|(_, department)| department.stands())
+    }
+
     /// One that is there and was not merged.
     pub fn standing(&self, id: DepartmentId) -> Result<&Department, TreeError> {
         let found = self.get(id).ok_or(TreeError::Unknown(id))?;
@@ -159,10 +189,26 @@ impl Tree {
         vec![Step { department: id, before: self.get(id).cloned(), after }]
     }
 
-    /// Changes name, names or place of a department.
+    /// Changes name, names or place of a department. One that moves takes what it is called along: those above that it leaves
+    /// certify that no more.
     pub fn change(&self, id: DepartmentId, after: Department) -> Result<Vec<Step>, TreeError> {
         let before = self.standing(id)?;
-        if *before == after { Err(TreeError::Nothing) } else { Ok(vec![Step { department: id, before: Some(before.clone()), after }]) }
+        if *before == after {
+            return Err(TreeError::Nothing);
+        }
+        let (own, moves) = (after.own_name(), before.parent != after.parent);
+        let stay = after.parent.map(|parent| self.path(parent)).unwrap_or_default();
+        let mut steps = vec![Step { department: id, before: Some(before.clone()), after }];
+        let Some(own) = own.filter(|_| moves) else { return Ok(steps) };
+        for above in self.path(id).into_iter().skip(1).filter(|above| !stay.contains(above)) {
+            let before = self.standing(above)?;
+            let mut after = before.clone();
+            after.organizations.retain(|name| prepared(name) != own);
+            if after != *before && before.own_name().as_ref() != Some(&own) {
+                steps.push(Step { department: above, before: Some(before.clone()), after });
+            }
+        }
+        Ok(steps)
     }
 
     /// Merges a department into another, which takes over its names and the departments right below it.
@@ -181,10 +227,24 @@ impl Tree {
         if with != *successor {
             steps.push(step(into, successor, with));
         }
-        for (child, before) in self.iter().filter(|(_, child)| child.stands() && child.parent == Some(id)) {
+        for (child, before) in self.all_standing().filter(|(_, child)| child.parent == Some(id)) {
             steps.push(step(child, before, Department { parent: Some(into), ..before.clone() }));
         }
+        self.check_passed(id, into, &steps)?;
         Ok(steps)
+    }
+
+    /// Whether the successor may have the names of what is merged into it.
+    fn check_passed(&self, id: DepartmentId, into: DepartmentId, steps: &[Step]) -> Result<(), TreeError> {
+        let mut after = self.clone();
+        after.apply(steps)?;
+        let (kind, name) = match after.check() {
+            Err(TreeError::Outside { department, kind, name, .. }) if department == into => (kind, name),
+            Err(TreeError::NameTaken { kind, name, .. }) => (kind, name),
+            Err(TreeError::OwnName { name, .. }) => (Namespace::Organization, name),
+            other => return other,
+        };
+        Err(TreeError::NotPassed { department: id, successor: into, kind, name })
     }
 
     /// Each of the departments becomes what the change says, if all of them are what it says they are.
@@ -209,8 +269,8 @@ impl Tree {
 
     /// What holds of all departments at any time.
     pub fn check(&self) -> Result<(), TreeError> {
-        let mut holders: BTreeMap<(Namespace, &str), DepartmentId> = BTreeMap::new();
-        for (id, department) in self.iter().filter(|(_, department)| department.stands()) {
+        let mut holders: BTreeMap<(Namespace, String), DepartmentId> = BTreeMap::new();
+        for (id, department) in self.all_standing() {
             let above = department.parent.map(|parent| Ok((parent, self.standing(parent)?))).transpose()?;
             self.check_depth(id)?;
             if department.organizations.is_empty() {
@@ -224,8 +284,32 @@ impl Tree {
                 if above.is_some_and(|(_, above)| kind.of(above).contains(name)) {
                     continue;
                 }
-                if let Some(holder) = holders.insert((kind, name), id) {
+                if let Some(holder) = holders.insert((kind, prepared(name)), id).filter(|holder| *holder != id) {
                     return Err(TreeError::NameTaken { holder, kind, name: name.to_owned() });
+                }
+            }
+        }
+        self.check_called()
+    }
+
+    /// No two beside each other are called the same, and what one is called is certified only by it, by those above it and by
+    /// those in it, if by itself: whoever reads an O value takes it for what is called so.
+    fn check_called(&self) -> Result<(), TreeError> {
+        let mut called: BTreeMap<(Option<DepartmentId>, String), DepartmentId> = BTreeMap::new();
+        let mut own: BTreeMap<String, Vec<DepartmentId>> = BTreeMap::new();
+        for (id, department) in self.all_standing() {
+            if let Some(other) = called.insert((department.parent, prepared(&department.name)), id) {
+                return Err(TreeError::SameName { department: id, other, name: department.name.clone() });
+            }
+            if let Some(name) = department.own_name() {
+                own.entry(name).or_default().push(id);
+            }
+        }
+        for (id, department) in self.all_standing() {
+            for name in &department.organizations {
+                let beside = |holder: &&DepartmentId| !self.path(id).contains(holder) && !self.path(**holder).contains(&id);
+                if let Some(holder) = own.get(&prepared(name)).into_iter().flatten().find(beside) {
+                    return Err(TreeError::OwnName { department: id, holder: *holder, name: name.clone() });
                 }
             }
         }
@@ -317,8 +401,82 @@ mod tests {
         assert!(taken(tree.make(NEW, department(None, &["水务局"], &["other.cn"]))));
         assert!(taken(tree.make(NEW, department(None, &["新局"], &["gov.cn"]))));
         // Two beside each other may both have what the one above has itself, and not what one of them has alone.
-        after(&tree, &tree.make(NEW, department(Some(STATE), &["水务局"], &["gov.cn"]))).unwrap();
-        assert!(taken(tree.make(NEW, department(Some(STATE), &["水务局"], &["swj.gov.cn"]))));
+        let beside = |domain: &str| Department { name: "新局".to_owned(), ..department(Some(STATE), &["省政府"], &[domain]) };
+        after(&tree, &tree.make(NEW, beside("gov.cn"))).unwrap();
+        assert!(taken(tree.make(NEW, beside("swj.gov.cn"))));
+        // O values are compared as those who read them do.
+        let latin = |id: u8, name: &str| (DepartmentId::from_bytes([id; 16]), department(None, &[name], &[]));
+        let both: Tree = [latin(1, "Water Bureau"), latin(2, "other")].into_iter().collect();
+        let more = Department { organizations: ["other", "WATER  bureau"].map(str::to_owned).into(), ..both.get(BUREAU).unwrap().clone() };
+        assert!(matches!(after(&both, &both.change(BUREAU, more).unwrap()), Err(TreeError::NameTaken { holder: STATE, .. })));
+    }
+
+    #[test]
+    fn no_two_beside_each_other_are_called_the_same() {
+        let tree = tree();
+        let called = |name: &str, parent| Department { name: name.to_owned(), ..department(parent, &["省政府"], &[]) };
+        for name in ["水务局", " 水务局", "水\u{200b}务局"] {
+            let same = TreeError::SameName { department: NEW, other: BESIDE, name: name.to_owned() };
+            assert_eq!(after(&tree, &tree.make(NEW, called(name, Some(STATE)))), Err(same), "{name}");
+        }
+        let renamed = Department { name: "水务局".to_owned(), ..tree.get(BUREAU).unwrap().clone() };
+        let same = TreeError::SameName { department: BESIDE, other: BUREAU, name: "水务局".to_owned() };
+        assert_eq!(after(&tree, &tree.change(BUREAU, renamed).unwrap()), Err(same));
+        // Elsewhere another may be called so, and the name of one that was merged is free.
+        let elsewhere =
+            after(&tree, &tree.make(NEW, Department { organizations: ["市监局".to_owned()].into(), ..called("水务局", Some(BUREAU)) }));
+        let merger = elsewhere.unwrap().merge(BUREAU, STATE);
+        let same = TreeError::SameName { department: NEW, other: BESIDE, name: "水务局".to_owned() };
+        assert_eq!(merger, Err(same), "it would come to lie beside");
+        let merged = after(&tree, &tree.merge(BESIDE, STATE).unwrap()).unwrap();
+        after(&merged, &merged.make(NEW, called("水务局", Some(STATE)))).unwrap();
+    }
+
+    #[test]
+    fn what_a_department_is_called_is_certified_by_none_beside_it() {
+        let tree = tree();
+        let own = |department, holder, name: &str| TreeError::OwnName { department, holder, name: name.to_owned() };
+        let made = |organizations: &[&str]| Department { name: "新局".to_owned(), ..department(Some(STATE), organizations, &[]) };
+        assert_eq!(after(&tree, &tree.make(NEW, made(&["水务局"]))), Err(own(NEW, BESIDE, "水务局")));
+        assert_eq!(after(&tree, &tree.make(NEW, made(&["市监所"]))), Err(own(NEW, OFFICE, "市监所")));
+        let more = Department {
+            organizations: ["市监局", "市监所", "水务局"].map(str::to_owned).into(),
+            ..tree.get(BUREAU).unwrap().clone()
+        };
+        assert_eq!(after(&tree, &tree.change(BUREAU, more).unwrap()), Err(own(BUREAU, BESIDE, "水务局")));
+        // Whoever is not called so has no more of it than others.
+        let called = |name: &str| Department { name: name.to_owned(), ..tree.get(BESIDE).unwrap().clone() };
+        let renamed = after(&tree, &tree.change(BESIDE, called("水利局")).unwrap()).unwrap();
+        let shared = after(&renamed, &renamed.make(NEW, made(&["水务局"]))).unwrap();
+        assert_eq!(after(&shared, &shared.change(BESIDE, called("水务局")).unwrap()), Err(own(NEW, BESIDE, "水务局")));
+    }
+
+    #[test]
+    fn a_department_that_moves_takes_what_it_is_called_along() {
+        let tree = tree();
+        let moved = Department { parent: Some(STATE), ..tree.get(OFFICE).unwrap().clone() };
+        let moved = after(&tree, &tree.change(OFFICE, moved).unwrap()).unwrap();
+        assert_eq!(moved.get(BUREAU).unwrap().organizations.iter().collect::<Vec<_>>(), ["市监局"]);
+        assert!(moved.get(STATE).unwrap().organizations.contains("市监所"), "it still lies in that one");
+        // What the one above is called itself stays there.
+        let below = after(&tree, &tree.make(NEW, department(Some(BUREAU), &["市监局"], &[]))).unwrap();
+        let out = Department { parent: Some(STATE), ..below.get(NEW).unwrap().clone() };
+        assert_eq!(below.change(NEW, out.clone()).unwrap().len(), 1);
+        assert!(after(&below, &below.change(NEW, out).unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_merger_that_would_pass_on_what_is_not_the_departments_alone_says_what_to_do() {
+        let mut tree = tree();
+        let other = Department { name: "外局".to_owned(), ..department(None, &["外局"], &["other.cn"]) };
+        tree = after(&tree, &tree.make(NEW, other)).unwrap();
+        let Err(error) = tree.merge(OFFICE, NEW) else { panic!("it was merged") };
+        let not_passed = |kind, name: &str| TreeError::NotPassed { department: OFFICE, successor: NEW, kind, name: name.to_owned() };
+        assert_eq!(error, not_passed(Namespace::Organization, "市监所"));
+        // It is moved as the refusal says, and merged.
+        let moved = Department { parent: Some(NEW), name: "市监所".to_owned(), ..department(Some(NEW), &["外局"], &[]) };
+        let moved = after(&tree, &tree.change(OFFICE, moved).unwrap()).unwrap();
+        after(&moved, &moved.merge(OFFICE, NEW).unwrap()).unwrap();
     }
 
     #[test]

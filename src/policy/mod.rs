@@ -19,6 +19,7 @@ pub mod identity;
 pub mod identity_number;
 pub mod jws;
 pub mod national;
+mod prepared;
 pub mod profile;
 pub mod quorum;
 mod rulebook;

@@ -5,7 +5,8 @@
 //! leaf. What holds of all departments is checked in that transaction (`write`), whatever was proposed beside it.
 //!
 //! A merged department stays what people, certificates and requests belong to, and lies in its successor from then on: so the
-//! officers of the successor decide about all of it. The roles in it end, and so does whatever was asked of it and is not issued.
+//! officers of the successor decide about all of it. The roles in it end, proposed ones too, and so does whatever was asked of it
+//! and is not issued.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,9 +91,11 @@ pub struct Change {
     row: DepartmentChangeRow,
 }
 
-/// What ends with a department that is merged: the roles in it, each with who holds it, and its open requests.
+/// What ends with a department that is merged: the roles in it, each with who holds it; the proposed ones, each with who was to
+/// hold it; and its open requests.
 pub struct Ends {
     pub roles: Vec<(String, String)>,
+    pub proposed: Vec<(String, String)>,
     pub enrolments: usize,
 }
 
@@ -228,7 +231,7 @@ pub(super) fn department(row: &DepartmentRow, names: impl Iterator<Item = (Strin
 }
 
 /// All departments, as this connection sees them.
-async fn load_tree(connection: &mut Connection) -> Result<Tree, Error> {
+pub(super) async fn load_tree(connection: &mut Connection) -> Result<Tree, Error> {
     let mut names: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for (kind, value, department) in store::departments::all_namespaces(connection).await? {
         names.entry(department).or_default().push((kind, value));
@@ -392,10 +395,19 @@ impl Services {
             return Ok(None);
         }
         let department = change.department.to_string();
-        let mut connection = self.db.read().await?;
-        let roles = store::people::roles_in(&mut connection, &department).await?;
-        let enrolments = store::enrolments::open_in(&mut connection, &department).await?.len();
-        Ok(Some(Ends { roles: roles.into_iter().map(|row| (row.person, row.role)).collect(), enrolments }))
+        let (roles, proposed, enrolments) = {
+            let mut connection = self.db.read().await?;
+            let roles = store::people::roles_in(&mut connection, &department).await?;
+            let proposed = store::people::proposed_in(&mut connection, &department).await?;
+            (roles, proposed, store::enrolments::open_in(&mut connection, &department).await?.len())
+        };
+        let roles = roles.into_iter().map(|row| (row.person, row.role)).collect();
+        let mut ends = Ends { roles, proposed: Vec::new(), enrolments };
+        for row in proposed {
+            let officer = self.load_officer(&row).await?.ok_or_else(|| Error::unknown("officer", &row.id))?;
+            ends.proposed.extend(officer.proposed.iter().map(|role| (row.id.clone(), role.to_string())));
+        }
+        Ok(Some(ends))
     }
 
     /// A page of the changes, of one department if it is named.
@@ -589,13 +601,15 @@ pub(super) async fn write(connection: &mut Connection, change: &Change, statemen
     Ok(())
 }
 
-/// Ends the roles in a department that was merged. What was asked of it meanwhile would be left: then nothing is done.
+/// Ends the roles in a department that was merged, and forgets whoever was proposed for one. What was asked of it meanwhile would
+/// be left: then nothing is done.
 pub(super) async fn end(connection: &mut Connection, id: DepartmentId, statement: &[u8], at: i64) -> Result<(), Error> {
     store::people::withdraw_grants_in(connection, &id.to_string(), statement, at).await?;
+    store::people::forget_proposals_in(connection, &id.to_string()).await?;
     if store::enrolments::open_in(connection, &id.to_string()).await?.is_empty() { Ok(()) } else { Err(Error::SeenStale) }
 }
 
-/// Nobody works in a department that was merged: a role that was on its way to one comes too late.
+/// Nobody works in a department that was merged: a role, or the proposal of one, that was on its way to one comes too late.
 pub(super) async fn check_stands(connection: &mut Connection, id: Option<&str>) -> Result<(), Error> {
     let Some(id) = id else { return Ok(()) };
     let row = store::departments::find(connection, id).await?.ok_or_else(|| Error::unknown("department", id))?;

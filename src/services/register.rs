@@ -123,7 +123,9 @@ impl Services {
             salt: random(&*self.entropy),
         };
         self.check_grants(&caller.actor, Act::Submit, &officer).await?;
-        self.journal.commit(Commit { kind: Kind::Other, rows: vec![self.officer_row(&officer)], entries: Vec::new() }).await?;
+        let mut rows = vec![self.officer_row(&officer)];
+        rows.extend(department.map(Row::StandingDepartment));
+        self.journal.commit(Commit { kind: Kind::Other, rows, entries: Vec::new() }).await?;
         Ok(officer)
     }
 
@@ -150,10 +152,15 @@ impl Services {
             let mut connection = self.db.read().await?;
             store::people::find_person(&mut connection, id).await?.ok_or_else(unknown)?
         };
-        self.load_officer(&row).await?.ok_or_else(unknown)
+        if let Some(officer) = self.load_officer(&row).await? {
+            return Ok(officer);
+        }
+        // Whoever was proposed in a department that was merged is forgotten with it.
+        self.department_id(row.department.as_deref()).await?;
+        Err(unknown())
     }
 
-    async fn load_officer(&self, row: &store::PersonRow) -> Result<Option<Officer>, Error> {
+    pub(super) async fn load_officer(&self, row: &store::PersonRow) -> Result<Option<Officer>, Error> {
         let Some(sealed) = &row.sealed_profile else { return Ok(None) };
         let corrupt = || Error::Corrupt(format!("person {}", row.id));
         let id: PersonId = row.id.parse().map_err(|_| corrupt())?;

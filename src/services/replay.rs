@@ -95,6 +95,8 @@ codes! {
     Unfounded = "unfounded",
     GrantUnbound = "grant-unbound",
     ChangeUnbound = "change-unbound",
+    ChangeImpossible = "change-impossible",
+    DepartmentMerged = "department-merged",
     ReviewUnbound = "review-unbound",
     DailyCap = "daily-cap",
     NotRenewable = "not-renewable",

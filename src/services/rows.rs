@@ -27,7 +27,9 @@ pub enum Row {
         statement: [u8; 32],
         at: i64,
     },
-    /// A merged department has no officers, and nothing asked of it is open.
+    /// It was not merged meanwhile.
+    StandingDepartment(DepartmentId),
+    /// A merged department has no officers, nobody is proposed there, and nothing asked of it is open.
     EndDepartment {
         id: DepartmentId,
         statement: [u8; 32],
@@ -234,6 +236,7 @@ async fn write_one(connection: &mut Connection, row: &Row) -> Result<(), Error> 
             expected(store::departments::withdraw_change(connection, id, statement).await, "change", "proposed")?;
         }
         Row::Departments { change, statement, at } => departments::write(connection, change, statement, *at).await?,
+        Row::StandingDepartment(id) => departments::check_stands(connection, Some(&id.to_string())).await?,
         Row::EndDepartment { id, statement, at } => departments::end(connection, *id, statement, *at).await?,
         Row::KeyOwner { key_fingerprint, person, at } => {
             match store::people::claim_key(connection, key_fingerprint, &person.to_string(), *at).await? {

@@ -157,6 +157,21 @@ pub async fn forget_proposal(connection: &mut Connection, person: &str) -> Resul
     expect_one(on!(connection, c => sqlx::query(SQL).bind(person).execute(c).await.map(|done| done.rows_affected()))?)
 }
 
+/// Whoever was proposed in a department and never appointed.
+pub async fn proposed_in(connection: &mut Connection, department: &str) -> Result<Vec<PersonRow>, Error> {
+    const SQL: &str = "select id, kind, department, created_at, sealed_profile from person \
+         where department = $1 and sealed_profile is not null and id not in (select person from role_grant) order by id";
+    Ok(on!(connection, c => sqlx::query_as(SQL).bind(department).fetch_all(c).await)?)
+}
+
+/// Forgets them.
+pub async fn forget_proposals_in(connection: &mut Connection, department: &str) -> Result<(), Error> {
+    const SQL: &str = "update person set sealed_profile = null \
+         where department = $1 and sealed_profile is not null and id not in (select person from role_grant)";
+    on!(connection, c => sqlx::query(SQL).bind(department).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 /// Ends every grant in a department that stands, on the statement that merged it.
 pub async fn withdraw_grants_in(connection: &mut Connection, department: &str, statement: &[u8], at: i64) -> Result<(), Error> {
     const SQL: &str = "update role_grant set withdrawn_at = $1, withdrawn_statement = $2 where department = $3 and withdrawn_at is null";

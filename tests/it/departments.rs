@@ -18,7 +18,10 @@ use crate::{
 in_both_families! {
     whoever_works_for_a_ministry_works_for_its_bureaus_and_neither_conversely_nor_beside,
     names_that_the_one_above_may_not_certify_are_refused_when_they_are_given_and_when_they_are_used,
+    no_department_is_called_as_one_beside_it_nor_certifies_what_that_is_called,
+    a_merger_out_of_the_department_above_says_what_to_do_first,
     a_merger_passes_everything_to_the_successor,
+    whoever_was_proposed_in_a_department_ends_with_it,
     whoever_held_a_certificate_of_a_merged_department_renews_it_in_the_successor,
     a_renamed_department_says_its_new_name_in_new_certificates_alone,
     a_change_takes_two_people_and_making_a_department_one_from_above,
@@ -67,7 +70,7 @@ pub async fn done(ca: &Ca, office: &Office, family: Family, method: &str, path: 
 
 pub fn named(parent: Option<&str>, organizations: &[&str], domain: &str) -> Value {
     let domains: Vec<&str> = Some(domain).into_iter().filter(|domain| !domain.is_empty()).collect();
-    json!({"name": "处", "parent": parent, "organizations": organizations, "dns": domains, "mail": domains})
+    json!({"name": format!("处{domain}"), "parent": parent, "organizations": organizations, "dns": domains, "mail": domains})
 }
 
 /// A bureau in a department, with an administrator of its own and its two officers.
@@ -212,6 +215,76 @@ async fn names_that_the_one_above_may_not_certify_are_refused_when_they_are_give
     ca.decide(&one.approver, "reject", &enrolment, Some("other"), None).await.ok();
 }
 
+async fn no_department_is_called_as_one_beside_it_nor_certifies_what_that_is_called(family: Family) {
+    let ca = TestCa::new().start().await;
+    let ministry = ca.office(family).await;
+    let (administrator, auditor) = (&ministry.administrator, ca.auditor(family).await);
+    let path = |id: &str| format!("/{id}");
+    done(&ca, &ministry, family, "PATCH", &path(&ministry.department), json!({"organizations": ["民政局", "水务处", "市监处"]})).await;
+    let called = |name: &str, organization: &str| json!({"name": name, "parent": ministry.department, "organizations": [organization]});
+    let make = async |body: Value| {
+        let made = propose(&ca, administrator, "POST", "", &body).await.ok().json();
+        text(&signed_by(&ca, &made, &[administrator]).await.ok().json(), "department")
+    };
+    let (water, market) = (make(called("水务处", "水务处")).await, make(called("市监处", "市监处")).await);
+    let one = make(called("一科", "民政局")).await;
+    let conflict = (409, "departments-refused".to_owned());
+    for (method, path, body) in [
+        ("POST", String::new(), called("水务处", "民政局")),
+        ("POST", String::new(), called("水\u{200b}务处", "民政局")),
+        ("POST", String::new(), called("新处", "水务处")),
+        ("PATCH", path(&market), json!({"name": "水务处"})),
+        ("PATCH", path(&market), json!({"name": "水务处", "organizations": ["水务处"]})),
+        ("PATCH", path(&market), json!({"organizations": ["市监处", "水务处"]})),
+        ("PATCH", path(&one), json!({"organizations": ["水务处"]})),
+    ] {
+        let answer = propose(&ca, administrator, method, &path, &body).await;
+        assert_eq!(refused(&answer), conflict, "{body}");
+        assert!(text(&answer.json(), "detail").contains("(hufu department "), "{}", answer.text());
+    }
+    // What is proposed while it can be done, and cannot any more when it is signed, is refused then.
+    let late = propose(&ca, administrator, "POST", "", &called("新处", "民政局")).await.ok().json();
+    let renamed = propose(&ca, administrator, "PATCH", &path(&one), &json!({"name": "新处"})).await.ok().json();
+    signed_by(&ca, &renamed, &[administrator, auditor]).await.ok();
+    assert_eq!(refused(&signed_by(&ca, &late, &[administrator]).await), conflict);
+
+    // One of them merged, its names are the successor's, and what it was called is free.
+    done(&ca, &ministry, family, "POST", &format!("/{market}/merger"), json!({"successor": water})).await;
+    make(called("市监处", "民政局")).await;
+    // What the one above is called may be had by any number in it, and by none that leaves it.
+    let out = json!({"parent": null});
+    assert_eq!(refused(&propose(&ca, administrator, "PATCH", &path(&one), &out).await), conflict);
+    // Whoever leaves takes what they are called along.
+    done(&ca, &ministry, family, "PATCH", &path(&water), json!({"parent": null, "organizations": ["水务处"]})).await;
+    let left = ca.client(administrator).get(&format!("{DEPARTMENTS}/{}", ministry.department)).await.ok().json();
+    assert_eq!(left["organizations"], json!(["市监处", "民政局"]));
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_merger_out_of_the_department_above_says_what_to_do_first(family: Family) {
+    let ca = TestCa::new().start().await;
+    let ministry = ca.office(family).await;
+    let administrator = &ministry.administrator;
+    let one = bureau(&ca, &ministry, "one", family).await.department;
+    let other = ca.department(administrator, "社会局", "shj.example.cn").await;
+    let shell = Shell::new(&ca);
+    let by = |person: &Person| format!("--yes --identity {}", person.files.display());
+    let run = async |line: String| {
+        let change = shell.ok(&format!("{line} {}", by(administrator))).await;
+        shell.ok(&format!("department sign {} {}", text(&change, "id"), by(ca.auditor(family).await))).await
+    };
+    let merge = format!("department merge {one} --into {other}");
+    let told = shell.run(&format!("{merge} {}", by(administrator))).await.unwrap_err();
+    let (_, advice) = told.split_once("(hufu ").unwrap_or_else(|| panic!("{told}"));
+    let (advice, _) = advice.split_once(')').unwrap();
+    assert_eq!(advice, format!("department move {one} --under {other} --organization VALUE --without-organization 民政局"));
+    run(format!("{} --without-dns one.mzj.example.cn --without-mail one.mzj.example.cn", advice.replace("VALUE", "社会局"))).await;
+    assert_eq!(text(&run(merge).await, "state"), "done");
+    let merged = ca.client(administrator).get(&format!("{DEPARTMENTS}/{one}")).await.ok().json();
+    assert_eq!(merged["successor"], json!(other));
+    ca.audit_finds_nothing().await;
+}
+
 async fn a_merger_passes_everything_to_the_successor(family: Family) {
     let ca = TestCa::new().start().await;
     let old = ca.office(family).await;
@@ -308,6 +381,54 @@ async fn a_merger_passes_everything_to_the_successor(family: Family) {
     ca.revoke(&approver, &holder.id, "affiliationChanged", None).await;
     let below = ca.issue(&child, "staff", family).await;
     ca.decide(&approver, "suspend", &below.id, None, None).await.ok();
+    ca.audit_finds_nothing().await;
+}
+
+async fn whoever_was_proposed_in_a_department_ends_with_it(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let (administrator, auditor) = (&office.administrator, ca.auditor(family).await);
+    let successor = ca.department(administrator, "社会局", "shj.example.cn").await;
+    let propose_officer = async |name: &str, department: &str| {
+        let body = json!({"name": name, "department": department, "roles": ["approver", "registration-officer"]});
+        text(&ca.client(administrator).post("/api/v1/officers", &body).await.ok().json(), "id")
+    };
+    let (signed, unsigned) = (propose_officer("甲", &office.department).await, propose_officer("乙", &office.department).await);
+    let elsewhere = propose_officer("丙", &successor).await;
+    for id in [&signed, &elsewhere] {
+        assert_eq!(ca.decide(administrator, "grant", id, None, None).await.status, 202);
+    }
+    // The second has signed before the merger, and hands it in afterwards.
+    let late = auditor.sign(&ca.draft(auditor, "grant", &signed, None, None).await);
+    let merger = json!({"successor": successor});
+    let change = propose(&ca, administrator, "POST", &format!("/{}/merger", office.department), &merger).await.ok().json();
+    let preview = ca.client(auditor).get(&format!("/api/v1/department-changes/{}", text(&change, "id"))).await.ok().json();
+    let mut expected =
+        [&signed, &unsigned].map(|id| ["approver", "registration-officer"].map(|role| json!({"person": id, "role": role}))).concat();
+    let mut proposed = preview["ends"]["proposed"].as_array().unwrap().clone();
+    expected.sort_by_cached_key(Value::to_string);
+    proposed.sort_by_cached_key(Value::to_string);
+    assert_eq!(proposed, expected);
+    // So does the command name them.
+    let told = Shell::new(&ca)
+        .run(&format!("department sign {} --identity {}", text(&change, "id"), administrator.files.display()))
+        .await
+        .unwrap_err();
+    assert!(told.contains(&format!("ends: proposed role approver of {signed}  甲")), "{told}");
+
+    signed_by(&ca, &change, &[administrator, auditor]).await.ok();
+    let merged = (409, "department-merged".to_owned());
+    assert_eq!(refused(&ca.hand_in(auditor, "grant", &signed, &late).await), merged);
+    for id in [&signed, &unsigned] {
+        for (by, act) in [(auditor, "grant"), (administrator, "grant"), (administrator, "dismiss")] {
+            assert_eq!(refused(&sign(&ca, by, act, id).await), merged);
+        }
+        let names = format!("select count(*) from person where id = '{id}' and sealed_profile is not null");
+        assert_eq!(ca.sql().await.number(&names).await, 0);
+    }
+    let officers = listed(&ca, administrator, "/api/v1/officers?limit=1000").await;
+    assert!(!officers.contains(&signed) && !officers.contains(&unsigned) && officers.contains(&elsewhere));
+    ca.decide(auditor, "grant", &elsewhere, None, None).await.ok();
     ca.audit_finds_nothing().await;
 }
 
@@ -533,7 +654,11 @@ async fn departments_are_made_changed_and_merged_by_commands(family: Family) {
     let missing = shell.run(&format!("department names {one} --without-dns other.cn {}", by(&administrator))).await;
     assert!(missing.unwrap_err().contains("does not have the name other.cn"));
     let two = text(&run(format!("department add 民政处 --parent {one} --organization 民政局")).await, "id");
-    second(&run(format!("department move {two} --under {top}")).await).await;
+    // Beside it the bureau's name is the bureau's alone: the other moves with a name of the one above.
+    let beside = format!("department move {two} --under {top}");
+    let refused = shell.run(&format!("{beside} --yes {}", by(&administrator))).await.unwrap_err();
+    assert!(refused.contains(&format!("hufu department names {two} --without-organization 民政局")), "{refused}");
+    second(&run(format!("{beside} --organization 省人民政府 --without-organization 民政局")).await).await;
     second(&run(format!("department merge {two} --into {one}")).await).await;
     let all = read("department list".to_owned()).await;
     let merged = all.as_array().unwrap().iter().find(|item| item["id"] == json!(two)).unwrap();

@@ -371,6 +371,16 @@ async fn a_number_of_merged_departments_that_does_not_say_whom_it_means_is_a_wro
     assert_eq!((refused.status, text(&refused.json(), "code")), (422, "lines-refused".to_owned()));
     assert_eq!(before.changes_to(&ca.sql().await.snapshot().await), Vec::<String>::new());
 
+    // With the number of one of its own and the name of one who came along a line may mean either, and says so; nobody is enrolled.
+    for options in ["&dry_run=true", "&dry_run=true&again=true"] {
+        let either = import("工号,姓名\nE-2,李雷\n", options).await.ok().json();
+        let finding = &either["findings"][0];
+        assert_eq!((text(finding, "column"), text(finding, "code")), ("CN".to_owned(), "different".to_owned()), "{either}");
+        let hint = text(finding, "hint");
+        assert!(hint.contains("department's own person with this number") && hint.contains("somebody of a merged department"), "{hint}");
+        assert_eq!(counted(&either), [0, 0, 0, 0]);
+    }
+
     // Whoever is meant is enrolled by their id; from then on the list knows the name.
     let enrolments = ca.client(&successor.registration).get("/api/v1/enrolments?limit=1000").await.ok().json();
     let mut meant = None;

@@ -5,6 +5,7 @@
 //! and what it rests on. Each file beside this one answers one of these questions.
 
 mod caps;
+mod departments;
 mod history;
 mod leaves;
 mod people;
@@ -421,6 +422,7 @@ impl<'v> Replay<'v> {
                 });
             }
         }
+        self.reorganized();
         let mut cases: BTreeMap<String, Case> = BTreeMap::new();
         for (at, entry) in std::mem::take(&mut self.logs.leaves) {
             let hash = hex::encode(entry.digests.decision);
@@ -523,6 +525,7 @@ impl<'v> Replay<'v> {
         if !by_itself && !self.so_far.in_force.around(&case.at).iter().any(|digest| decision["policy"] == **digest) {
             self.add(&case.at, Some(&case.hash), None, ("policy-not-in-force", "its policy was not in force".to_owned()));
         }
+        self.granted_where_nobody_works(case, &act);
         self.reasons(case, &act, timely.iter().rfind(|one| one.part == Part::Decides));
         if ["approve", "prove"].contains(&act.as_str()) && !self.might_ask(case, &thing.record) {
             let what = "whoever asked for it might not ask".to_owned();

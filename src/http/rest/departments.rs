@@ -153,6 +153,8 @@ struct ChangeView {
 #[schema(as = EndsWithDepartment)]
 struct EndsView {
     roles: Vec<RoleView>,
+    /// Roles that were proposed, and that nobody holds yet.
+    proposed: Vec<RoleView>,
     /// How many requests are open.
     enrolments: usize,
 }
@@ -166,7 +168,8 @@ struct RoleView {
 
 impl From<Ends> for EndsView {
     fn from(ends: Ends) -> Self {
-        Self { roles: ends.roles.into_iter().map(|(person, role)| RoleView { person, role }).collect(), enrolments: ends.enrolments }
+        let views = |roles: Vec<(String, String)>| roles.into_iter().map(|(person, role)| RoleView { person, role }).collect();
+        Self { roles: views(ends.roles), proposed: views(ends.proposed), enrolments: ends.enrolments }
     }
 }
 

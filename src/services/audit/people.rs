@@ -25,10 +25,15 @@ fn check_persons(records: &Records, findings: &mut Findings) {
     for enrolment in &records.enrolments {
         first.entry(&enrolment.person).or_insert(enrolment);
     }
+    let appointed: BTreeSet<&str> = records.grants.iter().map(|grant| grant.person.as_str()).collect();
     for (id, person) in &records.persons {
         records.check_department(findings, "person", id, "department", person.department.as_deref());
         let mut finding = findings.row("person", id);
         finding.check("id", id.parse::<PersonId>().is_ok(), || "not the identifier of a person".to_owned());
+        let department = person.department.as_ref().and_then(|department| records.departments.get(department));
+        let proposed = person.sealed_profile.is_some() && !appointed.contains(id.as_str());
+        let merged = department.is_some_and(|department| department.successor.is_some());
+        finding.check("sealed_profile", !(proposed && merged), || "proposed in a department that was merged".to_owned());
         let enrolment = first.get(id.as_str()).copied();
         let kind = match enrolment {
             _ if *id == records.system_person => "system",

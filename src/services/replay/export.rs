@@ -14,14 +14,14 @@ use der::Decode;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
-    departments::{Shown, change_commitment},
+    departments::{Shown, change_commitment, load_tree},
     error::Error,
     re_review::re_review_commitment,
     register,
 };
 use crate::{
     files,
-    policy::{SignerReference, Statement},
+    policy::{Department, SignerReference, Statement},
     store::{self, CertificateFilter, Connection, Db},
     x509::{Certificate, signed::assemble},
 };
@@ -137,6 +137,8 @@ records! {
         id: String,
         /// The department in which it lies now; where it lay before follows from the changes.
         parent: Option<String>,
+        /// What it is now.
+        department: Department,
     }
     /// A change of departments that was done.
     DepartmentChangeRecord {
@@ -284,9 +286,10 @@ impl Export {
     }
 
     async fn gather_departments(&mut self, connection: &mut Connection) -> Result<(), Error> {
-        let departments = store::departments::all(connection).await?;
-        self.departments =
-            departments.into_iter().map(|row| DepartmentRecord { id: row.id, parent: row.successor.or(row.parent) }).collect();
+        for (id, department) in load_tree(connection).await?.iter() {
+            let parent = department.successor.or(department.parent).map(|id| id.to_string());
+            self.departments.push(DepartmentRecord { id: id.to_string(), parent, department: department.clone() });
+        }
         for row in store::departments::all_changes(connection).await? {
             if let (Some(statement), Some(decided_at)) = (row.statement, row.decided_at) {
                 let statement = hex::encode(statement);

@@ -7,6 +7,7 @@
 //! `Judge::case` is the whole of it; each file beside this one answers one of its questions.
 
 mod caps;
+mod departments;
 mod foundations;
 mod leaves;
 mod people;
@@ -175,6 +176,7 @@ impl<'a> Judge<'a> {
             self.case(&case);
         }
         self.unbound();
+        self.reorganizations();
         self.caps();
         self.violations.sort();
         self.violations
@@ -244,6 +246,7 @@ impl<'a> Judge<'a> {
             self.add(case, None, (Code::PolicyNotInForce, format!("{} was not in force", decision.policy)));
         }
         self.revocations(case, decision, &words);
+        self.granted_where_nobody_works(case, decision);
         self.asked(case, decision, thing);
         let people = self.permitted(case, decision, thing, &set, &words);
         if self.violations.len() > before {

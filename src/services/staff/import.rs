@@ -42,6 +42,9 @@ const SEVERAL: &str = "people of several merged departments have this number: gi
     or take the line out and enrol them by their person id (hufu enrol --person)";
 const OTHER_NAME: &str = "somebody of a merged department has this number under another name: give a newcomer another number; \
     if it is that person, enrol them by their person id first (hufu enrol --person)";
+const OWN_OR_MERGED: &str = "the department's own person with this number is called otherwise, and somebody of a merged department has \
+    this number and this name. If the department's own is meant, correct the name, or enrol them under the new one by their person id \
+    (hufu enrol --person); if the other is meant, take the line out and enrol them by their person id, or give them another number";
 
 /// A list as it was handed in.
 pub struct Roster<'a> {
@@ -172,16 +175,18 @@ impl Services {
     }
 
     /// The lines whose numbers say whom they mean. Whoever came with a merged department keeps their number, and is who is meant if
-    /// they have that name: departments gave their numbers without asking each other.
+    /// they have that name: departments gave their numbers without asking each other. So a line with the number of one of the
+    /// department's own and the name of one who came along may mean either.
     async fn told_apart(&self, department: DepartmentId, lines: Vec<Line>, findings: &mut Findings) -> Result<Vec<Line>, Error> {
         let with_numbers = self.with_numbers(department, &lines).await?;
-        let merged = |found: &Vec<store::StaffRow>| match Holder::of(found, department) {
-            Holder::Merged(row) => Some(row.clone()),
-            Holder::Nobody | Holder::Own(_) | Holder::Several => None,
+        let told_by_name = |found: &&Vec<store::StaffRow>| match Holder::of(found, department) {
+            Holder::Merged(_) => true,
+            Holder::Own(_) => found.len() > 1,
+            Holder::Nobody | Holder::Several => false,
         };
-        let merged: Vec<store::StaffRow> = with_numbers.iter().filter_map(merged).collect();
+        let told_by_name: Vec<store::StaffRow> = with_numbers.iter().filter(told_by_name).flatten().cloned().collect();
         let profiles: Vec<Profile> = self.policy().profiles().filter(|profile| must_do_without_request(profile).is_ok()).cloned().collect();
-        let names = self.names_of(&merged, &profiles).await?;
+        let names = self.names_of(&told_by_name, &profiles).await?;
         let is_called = |row: &store::StaffRow, line: &Line| {
             let name = line.fields.get(NAME);
             name.is_none_or(|name| names.get(&row.person).is_some_and(|names| names.contains(name)))
@@ -192,6 +197,9 @@ impl Services {
                 Holder::Several => findings.add_with(line.line, NUMBER, "ambiguous", Some(SEVERAL.to_owned())),
                 Holder::Merged(row) if !is_called(row, &line) => {
                     findings.add_with(line.line, NAME, "different", Some(OTHER_NAME.to_owned()))
+                }
+                Holder::Own(row) if !is_called(row, &line) && found.iter().any(|other| is_called(other, &line)) => {
+                    findings.add_with(line.line, NAME, "different", Some(OWN_OR_MERGED.to_owned()))
                 }
                 Holder::Nobody | Holder::Own(_) | Holder::Merged(_) => clear.push(line),
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use hufu::{
     cli::Family,
-    policy::{Act, Timestamp},
+    policy::{Act, Timestamp, statement::seen},
     services::replay::export::Export,
     store::{Db, Options},
 };
@@ -14,7 +14,7 @@ use time::Duration;
 
 use super::{
     Read, agreed, codes,
-    story::{Cast, Signer, Story},
+    story::{Cast, Signer, Story, Word},
 };
 use crate::{
     departments::{bureau, done, propose, signed_by, withdraw},
@@ -66,7 +66,7 @@ pub async fn life(family: Family) -> Life {
     stay(&old.approver, &of_section).await;
     let moved = done(&ca, &office, family, "PATCH", &format!("/{}", section.department), json!({"parent": office.department})).await;
     stay(&section.approver, &of_section).await;
-    done(&ca, &office, family, "PATCH", &format!("/{}", beside.department), json!({"name": "新处"})).await;
+    let renamed = done(&ca, &office, family, "PATCH", &format!("/{}", beside.department), json!({"name": "新处"})).await;
     let of_old = ca.issue(&old, "staff", family).await.id;
     let of_beside = ca.issue(&beside, "staff", family).await.id;
     stay(&beside.approver, &of_beside).await;
@@ -132,6 +132,8 @@ pub async fn life(family: Family) -> Life {
     let what = HashMap::from([
         ("moved", change(&moved)),
         ("merged", change(&merged)),
+        ("renamed", change(&renamed)),
+        ("old_approver", old.approver.id.clone()),
         ("mistaken", change(&mistaken)),
         ("of_section", of_section),
         ("of_old", of_old),
@@ -171,6 +173,28 @@ impl Life {
         let words: Vec<usize> = story.steps[step].words.iter().copied().filter(|word| completing.contains(&&word.to_string())).collect();
         assert_eq!((words.len(), story.steps[step].words.len()), (1, 2));
         story.steps[step].words = words;
+        story.sign()
+    }
+
+    /// Everybody was shown another change, and it was done.
+    fn changed_otherwise(&self, what: &str, from: &str, to: &str) -> Export {
+        let mut story = self.story.clone();
+        let record = story.rest.department_changes.iter_mut().find(|record| record.id == self.what[what]).unwrap();
+        let shown = record.shown.replace(from, to);
+        assert_ne!(record.shown, shown);
+        record.shown = shown;
+        let seen = seen(&[0; 32], &serde_json::from_str(&record.shown).unwrap());
+        let about = |word: &&mut Word| word.payload.about.to_string() == self.what[what];
+        story.words.iter_mut().filter(about).for_each(|word| word.payload.seen = seen);
+        story.sign()
+    }
+
+    /// Somebody is granted their roles only after something else was done.
+    fn granted_after(&self, who: &str, act: Act, what: &str) -> Export {
+        let mut story = self.story.clone();
+        let step = story.steps.remove(self.steps(Act::Grant, who)[0]);
+        let later = self.steps(act, what)[0];
+        story.steps.insert(later, step);
         story.sign()
     }
 
@@ -221,6 +245,17 @@ async fn what_reorganizations_re_reviews_and_caps_forbid_is_found(family: Family
         ("one more than the cap", life.signed_by(Act::Suspend, "of_section", 1, "approver"), Some("daily-cap")),
         ("whoever signed a change was shown another", shown_another.sign(), Some("statement-misfit")),
         ("the record of a change is another", another_place, Some("change-unbound")),
+        (
+            "a department is called as one beside it",
+            life.changed_otherwise("renamed", "新处", "处one.mzj.example.cn"),
+            Some("change-impossible"),
+        ),
+        (
+            "a department is changed that was another",
+            life.changed_otherwise("renamed", "two.mzj.example.cn", "two.other.example"),
+            Some("change-impossible"),
+        ),
+        ("a role in a merged department", life.granted_after("old_approver", Act::MergeDepartment, "merged"), Some("department-merged")),
         ("something is taken out of a re-review", less_reviewed, Some("review-unbound")),
         ("requests end with a merger that there was not", life.without(Act::MergeDepartment, "merged"), Some("unfounded")),
         ("approvals end by a re-review that there was not", life.without(Act::ReReview, "stolen"), Some("unfounded")),
