@@ -129,7 +129,8 @@ async fn logins_that_are_not_what_they_must_be_are_refused(family: Family) {
     assert_eq!(code(&open(&ca, &login(&ca, &foreigner, |_| {}).await).await), refused, "of a certificate of another installation");
 
     // A statement is no login, and a login no statement: each has a type of its own.
-    let statement = person.sign(&ca.draft(&person, "activate-policy", &ca.services().policy().digest().to_string(), None, None).await);
+    let own = person.identity.certificate().id().to_string();
+    let statement = person.sign(&ca.draft(&person, "suspend", &own, None, None).await);
     assert_eq!(code(&open(&ca, &statement).await), (400, "statement-malformed".to_owned()));
     let path = format!("/api/v1/policies/{}/activation", ca.services().policy().digest());
     let answer = ca.client(&person).post(&path, &json!({"statement": login(&ca, &person, |_| {}).await})).await;
