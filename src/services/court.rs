@@ -114,7 +114,8 @@ fn is_for_holders(act: Act) -> bool {
 impl Services {
     /// Everything about one certificate, as of the newest checkpoints.
     pub async fn evidence(&self, row: &CertificateRow) -> Result<Evidence, Error> {
-        let mut gathering = Gathering { services: self, signed: BTreeMap::new(), evidence: self.empty_evidence(row) };
+        let mut gathering =
+            Gathering { services: self, signed: BTreeMap::new(), distrusted: Vec::new(), evidence: self.empty_evidence(row) };
         for entry in gathering.exhibit(row).await? {
             let statements = gathering.decision(&entry.digests.decision).await?;
             gathering.policy(&entry.digests.policy).await?;
@@ -125,6 +126,11 @@ impl Services {
                     _ => gathering.office(statement, &entry, &row.person).await?,
                 }
             }
+        }
+        // Who said of a signer's key since when it is not trusted; and of theirs.
+        while let Some(revocation) = gathering.distrusted.pop() {
+            gathering.decision(&revocation.digests.decision).await?;
+            gathering.policy(&revocation.digests.policy).await?;
         }
         Ok(gathering.evidence)
     }
@@ -148,6 +154,8 @@ struct Gathering<'a> {
     services: &'a Services,
     /// One checkpoint a log, the same for every receipt.
     signed: BTreeMap<String, SignedCheckpoint>,
+    /// Revocations of signers' certificates that say since when the key is not trusted, whose decision is not in the file yet.
+    distrusted: Vec<Entry>,
     evidence: Evidence,
 }
 
@@ -211,7 +219,11 @@ impl Gathering<'_> {
         let list = (!list.is_empty()).then_some(list);
         self.evidence.statements.insert(hex::encode(&row.digest), Signed { jws: row.jws.clone(), list });
         match signer {
-            Some(signer) if !self.evidence.certificates.contains_key(&hex::encode(&signer.id)) => self.exhibit(&signer).await.map(drop),
+            Some(signer) if !self.evidence.certificates.contains_key(&hex::encode(&signer.id)) => {
+                let history = self.exhibit(&signer).await?;
+                self.distrusted.extend(history.into_iter().filter(|leaf| matches!(leaf.invalid_since(), Ok(Some(_)))));
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

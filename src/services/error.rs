@@ -76,6 +76,11 @@ pub enum Error {
         .0.words, .0.signed_by.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     RevocationWaits(Box<super::revoke_list::WaitingRevocation>),
+    #[error(
+        "a revocation of an officer's certificate says no time before itself: that would make doubtful what they decided. Two people \
+         say since when the key is not trusted (hufu rereview); one may revoke it at once, without that time"
+    )]
+    ReReviewNeeded,
     #[error("this Idempotency-Key was used for another request")]
     IdempotencyKeyReused,
 

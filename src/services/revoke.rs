@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     Services,
+    enrol::OFFICER,
     error::Error,
     journal::{Commit, Kind, Position},
     rows::Row,
@@ -29,6 +30,10 @@ pub static REASONS: &[(&str, u8)] = &[
     ("privilegeWithdrawn", 9),
     ("aACompromise", 10),
 ];
+
+/// Those with which a revocation may say since when the key is not trusted: that somebody else has it, or that whoever had it is
+/// there no more.
+static WITH_SINCE: &[&str] = &["keyCompromise", "cACompromise", "cessationOfOperation", "aACompromise"];
 
 /// The name of a reason in a leaf; certificateHold is a suspension's.
 pub fn reason_name(reason: u8) -> &'static str {
@@ -72,6 +77,7 @@ impl Services {
         let checked = self.check_statement(caller, statement, act, &subject).await?;
 
         let payload = checked.statement.payload().clone();
+        self.check_change(&row, act, payload.reason.as_ref(), payload.since)?;
         let now = millis(self.clock.now());
         let decision = allowed(subject.about, act, Timestamp::new(self.clock.now()), payload.policy, None);
         let decided = decided(&decision, &[checked.statement.digest()], now);
@@ -85,6 +91,52 @@ impl Services {
         let acknowledgement = self.acknowledge(act, &checked.statement, &positions).await;
         let position = positions.into_iter().next().ok_or_else(|| Error::Corrupt("a change without its leaf".to_owned()))?;
         Ok(Changed { id: CertificateId(digest(&row.id)?), status, position, acknowledgement })
+    }
+
+    /// What somebody would sign to revoke, suspend or resume, if that can be done in these words.
+    pub async fn change_subject(
+        &self,
+        caller: &Caller,
+        act: Act,
+        id: &str,
+        reason: Option<&ReasonCode>,
+        since: Option<Timestamp>,
+    ) -> Result<Subject, Error> {
+        let row = self.find_certificate(id).await?;
+        self.may_change(&caller.actor, act, &row).await?;
+        self.check_change(&row, act, reason, since)?;
+        self.certificate_subject(&row).await
+    }
+
+    fn check_change(
+        &self,
+        row: &store::CertificateRow,
+        act: Act,
+        reason: Option<&ReasonCode>,
+        since: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        match act {
+            Act::Revoke => self.check_revocation(row, reason, since),
+            _ => Ok(()),
+        }
+    }
+
+    /// What can be said of a certificate that is revoked. Nobody makes doubtful by a revocation what an officer decided before it.
+    pub(super) fn check_revocation(
+        &self,
+        row: &store::CertificateRow,
+        reason: Option<&ReasonCode>,
+        since: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        revocation_words(reason, since, seconds(self.clock.now()))?;
+        let Some(since) = since else { return Ok(()) };
+        if row.profile == OFFICER {
+            return Err(Error::ReReviewNeeded);
+        }
+        match millis(since.instant()) < row.not_before {
+            true => Err(Error::malformed("since", "lies before the certificate's beginning")),
+            false => Ok(()),
+        }
     }
 
     /// What the rules decide about.
@@ -215,6 +267,10 @@ pub(super) fn revocation_words(reason: Option<&ReasonCode>, since: Option<Timest
     let since = since.map(|since| seconds(since.instant()));
     if since.is_some_and(|since| since > now) {
         return Err(Error::malformed("since", "lies in the future"));
+    }
+    let with_since = |(name, number): &(&str, u8)| *number == reason && WITH_SINCE.contains(name);
+    if since.is_some() && !REASONS.iter().any(with_since) {
+        return Err(Error::malformed("since", format!("goes with {}", WITH_SINCE.join(", "))));
     }
     Ok((reason, since))
 }

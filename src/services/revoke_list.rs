@@ -61,7 +61,7 @@ impl Services {
         let held = self.held(ids).await?;
         self.may_revoke(&caller.actor, &held)?;
         // Nothing else is said of what cannot be done at all.
-        revocation_words(words.reason.as_ref(), words.since, seconds(self.clock.now()))?;
+        self.check_revocations(&held, words)?;
         let (subject, each) = self.subject_of_list(&held).await?;
         self.check_words(caller, &subject, &held, words, others).await?;
         Ok((subject, each))
@@ -110,11 +110,12 @@ impl Services {
         let checked = self.check_statement(caller, statement, Act::Revoke, &subject).await?;
         let payload = checked.statement.payload().clone();
         // The first of several signs nothing that the last could not have done.
-        revocation_words(payload.reason.as_ref(), payload.since, seconds(self.clock.now()))?;
+        let words = Words::of(&checked.statement);
+        self.check_revocations(&held, &words)?;
         let mut rows = checked.rows;
         rows.push(Row::List { root: subject.about, items: each.iter().map(|one| one.about).collect() });
 
-        let earlier = self.same_words(&subject, &held, &Words::of(&checked.statement)).await?;
+        let earlier = self.same_words(&subject, &held, &words).await?;
         counted_once(caller, &earlier)?;
         let mut signers: Vec<Actor> = earlier.iter().map(|(signer, _)| signer.clone()).collect();
         signers.push(caller.actor.clone());
@@ -228,6 +229,17 @@ impl Services {
         let policy = self.policy();
         for one in held {
             policy.decide(actor, Act::Revoke, &Object::Certificate(one.object()))?;
+        }
+        Ok(())
+    }
+
+    fn check_revocations(&self, held: &[Held], words: &Words) -> Result<(), Error> {
+        revocation_words(words.reason.as_ref(), words.since, seconds(self.clock.now()))?;
+        for one in held {
+            if let Held::Certificate(row, _) = one {
+                let checked = self.check_revocation(row, words.reason.as_ref(), words.since);
+                checked.map_err(|error| error.of_item(&hex::encode(&row.id)))?;
+            }
         }
         Ok(())
     }

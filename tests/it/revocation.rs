@@ -19,6 +19,8 @@ use crate::{
 in_both_families! {
     the_holder_suspends_at_once_and_an_officer_lets_it_go_on,
     holder_officer_and_administrator_revoke_with_reason_and_date,
+    a_time_before_goes_with_some_reasons_and_lies_within_the_certificate_s_life,
+    nobody_alone_says_since_when_an_officer_s_key_is_not_trusted,
     whoever_asks_for_a_revocation_has_it_in_writing,
     a_list_takes_two_administrators_who_say_the_same,
     a_list_that_waits_is_listed_and_no_second_one_begins_unnoticed,
@@ -59,22 +61,90 @@ async fn the_holder_suspends_at_once_and_an_officer_lets_it_go_on(family: Family
 async fn holder_officer_and_administrator_revoke_with_reason_and_date(family: Family) {
     let ca = TestCa::new().start().await;
     let office = ca.office(family).await;
-    let since = "2026-01-01T00:00:00Z";
-    for (by, reason, number) in [
-        (None, "keyCompromise", 1),
-        (Some(&office.approver), "affiliationChanged", 3),
-        (Some(&office.administrator), "privilegeWithdrawn", 9),
+    for (by, reason, number, says_since) in [
+        (None, "keyCompromise", 1, true),
+        (Some(&office.approver), "cessationOfOperation", 5, true),
+        (Some(&office.administrator), "privilegeWithdrawn", 9, false),
     ] {
         let (person, holder) = member(&ca, &office, family).await;
-        let done = ca.decide(by.unwrap_or(&person), "revoke", &holder.id, Some(reason), Some(since)).await.ok().json();
+        let since = says_since.then(|| Timestamp::new(ca.now()));
+        let said = since.map(|since| since.to_string());
+        let done = ca.decide(by.unwrap_or(&person), "revoke", &holder.id, Some(reason), said.as_deref()).await.ok().json();
         let entry = entry_at(&ca, &text(&done["ledger"], "log"), done["ledger"]["index"].as_u64().unwrap()).await;
         assert_eq!((entry.event_type, entry.new_state, entry.reason), (EventType::REVOKE, State::Revoked, number));
+        assert_eq!(entry.invalid_since().unwrap(), since.map(|since| since.instant().unix_timestamp() as u64));
         assert_eq!(status(&ca, &office, &holder.id).await, "revoked");
     }
     // Another member of staff is nobody here.
     let ((stranger, _), (_, holder)) = (member(&ca, &office, family).await, member(&ca, &office, family).await);
     let refused = ca.client(&stranger).post("/api/v1/statements/drafts", &json!({"act": "revoke", "about": holder.id})).await;
     assert_eq!((refused.status, text(&refused.json(), "code")), (403, "not-permitted".to_owned()));
+    ca.audit_finds_nothing().await;
+}
+
+fn refused(answer: &Answer) -> (u16, String) {
+    (answer.status, text(&answer.json(), "code"))
+}
+
+async fn a_time_before_goes_with_some_reasons_and_lies_within_the_certificate_s_life(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let holder = ca.issue(&office, "staff", family).await;
+    let now = Timestamp::new(ca.now()).to_string();
+    let malformed = (400, "malformed-request".to_owned());
+    for (reason, since, about) in [
+        ("superseded", now.as_str(), "goes with keyCompromise"),
+        ("unspecified", now.as_str(), "goes with keyCompromise"),
+        ("keyCompromise", "2020-01-01T00:00:00Z", "before the certificate's beginning"),
+        ("keyCompromise", "2100-01-01T00:00:00Z", "in the future"),
+    ] {
+        let asked = [json!({"about": holder.id}), json!({"list": [holder.id]})];
+        for mut body in asked {
+            (body["act"], body["reason"], body["since"]) = (json!("revoke"), json!(reason), json!(since));
+            let answer = ca.client(&office.approver).post("/api/v1/statements/drafts", &body).await;
+            assert_eq!(refused(&answer), malformed, "{body}");
+            assert!(text(&answer.json(), "detail").contains(about), "{}", answer.json());
+        }
+        // Whoever signs it all the same is refused, too.
+        let mut payload = ca.draft(&office.approver, "revoke", &holder.id, Some(reason), None).await;
+        payload.since = Some(since.parse().unwrap());
+        let statement = json!({"statement": office.approver.sign(&payload)});
+        let answer = ca.client(&office.approver).post(&format!("/api/v1/certificates/{}/revocation", holder.id), &statement).await;
+        assert_eq!(refused(&answer), malformed, "{reason} {since}");
+    }
+    assert_eq!(status(&ca, &office, &holder.id).await, "valid");
+    ca.audit_finds_nothing().await;
+}
+
+async fn nobody_alone_says_since_when_an_officer_s_key_is_not_trusted(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let second = ca.officer(&office.administrator, &office.department, &["administrator"], family).await;
+    let holder = ca.issue(&office, "staff", family).await;
+    let officer = office.approver.identity.certificate().id().to_string();
+    let now = Timestamp::new(ca.now());
+    let needed = (403, "re-review-needed".to_owned());
+    // An administrator, the officer themselves, and two administrators by a list.
+    for by in [&office.administrator, &office.approver] {
+        let body = json!({"act": "revoke", "about": officer, "reason": "keyCompromise", "since": now.to_string()});
+        let answer = ca.client(by).post("/api/v1/statements/drafts", &body).await;
+        assert_eq!(refused(&answer), needed);
+        assert!(text(&answer.json(), "detail").contains("hufu rereview"), "{}", answer.json());
+        let mut payload = ca.draft(by, "revoke", &officer, Some("keyCompromise"), None).await;
+        payload.since = Some(now);
+        let statement = json!({"statement": by.sign(&payload)});
+        let answer = ca.client(by).post(&format!("/api/v1/certificates/{officer}/revocation"), &statement).await;
+        assert_eq!(refused(&answer), needed);
+    }
+    let list = json!([holder.id, officer]);
+    let body = json!({"act": "revoke", "list": list, "reason": "keyCompromise", "since": now.to_string()});
+    assert_eq!(refused(&ca.client(&second).post("/api/v1/statements/drafts", &body).await), needed);
+    // At once, without a time before, one is enough; and what the officer decided stands.
+    ca.revoke(&second, &officer, "keyCompromise", None).await;
+    let evidence = ca.client(&second).get(&format!("/api/v1/certificates/{}/evidence", holder.id)).await.ok();
+    let evidence = hufu::services::court::Evidence::parse(evidence.json().to_string().as_bytes()).unwrap();
+    let judged = hufu::services::court::judge::judge(&ca.bundle(), &evidence, ca.now().unix_timestamp() as u64);
+    assert!(judged.holds(), "{:?} {:?}", judged.parts, judged.distrusted);
     ca.audit_finds_nothing().await;
 }
 

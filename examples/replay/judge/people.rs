@@ -62,8 +62,7 @@ impl Replay<'_> {
     ) -> Result<Actor, String> {
         let person = text(&self.certificates[certificate], "person");
         // Only an officer's certificate carries roles, and what it was issued as says the decision of its issue.
-        let issue = self.so_far.issued_on.get(certificate).and_then(|hash| self.decisions.get(hash)?.as_ref());
-        let is_officer = issue.is_some_and(|issue| issue["decision"]["profile"] == "officer");
+        let is_officer = self.is_of_officer(certificate);
         let mut ways: Vec<Vec<Held>> = match self.so_far.roles.get(&person) {
             Some(history) if is_officer => history.around(at).into_iter().cloned().collect(),
             _ => Vec::new(),
@@ -84,6 +83,11 @@ impl Replay<'_> {
             }
         }
         refusal
+    }
+
+    fn is_of_officer(&self, certificate: &str) -> bool {
+        let issue = self.so_far.issued_on.get(certificate).and_then(|hash| self.decisions.get(hash)?.as_ref());
+        issue.is_some_and(|issue| issue["decision"]["profile"] == "officer")
     }
 
     /// The system key signs what no person decides, and nothing else.
@@ -224,7 +228,12 @@ impl Replay<'_> {
             (act, _) if OF_TWO.contains(&act) && !first_of_two => (Quorum::of(2), None),
             _ => (Quorum::of(1), None),
         };
-        quorum.is_met(people, of.as_deref())
+        // Nobody says alone that what an officer decided before is not to be trusted.
+        let doubts = case.leaves.iter().any(|(_, entry)| {
+            let is_officer = self.so_far.of_key.get(&entry.status_key).is_some_and(|id| self.is_of_officer(id));
+            is_officer && entry.invalid_since().is_ok_and(|since| since.is_some())
+        });
+        quorum.is_met(people, of.as_deref()) && (!doubts || Quorum::of(2).is_met(people, None))
     }
 
     /// What the system key decided because people had decided something else.

@@ -203,6 +203,9 @@ async fn draft(
             let csr = request.csr.ok_or_else(|| Error::malformed("csr", "a renewal is drafted with the request of the new certificate"))?;
             (app.services.renewal_subject(&caller, &about, csr.as_bytes()).await?, Vec::new())
         }
+        (Act::Revoke | Act::Suspend | Act::Resume, Some(about), None) => {
+            (app.services.change_subject(&caller, act, &about, reason.as_ref(), since).await?, Vec::new())
+        }
         (_, Some(about), None) => (subject(&app, &caller, act, &about).await?, Vec::new()),
         (Act::Approve, None, Some(list)) => app.services.list_subject(&caller, &list).await?,
         (Act::Revoke, None, Some(list)) => {
@@ -227,11 +230,6 @@ async fn subject(app: &App, caller: &crate::services::statements::Caller, act: A
             None => services.decision_subject(caller, act, about).await,
         },
         Act::Approve | Act::Reject => services.decision_subject(caller, act, about).await,
-        Act::Revoke | Act::Suspend | Act::Resume => {
-            let row = services.find_certificate(about).await?;
-            services.may_change(&caller.actor, act, &row).await?;
-            services.certificate_subject(&row).await
-        }
         Act::ReReview => services.re_review_subject(caller, about).await,
         Act::Grant => services.grant_subject(caller, about).await,
         Act::GrantToken | Act::RevokeToken => services.token_subject(caller, act, &services.find_token(about).await?).await,

@@ -172,6 +172,7 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence, now: u64) -> Judgement {
         proven: BTreeMap::new(),
         offices: BTreeMap::new(),
         names: Vec::new(),
+        distrusted_by: BTreeMap::new(),
     };
     judge.part(
         "format".to_owned(),
@@ -184,6 +185,7 @@ pub fn judge(bundle: &TrustBundle, evidence: &Evidence, now: u64) -> Judgement {
     judge.exhibits();
     judge.definitions();
     judge.appointments();
+    judge.revocations();
     let history = judge.proven.get(&evidence.about).map(|proven| proven.history.clone()).unwrap_or_default();
     let (mut changes, mut events) = (Vec::new(), Vec::new());
     for (leaf, number) in history.iter().zip(1..) {
@@ -221,6 +223,8 @@ struct Judge<'a> {
     offices: BTreeMap<String, offices::Held>,
     /// What departments were called.
     names: Vec<Named>,
+    /// By the id of a signer's certificate: who signed since when its key is not trusted.
+    distrusted_by: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl<'a> Judge<'a> {
@@ -360,7 +364,7 @@ impl<'a> Judge<'a> {
         }
         let hashed = HashedText::parse(text).ok_or("not the text of a decision")?;
         let Decision { act, about, outcome, policy, .. } = &hashed.decision;
-        let certificate = self.evidence.about == about.to_string();
+        let certificate = matches!(about, About::Digest(digest) if StatusKey::from_tbs_digest(digest) == entry.status_key);
         let fits = match entry.event_type {
             EventType::ISSUE => matches!(act, Act::Approve | Act::Claim | Act::Issue | Act::Prove | Act::Renew),
             // A re-review is about the certificate that was stolen, and suspends what rests on it.
@@ -465,6 +469,7 @@ impl<'a> Judge<'a> {
             }
             // The first start appoints by the system key.
             (Act::Grant, _) if words.iter().any(|word| word.signer.is_some()) => ("it".to_owned(), set.quorum(Act::Grant).people),
+            (Act::ReReview, _) => ("it".to_owned(), set.quorum(Act::ReReview).people),
             _ => return Ok(()),
         };
         let deciding = words.iter().filter(|word| word.act == decision.act).filter_map(|word| word.signer.as_ref());

@@ -8,9 +8,11 @@ use crate::{
     policy::{Act, Timestamp},
     services::{
         fixture::{Department, Installation, Person},
+        journal::{Commit, Kind},
+        statements::{allowed, decided},
         trust::TrustBundle,
     },
-    world::{Clock, SystemClock, seconds},
+    world::{Clock, SystemClock, millis, seconds},
     x509::Certificate,
 };
 
@@ -50,6 +52,30 @@ impl Case {
             let statement = self.installation.sign_since(by, Act::ReReview, subject, None, since).await;
             services.re_review(&caller, &id, &statement).await.unwrap();
         }
+    }
+
+    /// As no service does it: these people revoke a certificate with a time an hour ago.
+    async fn revoke_since(&self, by: &[&Person], certificate: &Certificate) {
+        let services = self.installation.services();
+        let row = services.find_certificate(&certificate.id().to_string()).await.unwrap();
+        let since = Some(Timestamp::new(services.now() - time::Duration::hours(1)));
+        let (mut rows, mut statements, mut payload) = (Vec::new(), Vec::new(), None);
+        for person in by {
+            let subject = services.certificate_subject(&row).await.unwrap();
+            let statement = self.installation.sign_since(person, Act::Revoke, subject, Some("keyCompromise"), since).await;
+            let (caller, subject) = (self.installation.caller(person).await, services.certificate_subject(&row).await.unwrap());
+            let checked = services.check_statement(&caller, &statement, Act::Revoke, &subject).await.unwrap();
+            statements.push(checked.statement.digest());
+            payload = Some(checked.statement.payload().clone());
+            rows.extend(checked.rows);
+        }
+        let (payload, now) = (payload.unwrap(), services.now());
+        let decision = allowed(payload.about, Act::Revoke, Timestamp::new(now), payload.policy, None);
+        let decided = decided(&decision, &statements, millis(now));
+        let (entry, change) = services.change_entry(&row, Act::Revoke, &payload, decided.hash).unwrap();
+        rows.extend(decided.rows);
+        rows.push(change);
+        services.journal.commit(Commit { kind: Kind::Revoke, rows, entries: vec![(row.authority, entry)] }).await.unwrap();
     }
 
     fn faults(&self, evidence: &Evidence) -> Vec<String> {
@@ -210,6 +236,24 @@ async fn a_signer_who_was_revoked_for_another_reason_is_told() {
     assert!(remark.code == "signer-revoked" && remark.en.contains("CN=approver") && remark.en.contains("names no time"), "{remark:?}");
     let approver = judged.signers.iter().find(|signer| signer.subject.contains("CN=approver")).unwrap();
     assert_eq!(approver.history.iter().map(|event| event.event).collect::<Vec<_>>(), ["issued", "revoked"]);
+}
+
+#[tokio::test]
+async fn nobody_alone_says_since_when_an_officer_s_key_is_not_trusted() {
+    for (people, holds, code) in [(1, true, Some("distrusted-by-one-alone")), (2, false, None)] {
+        let case = Case::new().await;
+        let second = case.installation.officer("second", &case.department.id, "approver", &crate::crypto::algorithms::Sm2).await;
+        let by = [&case.installation.administrator, &second];
+        case.revoke_since(&by[..people], &case.department.approver.certificate).await;
+        for certificate in &case.certificates {
+            let evidence = case.evidence(certificate).await;
+            let judged = case.judge(&evidence);
+            assert!(judged.is_genuine(), "{:#?}", judged.parts);
+            assert_eq!(judged.holds(), holds, "{people}: {:?} {:?}", judged.distrusted, judged.remarks);
+            assert_eq!(judged.remarks.first().map(|remark| remark.code), code, "{people}");
+            whatever_is_altered_is_named_in(&case, &evidence);
+        }
+    }
 }
 
 #[tokio::test]

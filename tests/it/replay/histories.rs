@@ -19,16 +19,16 @@ use hufu::{
     cli::Family,
     crypto::digest::sha256,
     ledger::{EventType, State},
-    policy::{About, Act, Nonce, SignerReference, Statement},
+    policy::{About, Act, Nonce, SignerReference, Statement, Timestamp},
     services::replay::export::Export,
     store::{Db, Options},
-    world::{Clock as _, SystemClock},
+    world::{Clock as _, SystemClock, from_millis},
 };
 use serde_json::{Value, json};
 
 use super::{
     Read, agreed, codes, reorganized,
-    story::{Cast, Chance, DAY, Signer, Spoilt, Step, Story, Word},
+    story::{Cast, Chance, DAY, Signer, Spoilt, Step, Story, Word, with_body},
 };
 use crate::{
     citizens::{Citizen, Counter, certificate},
@@ -94,6 +94,7 @@ static PLANTS: &[(&str, &str, Plant)] = &[
     ("not-renewable", "renewed before its window", Before(renewed_early)),
     ("quorum-missed", "one of two is missing", Before(one_is_missing)),
     ("quorum-missed", "one person signs twice", Before(one_signs_twice)),
+    ("quorum-missed", "one person says since when an officer's key is not trusted", Before(doubted_by_one)),
     ("daily-cap", "one more than the cap", Before(beyond_cap)),
     ("statement-misfit", "whoever signed a change of departments was shown another", Before(shown_another)),
     ("change-unbound", "the record of a change is another", After(another_change)),
@@ -499,6 +500,33 @@ fn one_signs_twice(story: &mut Story, chance: &mut Chance) -> Option<()> {
     let (place, other) = (story.steps[step].words[second], story.steps[step].words[1 - second]);
     let signer = story.words[other].signer;
     (story.words[place].signer, story.words[place].key) = (signer, signer);
+    Some(())
+}
+
+/// Whoever revokes a certificate revokes an officer's instead, with a time before that.
+fn doubted_by_one(story: &mut Story, chance: &mut Chance) -> Option<()> {
+    let step = pick_by_one(story, chance, |step| step.decision.act == Act::Revoke && !step.leaves.is_empty())?;
+    let own = word(story, step).signer;
+    let officers: Vec<Signer> = others(story, own).into_iter().filter(|other| in_department(story, *other)).collect();
+    let victims: Vec<Signer> = officers.into_iter().filter(|other| is_good(story, *other, step)).collect();
+    retarget(story, step, *chance.pick(&victims)?)?;
+    let since = story.begins + 1;
+    word(story, step).payload.since = Some(Timestamp::new(from_millis(since as i64 * 1000)));
+    let leaf = &mut story.steps[step].leaves[0].1;
+    *leaf = with_body(leaf, since.to_be_bytes().to_vec());
+    Some(())
+}
+
+/// What is done to a certificate is done to whose certificate this is.
+fn retarget(story: &mut Story, step: usize, of: Signer) -> Option<()> {
+    let Signer::Person(fingerprint) = of else { return None };
+    let (record, (log, issue)) = story.certificate(fingerprint)?;
+    let (id, log, status_key) = (hex::decode(&record.id).unwrap().try_into().unwrap(), log.clone(), issue.status_key);
+    word(story, step).payload.about = About::Digest(id);
+    let step = &mut story.steps[step];
+    step.decision.about = About::Digest(id);
+    let (place, entry) = &mut step.leaves[0];
+    (*place, entry.status_key) = (log, status_key);
     Some(())
 }
 

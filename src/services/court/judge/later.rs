@@ -1,14 +1,14 @@
 //! What became of the signers' keys after they signed.
 //!
-//! Whoever revokes a certificate, or puts what it signed to re-review, may say since when its key is not trusted. What it signed
-//! before stands. What it signed since then is treated as a re-review treats it: what it let in is not proven to be well decided,
+//! Whoever revokes a certificate, or puts what it signed to re-review, may say since when its key is not trusted; of an officer's key that
+//! counts when two people have signed it, since nobody alone makes doubtful what others rest on. What it signed before stands. What it signed since then is treated as a re-review treats it: what it let in is not proven to be well decided,
 //! until somebody else has looked at it again; what it stopped stays stopped.
 
 use std::collections::BTreeSet;
 
-use super::{Change, Judge, Person, Signer, Word, happened, time};
+use super::{Change, Judge, Person, Signer, Word, happened, person, time};
 use crate::{
-    ledger::{EventType, State},
+    ledger::{Entry, EventType, State},
     policy::{About, Act},
     services::revoke::reason_name,
     validation::report::Remark,
@@ -20,7 +20,27 @@ struct Distrust {
     reason: &'static str,
 }
 
+/// How many people say since when an officer's key is not trusted.
+const ENOUGH_TO_DOUBT: usize = 2;
+
 impl Judge<'_> {
+    /// Who said since when the keys of those who signed are not trusted.
+    pub(super) fn revocations(&mut self) {
+        let others = self.proven.iter().filter(|(id, _)| **id != self.evidence.about);
+        let revoked: Vec<(String, Entry, u64)> = others
+            .filter_map(|(id, proven)| {
+                let said = |leaf: &Entry| Some((id.clone(), leaf.clone(), leaf.invalid_since().ok()??));
+                proven.history.iter().find_map(said)
+            })
+            .collect();
+        for (id, leaf, since) in revoked {
+            let (_, words) = self.decided(&format!("the revocation of {id}"), &leaf);
+            let same = words.into_iter().filter(|word| word.since == Some(since));
+            let people = same.filter_map(|word| word.signer).map(|signer| signer.person).collect();
+            self.distrusted_by.insert(id, people);
+        }
+    }
+
     /// Which decisions rest on a key that is not trusted, and what else is to be known of the signers' keys.
     pub(super) fn later(&self, changes: &[Change<'_>]) -> (Vec<Remark>, Vec<Remark>) {
         let (mut distrusted, mut remarks) = (Vec::new(), Vec::new());
@@ -73,24 +93,38 @@ impl Judge<'_> {
     /// Since when the key is not trusted that signed a statement: as its revocation says, or a re-review that stopped the certificate.
     fn distrust_of<'w>(&self, word: &'w Word, changes: &[Change<'_>]) -> Option<(&'w Person, Distrust)> {
         let signer = word.signer.as_ref()?;
-        let revoked = self
-            .proven
-            .get(&signer.certificate)?
-            .history
-            .iter()
-            .find_map(|leaf| Some(Distrust { since: leaf.invalid_since().ok()??, reason: reason_name(leaf.reason) }));
+        let history = &self.proven.get(&signer.certificate)?.history;
+        let revoked =
+            history.iter().find_map(|leaf| Some(Distrust { since: leaf.invalid_since().ok()??, reason: reason_name(leaf.reason) }));
+        let revoked = revoked.filter(|_| self.counts(&signer.certificate, &signer.person));
         let reviewed = changes.iter().filter(|change| is_review_of(change, signer)).flat_map(|change| &change.words);
         let reviewed = reviewed.filter_map(|word| word.since).map(|since| Distrust { since, reason: "keyCompromise" });
         revoked.into_iter().chain(reviewed).min_by_key(|distrust| distrust.since).map(|distrust| (signer, distrust))
     }
 
+    /// Whether the time counts that the revocation of a signer's certificate names. Of the holder's own it always does: nothing of
+    /// anybody else's rests on it.
+    fn counts(&self, certificate: &str, of: &str) -> bool {
+        let about = self.proven.get(&self.evidence.about).and_then(|proven| person(&proven.certificate));
+        let said_by = self.distrusted_by.get(certificate).map_or(0, BTreeSet::len);
+        about.as_deref() == Some(of) || said_by >= ENOUGH_TO_DOUBT
+    }
+
     /// Certificates of signers that have ended or stand still, and whose key was good as far as anybody says when it signed.
     fn ended(&self, told: &BTreeSet<String>) -> Vec<Remark> {
         let others = self.proven.iter().filter(|(id, _)| **id != self.evidence.about && !told.contains(*id));
-        let ended = others.filter_map(|(_, proven)| {
+        let ended = others.filter_map(|(id, proven)| {
             let last = proven.history.last()?;
+            let counts = person(&proven.certificate).is_some_and(|person| self.counts(id, &person));
             let (subject, at, reason) = (proven.certificate.subject_text(), time(last.time), reason_name(last.reason));
             match (last.new_state, last.invalid_since().ok().flatten().map(time)) {
+                (State::Revoked, Some(since)) if !counts => Some(Remark::new(
+                    "distrusted-by-one-alone",
+                    format!("{subject} 的证书已于 {at} 被吊销({reason}),吊销者一人称其私钥自 {since} 起不再可信。此说须由两人签署方为有效;吊销前的签名不受影响。"),
+                    format!(
+                        "The certificate of {subject} was revoked at {at} ({reason}). One person alone says that its key is not trusted since {since}, which counts when two sign it; what it signed before it was revoked stands."
+                    ),
+                )),
                 (State::Revoked, Some(since)) => Some(Remark::new(
                     "signer-revoked",
                     format!("{subject} 的证书已于 {at} 被吊销({reason}),其私钥自 {since} 起不再可信;此前的签名不受影响。"),

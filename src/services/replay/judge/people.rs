@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Case, Fault, Judge, PAIRS, Part, Word};
 use crate::{
+    ledger::StatusKey,
     policy::{About, Act, Actor, Decision, PersonId, PolicySet, Quorum, Role, profile::Requester},
     services::{
         citizens::resume::{BY_CODE, BY_PROOF},
@@ -133,8 +134,7 @@ impl<'a> Judge<'a> {
         let signer = &self.signers[fingerprint];
         let person: PersonId = signer.record.person.parse().map_err(|error: crate::policy::IdentityError| error.to_string())?;
         // Roles are exercised with an officer's certificate alone.
-        let issued = self.timeline.issues.get(&signer.key).and_then(|hash| self.decisions.get(hash));
-        let officer = issued.and_then(|found| found.decision.profile.as_ref()).is_some_and(|profile| profile.as_str() == OFFICER);
+        let officer = self.is_officers(&signer.key);
         let history = self.timeline.roles.get(signer.record.person.as_str()).map(Vec::as_slice).unwrap_or_default();
         let mut candidates: Vec<Actor> = match officer {
             true => held(history, at).iter().rev().map(|change| Actor { person, roles: change.value.clone() }).collect(),
@@ -154,6 +154,18 @@ impl<'a> Judge<'a> {
             }
         }
         Err(refused)
+    }
+
+    /// Whether it was issued as an officer's certificate.
+    fn is_officers(&self, certificate: &StatusKey) -> bool {
+        let issued = self.timeline.issues.get(certificate).and_then(|hash| self.decisions.get(hash));
+        issued.and_then(|found| found.decision.profile.as_ref()).is_some_and(|profile| profile.as_str() == OFFICER)
+    }
+
+    /// Whether a revocation says since when an officer's key is not trusted: nobody says that alone.
+    fn makes_doubtful(&self, case: &Case<'a>) -> bool {
+        let mut leaves = case.leaves.iter().map(|place| &self.timeline.leaves[*place].entry);
+        leaves.any(|leaf| matches!(leaf.invalid_since(), Ok(Some(_))) && self.is_officers(&leaf.status_key))
     }
 
     /// What no person decides (docs/formats.md, statement v1).
@@ -204,6 +216,9 @@ impl<'a> Judge<'a> {
         };
         if alone {
             quorum = Quorum::ONE;
+        }
+        if self.makes_doubtful(case) {
+            quorum.people = quorum.people.max(2);
         }
         match quorum.missing(people, department) {
             None => Ok(()),
