@@ -63,6 +63,7 @@ codes! {
     PROFILE "unknown-profile" UNPROCESSABLE_ENTITY "证书模板不存在" "There is no such profile";
     FIELD "field-refused" UNPROCESSABLE_ENTITY "字段不符合模板要求" "A field is not what the profile allows";
     STATE "wrong-state" CONFLICT "当前状态不允许该操作" "The record's state does not allow this";
+    CONTESTED "contested" CONFLICT "该公民的申请存在异议" "Two enrolments are of one citizen, and two officers decide between them";
     MERGED "department-merged" CONFLICT "该部门已并入其他部门" "The department was merged into another";
     DEPARTMENTS "departments-refused" CONFLICT "部门的层级或名称有冲突" "The departments cannot be so";
     ERASED "erased" GONE "个人信息已删除" "The personal data were erased";
@@ -253,6 +254,7 @@ impl From<services::Error> for Problem {
             E::DepartmentMerged { .. } => Self::new(MERGED, error),
             E::DepartmentsRefused(_) => Self::new(DEPARTMENTS, error),
             E::WrongState { .. } => Self::new(STATE, error),
+            E::Contested { .. } => Self::new(CONTESTED, error),
             E::OfItem { item, .. } => {
                 let item = item.clone();
                 let E::OfItem { error, .. } = error else { unreachable!("matched above") };

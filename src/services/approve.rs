@@ -213,6 +213,9 @@ impl Services {
         let enrolment = self.find_enrolment(id).await?;
         let votes = self.votes(&enrolment).await?;
         let checked = self.check_decision(caller, &enrolment, act, &votes, statement).await?;
+        if act == Act::Reject {
+            self.check_uncontested(&enrolment).await?;
+        }
         let approvals = self.approvals_until_now(&enrolment).await?;
         self.record_end(&enrolment, act, state, approvals, checked).await
     }

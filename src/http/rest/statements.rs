@@ -212,6 +212,10 @@ async fn enrolment_subject(
 ) -> Result<Subject, Error> {
     let enrolment = services.find_enrolment(about).await?;
     services.policy().decide(&caller.actor, act, &enrolment.object(services.approved_by(&enrolment).await?))?;
+    // One officer neither approves nor rejects what two decide. Whoever asked for it may still take it back.
+    if matches!(act, Act::Approve | Act::Reject) {
+        services.check_uncontested(&enrolment).await?;
+    }
     services.enrolment_subject(&enrolment)
 }
 
