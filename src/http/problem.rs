@@ -65,6 +65,7 @@ codes! {
     STATE "wrong-state" CONFLICT "当前状态不允许该操作" "The record's state does not allow this";
     RE_REVIEW_NEEDED "re-review-needed" FORBIDDEN "须由两人复核" "This takes a re-review, which two people sign";
     REVOCATION_WAITS "revocation-waits" CONFLICT "该清单已有待签的吊销" "A revocation of this list waits in other words";
+    CONTESTED "contested" CONFLICT "该公民的申请存在异议" "Two enrolments are of one citizen, and two officers decide between them";
     MERGED "department-merged" CONFLICT "该部门已并入其他部门" "The department was merged into another";
     DEPARTMENTS "departments-refused" CONFLICT "部门的层级或名称有冲突" "The departments cannot be so";
     ERASED "erased" GONE "个人信息已删除" "The personal data were erased";
@@ -257,6 +258,7 @@ impl From<services::Error> for Problem {
             E::WrongState { .. } => Self::new(STATE, error),
             E::ReReviewNeeded => Self::new(RE_REVIEW_NEEDED, error),
             E::RevocationWaits(_) => Self::new(REVOCATION_WAITS, error),
+            E::Contested { .. } => Self::new(CONTESTED, error),
             E::OfItem { item, .. } => {
                 let item = item.clone();
                 let E::OfItem { error, .. } = error else { unreachable!("matched above") };

@@ -213,6 +213,9 @@ impl Services {
         let enrolment = self.find_enrolment(id).await?;
         let votes = self.votes(&enrolment).await?;
         let checked = self.check_decision(caller, &enrolment, act, &votes, statement).await?;
+        if act == Act::Reject {
+            self.check_uncontested(&enrolment).await?;
+        }
         let approvals = self.approvals_until_now(&enrolment).await?;
         self.record_end(&enrolment, act, state, approvals, checked).await
     }
@@ -271,6 +274,10 @@ impl Services {
         let enrolment = self.find_enrolment(id).await?;
         self.policy().decide(&caller.actor, act, &enrolment.object(self.approved_by(&enrolment).await?))?;
         must_be_open_to(&enrolment, act)?;
+        // One officer neither approves nor rejects what two decide. Whoever asked for it may still take it back.
+        if matches!(act, Act::Approve | Act::Reject) {
+            self.check_uncontested(&enrolment).await?;
+        }
         self.enrolment_subject(&enrolment)
     }
 

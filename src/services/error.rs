@@ -69,6 +69,11 @@ pub enum Error {
     DepartmentsRefused(TreeError),
     #[error("the {what} is {found}, not {expected}")]
     WrongState { what: &'static str, found: String, expected: &'static str },
+    #[error(
+        "another enrolment or certificate of the same citizen stands against enrolment {later}: two officers decide, each with \
+         hufu citizen uphold {later} or each with hufu citizen dismiss {later}; hufu citizen contests lists what waits"
+    )]
+    Contested { later: String },
     #[error("{item}: {error}")]
     OfItem { item: String, error: Box<Error> },
     #[error(

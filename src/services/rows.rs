@@ -155,6 +155,9 @@ async fn check_cap(connection: &mut Connection, person: PersonId, act: Act, cap:
     cap.check(&signed).map_err(|reached| Error::DailyCap { act, reached, wait: reached.opens.map(|opens| opens - from_millis(at)) })
 }
 
+/// The states in which an enrolment ends without a certificate.
+pub(super) static ENDED: &[&str] = &["rejected", "withdrawn", "expired"];
+
 /// Rows that come in crowds, in the order in which their kinds are written: each rests on those before it alone.
 #[derive(Default)]
 struct Hot {
@@ -215,6 +218,9 @@ impl Hot {
                     return Err(Error::WrongState { what: "enrolment", found: "decided already".to_owned(), expected: from });
                 }
                 other => other?,
+            }
+            if ENDED.contains(&to) {
+                store::citizens::end_contests(connection, &changes).await?;
             }
         }
         store::certificates::insert_promised(connection, &promised).await?;

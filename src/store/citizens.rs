@@ -8,7 +8,7 @@ mod reads;
 pub use forget::forget;
 pub use reads::*;
 
-use super::{Connection, Error, expect_one, on};
+use super::{Connection, Error, StateChange, expect_one, on};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct IdentityCheckRow {
@@ -140,8 +140,10 @@ pub enum Change {
         from: String,
     },
     Contest(ContestRow),
+    /// Two officers have decided between exactly these two.
     DecideContest {
         later: String,
+        earlier: String,
         state: &'static str,
         decision: [u8; 32],
     },
@@ -246,12 +248,13 @@ pub async fn write(connection: &mut Connection, change: &Change) -> Result<(), E
                 .map(drop))?;
             Ok(())
         }
-        Change::DecideContest { later, state, decision } => {
-            const SQL: &str = "update contest set state = $1, decision = $2 where later = $3 and state = 'open'";
+        Change::DecideContest { later, earlier, state, decision } => {
+            const SQL: &str = "update contest set state = $1, decision = $2 where later = $3 and earlier = $4 and state = 'open'";
             expect_one(on!(connection, c => sqlx::query(SQL)
                 .bind(*state)
                 .bind(&decision[..])
                 .bind(later)
+                .bind(earlier)
                 .execute(c)
                 .await
                 .map(|done| done.rows_affected()))?)
@@ -265,6 +268,15 @@ pub async fn write(connection: &mut Connection, change: &Change) -> Result<(), E
         }
         Change::Erase { person } => forget::erase(connection, person).await,
     }
+}
+
+/// Enrolments ended, each by its decision: a contest about whether one of them goes on has no object any more.
+pub async fn end_contests(connection: &mut Connection, ended: &[StateChange]) -> Result<(), Error> {
+    const SQL: &str = "update contest set state = 'moot', decision = $1 where later = $2 and state = 'open'";
+    for StateChange { id, decision, .. } in ended {
+        on!(connection, c => sqlx::query(SQL).bind(decision).bind(id).execute(c).await.map(drop))?;
+    }
+    Ok(())
 }
 
 async fn insert_check(connection: &mut Connection, row: &IdentityCheckRow) -> Result<(), Error> {

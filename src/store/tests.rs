@@ -914,7 +914,7 @@ async fn citizens_run_on_both() {
 
         let contest = citizens::ContestRow { later: "e".into(), earlier: "e".into(), opened_at: 1, state: "open".into(), decision: None };
         write(c, &Change::Contest(contest)).await.unwrap();
-        let decide = Change::DecideContest { later: "e".into(), state: "upheld", decision: [3; 32] };
+        let decide = Change::DecideContest { later: "e".into(), earlier: "e".into(), state: "upheld", decision: [3; 32] };
         write(c, &decide).await.unwrap();
         assert!(conflict(write(c, &decide).await));
         assert_eq!(citizens::find_contest(c, "e").await.unwrap().unwrap().state, "upheld");

@@ -26,6 +26,7 @@ in_both_families! {
     whoever_did_not_ask_has_the_code_taken_back,
     a_second_application_is_answered_alike_and_two_officers_decide,
     a_contest_that_is_dismissed_leaves_the_earlier_certificate,
+    one_officer_does_not_end_a_contest_and_whoever_asked_does,
     what_two_people_sign_is_the_same,
     a_new_name_takes_the_place_of_the_old_one,
     naming_a_certificate_is_not_holding_it,
@@ -311,8 +312,8 @@ async fn a_second_application_is_answered_alike_and_two_officers_decide(family: 
     assert_eq!(notices(&ca, "second-application").await, 1, "the holder is told");
     ca.services().upkeep().await;
     assert_eq!(collect(&ca.anonymous(), &token, &later).await["state"], "submitted");
-    let early = ca.decide(&counter.office.approver, "approve", &later, None, None).await;
-    is(&early, 409, "wrong-state");
+    let early = counter.approver.post("/api/v1/statements/drafts", &json!({"act": "approve", "about": later})).await;
+    is(&early, 409, "contested");
 
     let listed = counter.approver.get("/api/v1/citizens/contests").await.ok().json();
     assert_eq!(text(&listed["items"][0], "id"), later);
@@ -350,6 +351,30 @@ async fn a_contest_that_is_dismissed_leaves_the_earlier_certificate(family: Fami
     // Once the certificate has ended, its citizen may have another.
     let holder = text(&first, "id");
     ca.revoke(&counter.office.approver, &holder, "cessationOfOperation", None).await;
+    ca.audit_finds_nothing().await;
+}
+
+async fn one_officer_does_not_end_a_contest_and_whoever_asked_does(family: Family) {
+    let ca = at_once().await;
+    let counter = Counter::open(&ca, family).await;
+    let citizen = Citizen::new("李雷");
+    certificate(&ca, &counter, "citizen", &citizen, family).await;
+    let (_, guardian, guardian_person) = certificate(&ca, &counter, "citizen", &Citizen::new("韩梅"), family).await;
+    let token = proof(&ca, &counter, "citizen", &citizen).await;
+    let later = text(&enrol(&guardian, &application(&counter, &token, "citizen", &new_csr(family))).await.ok().json(), "enrolment");
+
+    let refused = counter.approver.post("/api/v1/statements/drafts", &json!({"act": "reject", "about": later})).await;
+    is(&refused, 409, "contested");
+    for command in ["hufu citizen uphold", "hufu citizen dismiss"] {
+        assert!(refused.text().contains(&format!("{command} {later}")), "{}", refused.text());
+    }
+    assert_eq!(collect(&guardian, &token, &later).await["state"], "submitted");
+
+    ca.decide(&guardian_person, "withdraw", &later, None, None).await.ok();
+    let listed = counter.approver.get("/api/v1/citizens/contests").await.ok().json();
+    assert_eq!((text(&listed["items"][0], "id"), text(&listed["items"][0], "state")), (later.clone(), "moot".to_owned()));
+    let path = format!("contests/{later}/upholding");
+    is(&sign(&counter.approver, &counter.office.approver, "uphold-contest", &later, &path).await, 409, "wrong-state");
     ca.audit_finds_nothing().await;
 }
 

@@ -9,7 +9,7 @@ use super::{Error, Findings, Records};
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
-    policy::{Act, PolicySet, ReasonCode, Statement, jws::canonical},
+    policy::{Act, PolicySet, ReasonCode, Statement, decision::HashedText, jws::canonical},
     services::{
         citizens::{
             data::erasure_commitment,
@@ -20,6 +20,7 @@ use crate::{
             PROOF_LIFE,
             counter::{code_commitment, withdrawal_commitment},
         },
+        rows::ENDED,
     },
     store::{
         self, Connection,
@@ -235,14 +236,17 @@ fn check_contests(records: &Records, findings: &mut Findings) {
             _ => finding.add("later", "one of the two enrolments is not there"),
         }
         let decision = row.decision.as_ref().map(|digest| records.decisions.get(digest).and_then(|found| found.parsed.as_ref()));
+        let ended = find(&row.later).filter(|later| ENDED.contains(&later.state.as_str()));
+        let of_two = |found: &HashedText| found.decision.about.to_string() == row.later && found.statements.len() == 2;
         let state = match decision {
+            None if ended.is_some() => "ended with its later enrolment",
             None => "open",
-            Some(Some(found)) if found.decision.about.to_string() != row.later || found.statements.len() != 2 => "decided by nobody",
-            Some(Some(found)) if found.decision.act == Act::UpholdContest => "upheld",
-            Some(Some(found)) if found.decision.act == Act::DismissContest => "dismissed",
+            Some(Some(found)) if found.decision.act == Act::UpholdContest && of_two(found) => "upheld",
+            Some(Some(found)) if found.decision.act == Act::DismissContest && of_two(found) => "dismissed",
+            Some(Some(_)) if ended.is_some_and(|later| later.decision == row.decision) => "moot",
             Some(_) => "decided by nobody",
         };
-        finding.check("state", row.state == state, || format!("the decision makes it {state}"));
+        finding.check("state", row.state == state, || format!("by the decision and the enrolment it is {state}"));
     }
 }
 

@@ -261,6 +261,7 @@ async fn rows_that_are_added_or_removed_are_found() {
             "token",
             "insert into token select 'another', name, department, 'certificates:read', salt, proposed_by, proposed_at, expires_at, zeroblob(32), statement, granted_at, null, null from token where revoked_at is null and statement is not null",
         ),
+        ("contest", "update contest set state = 'open', decision = null where state <> 'open'"),
         ("re_review", "delete from re_review where item = (select min(item) from re_review)"),
         ("re_review", "insert into re_review select statement, 'enrolment', (select id from enrolment limit 1) from re_review limit 1"),
         ("session", "update session set certificate = zeroblob(32)"),

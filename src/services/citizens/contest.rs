@@ -1,5 +1,8 @@
 //! Contests: two enrolments for one citizen and profile. Two officers find that the earlier certificate was obtained wrongly,
 //! and it is revoked since its beginning and makes room; or that it stands, and the later enrolment is rejected.
+//!
+//! A contest is open only while its later enrolment waits and its earlier one holds the slot. Whatever ends the later one ends
+//! the contest as moot (`rows.rs`); what takes over the slot takes the place of the earlier one (`store/citizens.rs`).
 
 use serde_json::{Value, json};
 
@@ -42,10 +45,25 @@ pub enum Outcome {
 impl Services {
     /// By its later enrolment.
     pub async fn find_contest(&self, id: &str) -> Result<Contest, Error> {
-        let row = {
-            let mut connection = self.db.read().await?;
-            store::citizens::find_contest(&mut connection, id).await?.ok_or_else(|| Error::unknown("contest", id))?
-        };
+        let row = self.contest_row(id).await?;
+        self.open_contest(row).await
+    }
+
+    /// Refused once it has ended.
+    pub async fn find_waiting_contest(&self, id: &str) -> Result<Contest, Error> {
+        let row = self.contest_row(id).await?;
+        if row.state != "open" {
+            return Err(Error::WrongState { what: "contest", found: row.state, expected: "open" });
+        }
+        self.open_contest(row).await
+    }
+
+    async fn contest_row(&self, id: &str) -> Result<ContestRow, Error> {
+        let mut connection = self.db.read().await?;
+        store::citizens::find_contest(&mut connection, id).await?.ok_or_else(|| Error::unknown("contest", id))
+    }
+
+    async fn open_contest(&self, row: ContestRow) -> Result<Contest, Error> {
         let (later, earlier) = (self.find_enrolment(&row.later).await?, self.find_enrolment(&row.earlier).await?);
         let certificates = self.certificates_of_profile(earlier.person, earlier.profile.name().as_str()).await?;
         Ok(Contest { row, later, earlier, certificates })
@@ -71,19 +89,18 @@ impl Services {
 
     /// Takes the statement of one of two officers, and does with the second what both signed.
     pub async fn decide_contest(&self, caller: &Caller, act: Act, id: &str, statement: &str) -> Result<Outcome, Error> {
-        let contest = self.find_contest(id).await?;
+        let contest = self.find_waiting_contest(id).await?;
         let subject = self.contest_subject(&contest)?;
         let object = |decided_by| contest.object(decided_by);
-        if contest.row.state != "open" {
-            return Err(Error::WrongState { what: "contest", found: contest.row.state, expected: "open" });
-        }
-        if contest.later.state != "submitted" {
-            return Err(Error::WrongState { what: "enrolment", found: contest.later.state, expected: "submitted" });
-        }
         let Some(pair) = self.one_of_two(caller, act, &subject, object, statement).await? else { return Ok(Outcome::OneMore) };
         let (mut rows, mut entries) = (pair.rows, Vec::new());
         let state = if act == Act::UpholdContest { "upheld" } else { "dismissed" };
-        rows.push(Row::Citizen(Change::DecideContest { later: contest.row.later.clone(), state, decision: pair.decision }));
+        rows.push(Row::Citizen(Change::DecideContest {
+            later: contest.row.later.clone(),
+            earlier: contest.row.earlier.clone(),
+            state,
+            decision: pair.decision,
+        }));
         if act == Act::UpholdContest {
             for row in &contest.certificates {
                 let since = seconds(from_millis(row.created_at));

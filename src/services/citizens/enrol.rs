@@ -256,16 +256,33 @@ impl Services {
 
     /// Refuses to decide for an enrolment that was proofed and does not hold its citizen's slot.
     pub(in crate::services) async fn check_slot(&self, enrolment: &Enrolment) -> Result<(), Error> {
-        self.first_without_slot(std::slice::from_ref(enrolment)).await?.map_or(Ok(()), |_| Err(contested()))
+        self.check_uncontested(enrolment).await?;
+        self.first_without_slot(std::slice::from_ref(enrolment)).await?.map_or(Ok(()), |_| Err(followed()))
     }
 
     /// The same for many.
     pub(in crate::services) async fn check_slots(&self, enrolments: &[Enrolment]) -> Result<(), Error> {
-        self.first_without_slot(enrolments).await?.map_or(Ok(()), |id| Err(contested().of_item(&id)))
+        let Some(id) = self.first_without_slot(enrolments).await? else { return Ok(()) };
+        let contested = enrolments.iter().find(|enrolment| enrolment.id.to_string() == id);
+        let checked = match contested {
+            Some(enrolment) => self.check_uncontested(enrolment).await,
+            None => Ok(()),
+        };
+        Err(checked.err().unwrap_or_else(followed).of_item(&id))
+    }
+
+    /// Refuses what one officer would decide about an enrolment that two decide about.
+    pub async fn check_uncontested(&self, enrolment: &Enrolment) -> Result<(), Error> {
+        let contest = {
+            let mut connection = self.db.read().await?;
+            store::citizens::find_contest(&mut connection, &enrolment.id.to_string()).await?
+        };
+        contest.filter(|contest| contest.state == "open").map_or(Ok(()), |contest| Err(Error::Contested { later: contest.later }))
     }
 
     async fn first_without_slot(&self, enrolments: &[Enrolment]) -> Result<Option<String>, Error> {
-        let ids: Vec<String> = enrolments.iter().map(|enrolment| enrolment.id.to_string()).collect();
+        let waiting = enrolments.iter().filter(|enrolment| enrolment.state == "submitted");
+        let ids: Vec<String> = waiting.map(|enrolment| enrolment.id.to_string()).collect();
         let mut connection = self.db.read().await?;
         Ok(store::citizens::without_slot(&mut connection, &ids).await?.into_iter().next())
     }
@@ -431,8 +448,9 @@ impl Services {
     }
 }
 
-fn contested() -> Error {
-    Error::WrongState { what: "enrolment", found: "contested".to_owned(), expected: "undisputed" }
+/// The same citizen has applied again since, and what they applied for then counts.
+fn followed() -> Error {
+    Error::WrongState { what: "enrolment", found: "followed by another of the same citizen".to_owned(), expected: "their newest" }
 }
 
 pub(super) fn assurance(proof: &ProofingRow) -> Result<Assurance, Error> {

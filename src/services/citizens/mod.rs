@@ -46,7 +46,7 @@ impl Services {
                 check.subject_of_statement()
             }
             Act::UpholdContest | Act::DismissContest => {
-                let contest = self.find_contest(about).await?;
+                let contest = self.find_waiting_contest(about).await?;
                 self.policy().decide(&caller.actor, act, &contest.object(Vec::new()))?;
                 self.contest_subject(&contest)
             }
