@@ -357,7 +357,7 @@ impl Prove {
         let receipt = Receipt::parse(std::str::from_utf8(&client.get_bytes(&format!("{path}/receipt")).await?)?)?;
         let proof = StatusProof::parse(std::str::from_utf8(&client.get_bytes(&format!("{path}/status-proof")).await?)?)?;
         let now = SystemClock.now();
-        let evidence = verify::Evidence {
+        let mut evidence = verify::Evidence {
             certificate,
             candidates: Vec::new(),
             receipt: Some(receipt),
@@ -368,7 +368,11 @@ impl Prove {
             purpose: Purpose::Any,
             max_age: verify::MAX_AGE,
         };
-        let report = verify::judge(&bundle, &evidence)?;
+        let mut report = verify::judge(&bundle, &evidence)?;
+        if report.status.state == "revoked" {
+            evidence.revocation = revocation(&client, &evidence.certificate).await?;
+            report = verify::judge(&bundle, &evidence)?;
+        }
         let name = evidence.certificate.id();
         for (extension, text) in
             [("receipt", evidence.receipt.map(|text| text.to_string())), ("status", evidence.status_proof.map(|text| text.to_string()))]
@@ -381,6 +385,18 @@ impl Prove {
         self.connection.print(&value, verify::text);
         Ok(code)
     }
+}
+
+/// The receipt of its revocation, which says since when the key is not trusted: the service's report has it.
+async fn revocation(client: &super::client::Client, certificate: &Certificate) -> anyhow::Result<Option<Receipt>> {
+    let report = client.post("/api/v1/verify/certificate", &json!({"certificate": certificate.to_pem()})).await?;
+    for text in ["receipt", "revocation"].iter().filter_map(|name| report["ledger"][name].as_str()) {
+        let receipt = Receipt::parse(text)?;
+        if receipt.entry()?.event_type == EventType::REVOKE {
+            return Ok(Some(receipt));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

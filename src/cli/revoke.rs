@@ -59,11 +59,17 @@ impl Revoke {
         if !self.yes && self.from.as_deref() == Some(Path::new("-")) {
             bail!("--from - takes --yes, for standard input cannot hold both the list and your answer; nothing was signed");
         }
+        let client = self.connection.client()?;
         if self.ids.len() == 1 {
+            let found = client.get(&format!("/api/v1/certificates/{}", self.ids[0].to_ascii_lowercase())).await?;
+            if let Some(warning) = of_authority(&found) {
+                eprintln!("{warning}");
+                let id = found["id"].as_str().context("the server's answer has no id")?.to_owned();
+                return self.revoke(&client, &[id]).await;
+            }
             let decide = Decide { id: self.ids.remove(0), connection: self.connection, yes: self.yes };
             return decide.run("revoke", Some(&self.reason), self.since.as_deref()).await;
         }
-        let client = self.connection.client()?;
         let list = self.list(&client).await?;
         if list.is_empty() {
             self.connection.print(&json!({"items": 0}), |_| "nobody of these holds anything".to_owned());
@@ -119,6 +125,14 @@ impl Revoke {
     }
 }
 
+/// What is to be known before an authority is revoked; `None` of any other certificate.
+fn of_authority(certificate: &Value) -> Option<String> {
+    let count = certificate["depending"].as_u64()?;
+    let kind = if certificate["profile"] == "root" { "a root" } else { "an issuing authority" };
+    let below = counted(count, "certificate hangs", "certificates hang");
+    Some(format!("this is the certificate of {kind}: {below} on it, and none is good once it is revoked; two administrators sign"))
+}
+
 /// What leavers hold, of which the list is made.
 async fn holdings(client: &Client, csv: &Path, department: &str) -> anyhow::Result<Vec<String>> {
     let file = std::fs::read(csv).with_context(|| format!("reading {}", csv.display()))?;
@@ -156,6 +170,13 @@ fn summary(answer: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_authority_is_named_with_what_hangs_on_it() {
+        let told = of_authority(&json!({"profile": "root", "depending": 12})).unwrap();
+        assert!(told.contains("a root: 12 certificates hang on it"), "{told}");
+        assert_eq!(of_authority(&json!({"profile": "staff"})), None);
+    }
 
     #[test]
     fn a_list_is_counted_by_what_is_in_it() {

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     ledger::{
-        Receipt, State, StatusProof, TrustedLog, VerifyError,
+        Entry, Receipt, State, StatusProof, TrustedLog, VerifyError,
         proof::{ProvenStatus, verify_issue_receipt, verify_revocation_receipt, verify_status_proof},
     },
     policy::Timestamp,
@@ -311,14 +311,18 @@ fn judge_ledger(
     let proven = verify_status_proof(proof, &digest, &log, now + CLOCK_SKEW, max_age.saturating_add(CLOCK_SKEW))?;
     let place = ledger.get_or_insert_with(|| LedgerReport::at(log.origin.clone(), proof.head.index, proof.head.index + 1));
     place.status_proof = Some(proof.to_string());
-    if let Some(since) = proven_revocation(evidence, &proven, &digest, &log)?.filter(|since| seconds(evidence.time()) < *since) {
+    let revocation = proven_revocation(evidence, &proven, &digest, &log)?;
+    let invalid_since = revocation.as_ref().map(Entry::invalid_since).transpose()?.flatten();
+    let from_good = revocation.filter(|entry| entry.prev_state == State::Good);
+    let not_good_since = from_good.map(|entry| invalid_since.map_or(entry.time, |since| since.min(entry.time)));
+    if let Some(since) = not_good_since.filter(|since| seconds(evidence.time()) < *since) {
         let status = StatusReport { state: "good", ..unknown(evidence) };
         let detail = format!("good as of {}, revoked since {}", status.as_of, time(since));
         checks.push(check(CheckName::Status, "hufu/status-proof@v1, RFC 5280 §5.3.2", Outcome::Passed, detail));
-        return Ok(Known { reason: Reason::Valid, status, later: Some(status_of(&proven)) });
+        return Ok(Known { reason: Reason::Valid, status, later: Some(status_of(&proven, invalid_since)) });
     }
     let reason = reason(&proven, evidence);
-    let status = status_of(&proven);
+    let status = status_of(&proven, invalid_since);
     let (outcome, detail) = match reason {
         Reason::StatusProofTooOld => {
             let at = rfc3339(evidence.time());
@@ -332,13 +336,15 @@ fn judge_ledger(
     Ok(Known::now(reason, status))
 }
 
-/// Since when a revoked certificate is not trusted, by the receipt of its revocation. One that was suspended before that was so since
-/// a time that its revocation does not tell.
-fn proven_revocation(evidence: &Evidence, proven: &ProvenStatus, digest: &[u8; 32], log: &TrustedLog) -> Result<Option<u64>, VerifyError> {
+/// The leaf of the revocation, by its receipt. One that was suspended before that was so since a time that its revocation does not tell.
+fn proven_revocation(
+    evidence: &Evidence,
+    proven: &ProvenStatus,
+    digest: &[u8; 32],
+    log: &TrustedLog,
+) -> Result<Option<Entry>, VerifyError> {
     let Some(receipt) = evidence.revocation.as_ref().filter(|_| proven.state == State::Revoked) else { return Ok(None) };
-    let entry = verify_revocation_receipt(receipt, digest, log)?;
-    let since = entry.invalid_since()?.map_or(entry.time, |since| since.min(entry.time));
-    Ok((entry.prev_state == State::Good).then_some(since))
+    verify_revocation_receipt(receipt, digest, log).map(Some)
 }
 
 /// What a proven status means for the time in question. Where one is asked for or proven, the proof must be younger, whatever this
@@ -368,7 +374,7 @@ fn error_reason(error: &VerifyError) -> Reason {
     }
 }
 
-fn status_of(proven: &ProvenStatus) -> StatusReport {
+fn status_of(proven: &ProvenStatus, invalid_since: Option<u64>) -> StatusReport {
     let state = match proven.state {
         State::Good => "good",
         State::Absent => "not-issued",
@@ -378,7 +384,7 @@ fn status_of(proven: &ProvenStatus) -> StatusReport {
         state,
         reason: matches!(proven.state, State::Hold | State::Revoked).then(|| reason_name(proven.reason)),
         since: (proven.state != State::Absent).then(|| time(proven.since)),
-        invalid_since: None,
+        invalid_since: invalid_since.map(time),
         as_of: time(proven.as_of),
     }
 }
@@ -580,6 +586,25 @@ mod tests {
             case.check("after it", &Evidence { revocation: shown, ..whole().await }, Reason::Revoked);
             let issue = whole().await.receipt;
             case.check("another leaf", &Evidence { at: Some(before), revocation: issue, ..whole().await }, Reason::LedgerProofInvalid);
+        }
+    }
+
+    #[tokio::test]
+    async fn since_when_a_key_is_not_trusted_the_receipt_of_its_revocation_says() {
+        let case = Case::new().await;
+        for certificate in &case.certificates {
+            let (services, approver) = (case.installation.services(), &case.department.approver);
+            let row = services.find_certificate(&certificate.id().to_string()).await.unwrap();
+            let since = Timestamp::new(services.now());
+            let subject = services.certificate_subject(&row).await.unwrap();
+            let statement = case.installation.sign_since(approver, Act::Revoke, subject, Some("keyCompromise"), Some(since)).await;
+            let caller = case.installation.caller(approver).await;
+            let done = services.change_certificate(&caller, Act::Revoke, &hex::encode(&row.id), &statement).await.unwrap();
+            let revocation = Some(services.receipt(&row.authority, done.position.index).await.unwrap());
+            let whole = case.evidence(certificate).await;
+            let report = judge(&case.installation.bundle(), &Evidence { revocation, ..whole }).unwrap();
+            let text = text(&serde_json::to_value(report).unwrap());
+            assert!(text.contains(&format!("(keyCompromise), not trusted since {since}, as of")), "{text}");
         }
     }
 

@@ -64,6 +64,8 @@ codes! {
     FIELD "field-refused" UNPROCESSABLE_ENTITY "字段不符合模板要求" "A field is not what the profile allows";
     STATE "wrong-state" CONFLICT "当前状态不允许该操作" "The record's state does not allow this";
     RE_REVIEW_NEEDED "re-review-needed" FORBIDDEN "须由两人复核" "This takes a re-review, which two people sign";
+    AUTHORITY_TWO "authority-takes-two" FORBIDDEN "吊销发证机构证书须两名管理员" "Two administrators revoke an authority";
+    AUTHORITY_HOLD "authority-not-suspended" FORBIDDEN "发证机构证书不可暂停" "An authority is not suspended";
     REVOCATION_WAITS "revocation-waits" CONFLICT "该清单已有待签的吊销" "A revocation of this list waits in other words";
     CONTESTED "contested" CONFLICT "该公民的申请存在异议" "Two enrolments are of one citizen, and two officers decide between them";
     MERGED "department-merged" CONFLICT "该部门已并入其他部门" "The department was merged into another";
@@ -257,6 +259,8 @@ impl From<services::Error> for Problem {
             E::DepartmentsRefused(_) => Self::new(DEPARTMENTS, error),
             E::WrongState { .. } => Self::new(STATE, error),
             E::ReReviewNeeded => Self::new(RE_REVIEW_NEEDED, error),
+            E::AuthorityTakesTwo => Self::new(AUTHORITY_TWO, error),
+            E::AuthorityNotSuspended => Self::new(AUTHORITY_HOLD, error),
             E::RevocationWaits(_) => Self::new(REVOCATION_WAITS, error),
             E::Contested { .. } => Self::new(CONTESTED, error),
             E::OfItem { item, .. } => {

@@ -76,7 +76,7 @@ pub struct Signed {
 pub enum ReadError {
     #[error("larger than {MOST_OCTETS} octets")]
     TooLarge,
-    #[error("no evidence: {0}")]
+    #[error("no evidence")]
     Json(#[from] serde_json::Error),
     #[error("in the format {0}, and this program reads {FORMAT}: ask for the evidence again")]
     Format(String),

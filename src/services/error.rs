@@ -86,6 +86,10 @@ pub enum Error {
          say since when the key is not trusted (hufu rereview); one may revoke it at once, without that time"
     )]
     ReReviewNeeded,
+    #[error("this is the certificate of an authority: two administrators revoke it, by a list (hufu revoke, POST /api/v1/revocations)")]
+    AuthorityTakesTwo,
+    #[error("an authority is not suspended: nothing below it would be good until somebody resumes it")]
+    AuthorityNotSuspended,
     #[error("this Idempotency-Key was used for another request")]
     IdempotencyKeyReused,
 

@@ -28,7 +28,7 @@ use super::{
     logs::OPERATIONS,
     proofing::counter::withdrawal_commitment,
     register::dismissal_commitment,
-    revoke::digest,
+    revoke::{digest, is_authority},
     rows::Row,
     statements::{Caller, Checked, Decided, Subject, Waits, allowed, counted_once, decided},
     tokens::revocation_commitment,
@@ -109,6 +109,10 @@ impl Services {
     }
 
     fn subject_of_re_review(&self, row: &CertificateRow) -> Result<Subject, Error> {
+        // It signs no statements, and is not revoked by an auditor.
+        if is_authority(row) {
+            return Err(Error::AuthorityTakesTwo);
+        }
         Ok(Subject {
             about: About::Digest(digest(&row.id)?),
             shown: json!({

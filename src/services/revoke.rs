@@ -116,6 +116,8 @@ impl Services {
         since: Option<Timestamp>,
     ) -> Result<(), Error> {
         match act {
+            Act::Revoke if is_authority(row) => Err(Error::AuthorityTakesTwo),
+            Act::Suspend if is_authority(row) => Err(Error::AuthorityNotSuspended),
             Act::Revoke => self.check_revocation(row, reason, since),
             _ => Ok(()),
         }
@@ -256,6 +258,11 @@ impl Services {
     }
 }
 
+/// Whether this is the certificate of an authority: all others come of an enrolment.
+pub(super) fn is_authority(row: &store::CertificateRow) -> bool {
+    row.enrolment.is_none()
+}
+
 /// The reason of a revocation, and since when the key is not trusted: what can be said of one at that time.
 pub(super) fn revocation_words(reason: Option<&ReasonCode>, since: Option<Timestamp>, now: u64) -> Result<(u8, Option<u64>), Error> {
     let names = || REASONS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
@@ -298,6 +305,23 @@ pub fn digest(column: &[u8]) -> Result<[u8; 32], Error> {
 }
 
 impl Services {
+    /// How many certificates that have not ended hang on this one; `None` when it is no authority's.
+    pub async fn depending(&self, row: &store::CertificateRow) -> Result<Option<i64>, Error> {
+        if !is_authority(row) {
+            return Ok(None);
+        }
+        let all = self.authorities.all();
+        let own = all.iter().find(|authority| authority.key.public_key().fingerprint()[..] == row.key_fingerprint[..]);
+        let own = own.ok_or_else(|| Error::unknown("authority", hex::encode(&row.id)))?;
+        let below = all.iter().filter(|authority| authority.name == own.name || authority.issuer == Some(own.name));
+        let mut connection = self.db.read().await?;
+        let mut depending = 0;
+        for authority in below {
+            depending += store::certificates::running(&mut connection, &authority.log(), &row.id, millis(self.clock.now())).await?;
+        }
+        Ok(Some(depending))
+    }
+
     /// A page of certificates.
     pub async fn certificates(&self, filter: &store::CertificateFilter, limit: i64) -> Result<Vec<store::CertificateRow>, Error> {
         let mut connection = self.db.read().await?;

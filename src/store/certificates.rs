@@ -313,6 +313,12 @@ pub async fn of_administrators(connection: &mut Connection, now: i64) -> Result<
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(now).fetch_all(c).await)?)
 }
 
+/// How many an authority has issued that are not over and not revoked, without this one.
+pub async fn running(connection: &mut Connection, authority: &str, without: &[u8], now: i64) -> Result<i64, Error> {
+    const SQL: &str = "select count(*) from certificate where authority = $1 and id <> $2 and not_after > $3 and status <> 'revoked'";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(authority).bind(without).bind(now).fetch_one(c).await)?)
+}
+
 /// The certificate of the enrolment that replaced this one.
 pub async fn successor_of(connection: &mut Connection, id: &[u8]) -> Result<Option<CertificateRow>, Error> {
     const SQL: &str = concat!(

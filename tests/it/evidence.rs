@@ -27,7 +27,6 @@ in_both_families! {
     an_office_is_named_as_it_was_when_its_holder_signed,
     a_vote_that_says_it_was_signed_before_the_theft_is_told,
     a_re_review_knows_what_came_after_the_theft,
-    an_appointment_by_a_stolen_key_is_told,
     whoever_signed_is_told_as_what,
 }
 
@@ -135,14 +134,19 @@ async fn approved_twice(ca: &Ca, office: &Office, family: Family) -> (Person, [S
     (approver, [first, second], since)
 }
 
+/// An administrator and an auditor say since when this key is not trusted.
+async fn re_review(ca: &Ca, office: &Office, family: Family, thief: &Person, since: &str) {
+    for by in [&office.administrator, ca.auditor(family).await] {
+        ca.decide(by, "re-review", &thief.identity.certificate().id().to_string(), None, Some(since)).await.ok();
+    }
+}
+
 async fn a_court_is_shown_that_a_key_was_stolen_when_it_approved(family: Family) {
     let ca = TestCa::new().at(BEGIN).start().await;
     let office = ca.office(family).await;
     let (thief, [before, after], since) = approved_twice(&ca, &office, family).await;
     let stolen = thief.identity.certificate().id().to_string();
-    for by in [&office.administrator, ca.auditor(family).await] {
-        ca.decide(by, "re-review", &stolen, None, Some(&since)).await.ok();
-    }
+    re_review(&ca, &office, family, &thief, &since).await;
     let whole = judged(&ca, &office.administrator, &before).await;
     assert!(whole.holds() && codes(&whole) == ["signer-revoked"], "{whole:#?}");
     assert!(whole.remarks[0].en.contains("what it signed before stands"), "{whole:#?}");
@@ -167,8 +171,7 @@ async fn a_key_that_was_stolen_later_leaves_what_it_signed_before(family: Family
     let (thief, [before, after], since) = approved_twice(&ca, &office, family).await;
     let stopped = ca.issue(&office, "staff", family).await.id;
     ca.revoke(&thief, &stopped, "superseded", None).await;
-    // A plain revocation with a time is enough: nobody had to put anything to re-review.
-    ca.revoke(&office.administrator, &thief.identity.certificate().id().to_string(), "keyCompromise", Some(&since)).await;
+    re_review(&ca, &office, family, &thief, &since).await;
     let whole = judged(&ca, &office.administrator, &before).await;
     assert!(whole.holds() && codes(&whole) == ["signer-revoked"], "{whole:#?}");
     let found = judged(&ca, &office.administrator, &after).await;
@@ -210,7 +213,7 @@ async fn a_vote_that_says_it_was_signed_before_the_theft_is_told(family: Family)
     let since = rfc3339_seconds(seconds(ca.now()));
     ca.clock.forward(Duration::hours(1));
     let id = ca.approve(&office.approver, applicant).await.id;
-    ca.revoke(&office.administrator, &other.identity.certificate().id().to_string(), "keyCompromise", Some(&since)).await;
+    re_review(&ca, &office, family, &other, &since).await;
     let found = judged(&ca, &office.administrator, &id).await;
     assert!(found.holds() && found.events[0].signed_by.len() == 2, "{found:#?}");
     assert_eq!(codes(&found), ["signed-before-by-its-own-word", "signer-revoked"]);
@@ -228,29 +231,9 @@ async fn a_re_review_knows_what_came_after_the_theft(family: Family) {
     ca.clock.forward(Duration::minutes(10));
     let answer = ca.hand_in(&thief, "approve", &applicant.enrolment, &thief.sign(&payload)).await.ok().json();
     let id = text(&answer["certificates"][0], "id");
-    for by in [&office.administrator, ca.auditor(family).await] {
-        ca.decide(by, "re-review", &thief.identity.certificate().id().to_string(), None, Some(&since)).await.ok();
-    }
+    re_review(&ca, &office, family, &thief, &since).await;
     let found = judged(&ca, &office.administrator, &id).await;
     assert!(!found.holds() && found.distrusted.len() == 1, "{found:#?}");
-}
-
-async fn an_appointment_by_a_stolen_key_is_told(family: Family) {
-    let ca = TestCa::new().at(BEGIN).start().await;
-    let office = ca.office(family).await;
-    let id = ca.issue(&office, "staff", family).await.id;
-    let approver = office.approver.identity.certificate().id().to_string();
-    // Each of the two who appointed the approver ends their own certificate.
-    for (number, thief) in (1..).zip([ca.auditor(family).await, &office.administrator]) {
-        ca.revoke(thief, &thief.identity.certificate().id().to_string(), "keyCompromise", Some(BEGIN)).await;
-        let found = judged(&ca, &office.approver, &id).await;
-        assert!(found.holds() && codes(&found) == vec!["appointed-by-a-distrusted-key"; number], "{found:#?}");
-        assert!(found.remarks[0].en.contains(&office.approver.id), "{found:#?}");
-        // What the appointed signed stands by that; their own certificate rests on both statements.
-        let found = judged(&ca, &office.approver, &approver).await;
-        assert!(!found.holds() && found.distrusted.len() == number, "{found:#?}");
-        assert!(found.distrusted.iter().all(|finding| finding.en.contains("(grant)")), "{found:#?}");
-    }
 }
 
 async fn whoever_signed_is_told_as_what(family: Family) {

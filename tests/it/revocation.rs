@@ -21,6 +21,7 @@ in_both_families! {
     holder_officer_and_administrator_revoke_with_reason_and_date,
     a_time_before_goes_with_some_reasons_and_lies_within_the_certificate_s_life,
     nobody_alone_says_since_when_an_officer_s_key_is_not_trusted,
+    two_administrators_end_an_authority_and_nobody_suspends_it,
     whoever_asks_for_a_revocation_has_it_in_writing,
     a_list_takes_two_administrators_who_say_the_same,
     a_list_that_waits_is_listed_and_no_second_one_begins_unnoticed,
@@ -145,6 +146,47 @@ async fn nobody_alone_says_since_when_an_officer_s_key_is_not_trusted(family: Fa
     let evidence = hufu::services::court::Evidence::parse(evidence.json().to_string().as_bytes()).unwrap();
     let judged = hufu::services::court::judge::judge(&ca.bundle(), &evidence, ca.now().unix_timestamp() as u64);
     assert!(judged.holds(), "{:?} {:?}", judged.parts, judged.distrusted);
+    ca.audit_finds_nothing().await;
+}
+
+/// Another administrator of the whole installation.
+async fn second_administrator(ca: &Ca, office: &Office, family: Family) -> Person {
+    let proposal = json!({"name": "second", "department": null, "roles": ["administrator"]});
+    let person = text(&ca.client(&office.administrator).post("/api/v1/officers", &proposal).await.ok().json(), "id");
+    ca.decide(&office.administrator, "grant", &person, None, None).await.ok();
+    let granted = ca.decide(ca.auditor(family).await, "grant", &person, None, None).await.ok().json();
+    ca.claim(&text(&granted, "claim"), "second", family).await
+}
+
+async fn two_administrators_end_an_authority_and_nobody_suspends_it(family: Family) {
+    let ca = TestCa::new().start().await;
+    let office = ca.office(family).await;
+    let holder = ca.issue(&office, "staff", family).await;
+    let administrator = ca.client(&office.administrator);
+    let authority = ca.services().authorities().load(&holder.authority()).unwrap().certificate().unwrap().id().to_string();
+    let record = administrator.get(&format!("/api/v1/certificates/{authority}")).await.ok().json();
+    assert!(record["depending"].as_i64().unwrap() >= 4, "three officers and a member of staff: {record}");
+    assert_eq!(administrator.get(&format!("/api/v1/certificates/{}", holder.id)).await.ok().json()["depending"], Value::Null);
+    for (act, code) in [("revoke", "authority-takes-two"), ("re-review", "authority-takes-two"), ("suspend", "authority-not-suspended")] {
+        let answer = administrator.post("/api/v1/statements/drafts", &json!({"act": act, "about": authority})).await;
+        assert_eq!(refused(&answer), (403, code.to_owned()), "{act}");
+    }
+    // A draft about another, signed as if it were about this.
+    let mut payload = ca.draft(&office.administrator, "suspend", &holder.id, None, None).await;
+    payload.about = authority.parse().unwrap();
+    let statement = json!({"statement": office.administrator.sign(&payload)});
+    let answer = administrator.post(&format!("/api/v1/certificates/{authority}/suspension"), &statement).await;
+    assert_eq!(answer.status / 100, 4);
+    // By a list of it alone, the first waits.
+    let list = [authority.clone()];
+    let first = revoke_list(&ca, &office.administrator, &list, "cACompromise").await.ok();
+    assert_eq!((first.status, &first.json()["missing"]["administrators"]), (202, &json!(1)));
+    let again = draft_list(&ca, &office.administrator, &list, "cACompromise").await;
+    assert_eq!(refused(&again), (403, "not-permitted".to_owned()));
+    assert_eq!(status(&ca, &office, &authority).await, "valid");
+    let second = second_administrator(&ca, &office, family).await;
+    let done = revoke_list(&ca, &second, &list, "cACompromise").await.ok().json();
+    assert_eq!(done["revoked"], 1);
     ca.audit_finds_nothing().await;
 }
 

@@ -210,7 +210,9 @@ impl Replay<'_> {
         let list = about.and_then(|about| self.lists.get(&about)).map(|list| &list.items).filter(|items| items.len() > 1);
         let department = |record: &Value| record["department"].as_str().map(str::to_owned);
         let first_of_two = case.leaves.is_empty() && people.len() == 1;
+        let is_authority = thing.kind == Kind::Certificate && thing.record["enrolment"].is_null();
         let (quorum, of) = match (act, list) {
+            ("revoke" | "re-review", _) if is_authority => (version.quorum("revoke"), None),
             ("approve", _) => {
                 let profile = version.profile(&text(&thing.record, "profile"));
                 (profile.map_or(Quorum::of(1), |profile| profile.quorum()), department(&thing.record))

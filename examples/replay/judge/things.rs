@@ -113,6 +113,7 @@ impl Replay<'_> {
                 let paths = [from, &to].map(|one| path(&Self::departments_from(places, one)));
                 vec![Facts::of("DepartmentChange", attributes, paths.concat())]
             }
+            (Kind::Certificate, "suspend") if record["enrolment"].is_null() => return Err("an authority is not suspended".to_owned()),
             (Kind::Enrolment, "revoke") | (Kind::Certificate, _) => vec![certificate(record)],
             (Kind::Enrolment, "renew") => {
                 vec![certificate(self.certificates.get(&text(record, "replaces")).ok_or("it follows no certificate")?)]

@@ -57,6 +57,9 @@ pub struct View {
     renewable_from: Option<String>,
     /// `promised`, `valid`, `suspended`, `revoked`, as the ledger says now.
     status: &'static str,
+    /// Of an authority, asked for by itself: how many certificates hang on it that have not ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depending: Option<i64>,
     ledger: Leaf,
     #[serde(skip_serializing_if = "Option::is_none")]
     pem: Option<String>,
@@ -89,6 +92,7 @@ impl View {
             not_after: rfc3339(from_millis(row.not_after)),
             renewable_from: app.services.renewable_from(row).map(rfc3339),
             status: app.services.status_name(row)?,
+            depending: None,
             ledger: Leaf { log: row.leaf_log.clone(), index: row.leaf_idx },
             pem,
         })
@@ -180,7 +184,7 @@ async fn one(State(app): State<App>, reader: Result<Admitted, Problem>, Path(id)
     let reader = reader?.within(Scope::CertificatesRead)?;
     let row = app.services.find_certificate(&id).await?;
     app.services.check_reader(&reader, row.department.as_deref(), Some(&row.person)).await?;
-    Ok(Json(View::of(&app, &row)?).into_response())
+    Ok(Json(View { depending: app.services.depending(&row).await?, ..View::of(&app, &row)? }).into_response())
 }
 
 async fn file(app: &App, id: &str, form: &str) -> Result<Response, Problem> {

@@ -257,6 +257,20 @@ async fn nobody_alone_says_since_when_an_officer_s_key_is_not_trusted() {
 }
 
 #[tokio::test]
+async fn an_appointment_by_a_key_that_two_distrust_is_told() {
+    let case = Case::new().await;
+    let second = case.installation.officer("second", &case.department.id, "approver", &crate::crypto::algorithms::Sm2).await;
+    case.revoke_since(&[&case.installation.administrator, &second], &case.installation.auditor.certificate).await;
+    let judged = case.judge(&case.evidence(&case.certificates[0]).await);
+    assert!(judged.holds(), "{:?} {:?}", judged.parts, judged.distrusted);
+    assert!(judged.remarks.iter().any(|remark| remark.code == "appointed-by-a-distrusted-key"), "{:?}", judged.remarks);
+    // What the appointed signed stands by that; their own certificate rests on the appointment.
+    let judged = case.judge(&case.evidence(&case.department.approver.certificate).await);
+    let [finding] = &judged.distrusted[..] else { panic!("{:?} {:?}", judged.parts, judged.distrusted) };
+    assert!(finding.en.contains("(grant)"), "{finding:?}");
+}
+
+#[tokio::test]
 async fn an_appointment_is_what_its_leaf_binds_and_nobody_else_s() {
     let case = Case::new().await;
     let evidence = case.evidence(&case.certificates[0]).await;

@@ -169,6 +169,9 @@ impl<'a> Things<'a> {
                     approved_by,
                 }))
             }
+            Thing::Certificate(record) if deed.act == Act::Suspend && record.is_of_authority() => {
+                Err("an authority is not suspended".to_owned())
+            }
             Thing::Certificate(record) => {
                 certificate(record.department.as_deref(), &record.person)?;
                 // Whose stolen key it rested on is asked about as its holder, and so is who asked for it.
@@ -234,6 +237,13 @@ fn path(tree: &Tree, department: Option<&str>) -> Result<DepartmentPath, Identit
     Ok(DepartmentPath::new(path))
 }
 
+impl CertificateRecord {
+    /// All others come of an enrolment, which the leaf of their issue proves.
+    fn is_of_authority(&self) -> bool {
+        self.enrolment.is_none()
+    }
+}
+
 /// What was done to what.
 pub struct Deed<'a> {
     pub act: Act,
@@ -264,6 +274,8 @@ impl Deed<'_> {
                 (profile.map_or(Quorum::ONE, |profile| profile.approvals().quorum()), parse(record.department.as_deref()))
             }
             (Act::Grant, Thing::Person(record)) => (set.quorum(Act::Grant), parse(record.department.as_deref())),
+            // An authority is revoked by as many as a list, whatever it is done by.
+            (Act::Revoke | Act::ReReview, Thing::Certificate(record)) if record.is_of_authority() => (set.quorum(Act::Revoke), None),
             (Act::Revoke, _) => match list {
                 Some(department) => (set.quorum(Act::Revoke), parse(department)),
                 None => (Quorum::ONE, None),

@@ -11,6 +11,7 @@ use crate::{
     services::{
         Services,
         error::Error,
+        revoke::is_authority,
         statements::{Caller, Subject, Waits, counted_once},
     },
     store::{self, StatementRow},
@@ -194,7 +195,8 @@ impl Services {
     }
 
     pub(super) fn quorum_of_list(&self, held: &[Held]) -> Quorum {
-        if held.len() > 1 { self.policy().quorum(Act::Revoke) } else { Quorum::ONE }
+        let authority = held.iter().any(|one| matches!(one, Held::Certificate(row, _) if is_authority(row)));
+        if held.len() > 1 || authority { self.policy().quorum(Act::Revoke) } else { Quorum::ONE }
     }
 
     /// What was recorded then or before has waited too long.

@@ -18,7 +18,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hufu::{
     cli::Family,
     crypto::digest::sha256,
-    ledger::{EventType, State},
+    ledger::{EventType, State, StatusKey},
     policy::{About, Act, Nonce, SignerReference, Statement, Timestamp},
     services::replay::export::Export,
     store::{Db, Options},
@@ -95,6 +95,8 @@ static PLANTS: &[(&str, &str, Plant)] = &[
     ("quorum-missed", "one of two is missing", Before(one_is_missing)),
     ("quorum-missed", "one person signs twice", Before(one_signs_twice)),
     ("quorum-missed", "one person says since when an officer's key is not trusted", Before(doubted_by_one)),
+    ("quorum-missed", "one administrator revokes an authority", Before(authority_by_one)),
+    ("not-permitted", "an authority is suspended", Before(authority_suspended)),
     ("daily-cap", "one more than the cap", Before(beyond_cap)),
     ("statement-misfit", "whoever signed a change of departments was shown another", Before(shown_another)),
     ("change-unbound", "the record of a change is another", After(another_change)),
@@ -530,6 +532,31 @@ fn retarget(story: &mut Story, step: usize, of: Signer) -> Option<()> {
     Some(())
 }
 
+/// An administrator of the installation does to an authority what was done to a certificate.
+fn to_authority(story: &mut Story, chance: &mut Chance, act: Act) -> Option<()> {
+    let step = pick_by_one(story, chance, |step| step.decision.act == act && !step.leaves.is_empty())?;
+    let administrator = *story.who.get("administrator")?;
+    let authority = story.rest.certificates.iter().find(|record| record.profile == "authority")?;
+    let id: [u8; 32] = hex::decode(&authority.id).unwrap().try_into().unwrap();
+    let key = StatusKey::from_tbs_digest(&id);
+    let log = story.steps.iter().flat_map(|step| &step.leaves).find(|(_, entry)| entry.status_key == key)?.0.clone();
+    sign_instead(story, step, administrator)?;
+    word(story, step).payload.about = About::Digest(id);
+    let step = &mut story.steps[step];
+    step.decision.about = About::Digest(id);
+    let (place, entry) = &mut step.leaves[0];
+    (*place, entry.status_key) = (log, key);
+    Some(())
+}
+
+fn authority_by_one(story: &mut Story, chance: &mut Chance) -> Option<()> {
+    to_authority(story, chance, Act::Revoke)
+}
+
+fn authority_suspended(story: &mut Story, chance: &mut Chance) -> Option<()> {
+    to_authority(story, chance, Act::Suspend)
+}
+
 fn claim_without_grant(story: &mut Story, chance: &mut Chance) -> Option<()> {
     let step = pick(story, chance, |step| step.decision.act == Act::Claim)?;
     let words = story.steps[step].words.clone();
@@ -861,8 +888,9 @@ async fn life(family: Family) -> Story {
         people.into_iter().map(|person| (person.identity.certificate().fingerprint(), person.copy_of_key())).collect();
     let options = Options { busy_timeout: std::time::Duration::from_secs(5), max_connections: 2 };
     let db = Db::open(&ca.config.database_url(), options).await.unwrap();
-    let story = Story::read(&db, Cast::of(ca.bundle(), keys)).await;
+    let mut story = Story::read(&db, Cast::of(ca.bundle(), keys)).await;
     db.close().await;
+    story.who.insert("administrator", Signer::Person(office.administrator.identity.certificate().fingerprint()));
     story
 }
 
