@@ -237,12 +237,14 @@ fn check_contests(records: &Records, findings: &mut Findings) {
         }
         let decision = row.decision.as_ref().map(|digest| records.decisions.get(digest).and_then(|found| found.parsed.as_ref()));
         let ended = find(&row.later).filter(|later| ENDED.contains(&later.state.as_str()));
+        let is_of = |id: &str, person: &str| find(id).is_some_and(|enrolment| enrolment.person == person);
         let of_two = |found: &HashedText| found.decision.about.to_string() == row.later && found.statements.len() == 2;
         let state = match decision {
             None if ended.is_some() => "ended with its later enrolment",
             None => "open",
             Some(Some(found)) if found.decision.act == Act::UpholdContest && of_two(found) => "upheld",
             Some(Some(found)) if found.decision.act == Act::DismissContest && of_two(found) => "dismissed",
+            Some(Some(found)) if found.decision.act == Act::Erase && is_of(&row.earlier, &found.decision.about.to_string()) => "moot",
             Some(Some(_)) if ended.is_some_and(|later| later.decision == row.decision) => "moot",
             Some(_) => "decided by nobody",
         };

@@ -77,7 +77,7 @@ impl Services {
         }
         let body = erasure_commitment(person, &decision);
         entries.push((OPERATIONS.to_owned(), self.operation(EventType::ERASE, &body, decision, body.to_vec())?));
-        rows.push(Row::Citizen(Change::Erase { person: person.to_owned() }));
+        rows.push(Row::Citizen(Change::Erase { person: person.to_owned(), decision }));
         self.journal.commit(Commit { kind: Kind::Revoke, rows, entries }).await?;
         for row in &certificates {
             self.publish_after_change(row).await;
