@@ -206,6 +206,10 @@ async fn a_code_takes_two_officers_and_its_time(family: Family) {
         assert!(value.len() < 3 || !refused.text().contains(value), "{}", refused.text());
     }
     is(&counter.record("staff", &citizen).await, 403, "not-permitted");
+    // A name is as long in characters as the certificate has room for (X.520: ub-common-name is 64).
+    let named = async |name: String| counter.record("citizen", &Citizen { name: name.leak(), ..Citizen::new("李雷") }).await;
+    is(&named("李".repeat(65)).await, 422, "field-refused");
+    named("李".repeat(64)).await.ok();
     let id = text(&counter.record("citizen", &citizen).await.ok().json(), "id");
     let (check, confirmation) = (format!("checks/{id}/statement"), format!("checks/{id}/confirmation"));
     let (registration, approver) = (&counter.office.registration, &counter.office.approver);
