@@ -59,6 +59,7 @@ impl Services {
                 expected: "without an open request",
             });
         }
+        self.check_something_is_held(person).await?;
         let object = self.person_object(id).await?;
         let pair = if caller.person() == id {
             self.policy().decide(&caller.actor, Act::Erase, &object(Vec::new()))?;
@@ -83,6 +84,25 @@ impl Services {
             self.publish_after_change(row).await;
         }
         Ok(true)
+    }
+
+    /// Refuses the second erasure of somebody.
+    pub(super) async fn check_something_is_held(&self, person: &str) -> Result<(), Error> {
+        let (row, enrolments) = {
+            let mut connection = self.db.read().await?;
+            let row = store::people::find_person(&mut connection, person).await?;
+            (row, store::citizens::enrolments_of_person(&mut connection, person).await?)
+        };
+        if row.is_some_and(|row| row.sealed_profile.is_some()) || enrolments.is_empty() {
+            return Ok(());
+        }
+        for id in enrolments {
+            match self.find_enrolment(&id).await {
+                Err(Error::Erased(_)) => {}
+                other => return other.map(drop),
+            }
+        }
+        Err(Error::Erased("person"))
     }
 
     /// A statement that decides by itself.
