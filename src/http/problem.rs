@@ -244,7 +244,7 @@ impl From<services::Error> for Problem {
             E::OtherDepartment => Self::new(NOT_PERMITTED, error).of_rule("other-department", None),
             E::Refused(refusal) if refusal.is_about_own_request() => Self::new(OWN_REQUEST, refusal).of_rule(refusal.rule(), refusal.act()),
             E::Refused(refusal) => Self::new(NOT_PERMITTED, refusal).of_rule(refusal.rule(), refusal.act()),
-            E::ProofingRefused => Self::new(PROOFING, error),
+            E::ProofingRefused | E::ResumptionRefused => Self::new(PROOFING, error),
             E::AssuranceTooLow => Self::new(ASSURANCE, error),
             E::TooManyAttempts(wait) => Self::new(ATTEMPTS, &error).after(*wait),
             E::TooManyRequests(wait) => Self::new(REQUESTS, &error).after(*wait),

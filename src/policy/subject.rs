@@ -60,6 +60,13 @@ impl Profile {
         Ok(subject)
     }
 
+    /// Whether this profile would certify a value that a request brings for an attribute, before there is a request.
+    pub fn check_requested(&self, attribute: &str, value: &str) -> Result<(), FieldError> {
+        let field = self.subject.iter().find(|field| field.attribute.name == attribute && field.source == Source::Request);
+        let Some(field) = field else { return Ok(()) };
+        check_text(field.attribute, field.max, value).map_err(|rule| FieldError::new(field.attribute.name, rule))
+    }
+
     /// The alternative names: `requested` by the request or by the CSR, whichever the profile trusts for that kind.
     pub fn alternative_names(
         &self,

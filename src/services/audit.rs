@@ -69,7 +69,7 @@ pub async fn audit(db: &Db, bundle: &TrustBundle) -> Result<Vec<Finding>, Error>
     departments::check(&records, &mut findings);
     staff::check(&records, &mut findings);
     re_reviews::check(&records, &mut findings);
-    citizens::check(connection, &records, &mut findings).await?;
+    citizens::check(connection, &records, &facts, &mut findings).await?;
     access::check(connection, &records, &mut findings).await?;
     check_notices(connection, &mut findings).await?;
     Ok(findings.0)
@@ -307,6 +307,9 @@ struct Issued {
     key_fingerprint: Vec<u8>,
     subject_der: Vec<u8>,
     commitment: [u8; 32],
+    not_after: i64,
+    /// By the ledger.
+    revoked: bool,
 }
 
 struct Stopped {

@@ -48,6 +48,12 @@ pub enum Error {
     ClaimRefused,
     #[error("the code, the login or the proof is unknown, used or out of its time; go to the counter for a new code, or log in again")]
     ProofingRefused,
+    /// Whatever was not right: whoever holds a code of somebody else's learns nothing.
+    #[error(
+        "the proof is unknown, used, out of its time, of another person, or of somebody who was seen before the suspension: go to the \
+         counter for a new code, or log in again; what an officer suspended, no code resumes: ask the office, whose officer resumes it"
+    )]
+    ResumptionRefused,
     #[error("the profile asks for a better proof of who you are")]
     AssuranceTooLow,
     /// With how long to wait.

@@ -134,11 +134,12 @@ pub enum Change {
     },
     /// The slot is free.
     TakeSlot(SlotRow),
-    /// The slot is held by `from`, which has ended.
+    /// The slot is held by `from`, which has ended or is replaced. Whoever contests with `from` contests with what follows it.
     PassSlot {
         slot: SlotRow,
         from: String,
     },
+    /// Its earlier enrolment holds the slot.
     Contest(ContestRow),
     /// Two officers have decided between exactly these two.
     DecideContest {
@@ -155,6 +156,7 @@ pub enum Change {
     /// Destroys what is held about a person; what the ledger rests on stays.
     Erase {
         person: String,
+        decision: [u8; 32],
     },
 }
 
@@ -233,11 +235,15 @@ pub async fn write(connection: &mut Connection, change: &Change) -> Result<(), E
                 .bind(from)
                 .execute(c)
                 .await
-                .map(|done| done.rows_affected()))?)
+                .map(|done| done.rows_affected()))?)?;
+            const CONTESTS: &str = "update contest set earlier = $1 where earlier = $2 and state = 'open'";
+            on!(connection, c => sqlx::query(CONTESTS).bind(&slot.enrolment).bind(from).execute(c).await.map(drop))?;
+            Ok(())
         }
         Change::Contest(row) => {
-            const SQL: &str = "insert into contest (later, earlier, opened_at, state, decision) values ($1, $2, $3, $4, $5)";
-            on!(connection, c => sqlx::query(SQL)
+            const SQL: &str = "insert into contest (later, earlier, opened_at, state, decision) select $1, s.enrolment, $3, $4, $5 \
+                 from identity_slot s where s.enrolment = $2";
+            expect_one(on!(connection, c => sqlx::query(SQL)
                 .bind(&row.later)
                 .bind(&row.earlier)
                 .bind(row.opened_at)
@@ -245,8 +251,7 @@ pub async fn write(connection: &mut Connection, change: &Change) -> Result<(), E
                 .bind(&row.decision)
                 .execute(c)
                 .await
-                .map(drop))?;
-            Ok(())
+                .map(|done| done.rows_affected()))?)
         }
         Change::DecideContest { later, earlier, state, decision } => {
             const SQL: &str = "update contest set state = $1, decision = $2 where later = $3 and earlier = $4 and state = 'open'";
@@ -266,7 +271,7 @@ pub async fn write(connection: &mut Connection, change: &Change) -> Result<(), E
                 on!(connection, c => sqlx::query(SQL).bind(at).bind(&certificate[..]).execute(c).await.map(|done| done.rows_affected()))?,
             )
         }
-        Change::Erase { person } => forget::erase(connection, person).await,
+        Change::Erase { person, decision } => forget::erase(connection, person, decision).await,
     }
 }
 

@@ -986,7 +986,7 @@ async fn citizens_run_on_both() {
         assert_eq!(forgotten, 4, "the login, the proof that was not used, the one that resumed, the check that nobody confirmed");
         assert!(citizens::find_check(c, "l").await.unwrap().unwrap().sealed_number.is_none());
         assert!(citizens::find_check(c, "k").await.unwrap().unwrap().sealed_number.is_some(), "its code was used");
-        write(c, &Change::Erase { person: "p".into() }).await.unwrap();
+        write(c, &Change::Erase { person: "p".into(), decision: [3; 32] }).await.unwrap();
         assert!(citizens::slots(c).await.unwrap().is_empty() && citizens::notices(c).await.unwrap().is_empty());
         assert!(citizens::suspension_codes(c).await.unwrap().is_empty());
         let left = citizens::proofings(c).await.unwrap();

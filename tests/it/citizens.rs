@@ -27,6 +27,8 @@ in_both_families! {
     a_second_application_is_answered_alike_and_two_officers_decide,
     a_contest_that_is_dismissed_leaves_the_earlier_certificate,
     one_officer_does_not_end_a_contest_and_whoever_asked_does,
+    the_erasure_of_the_earlier_citizen_ends_the_contest,
+    upholding_means_whatever_the_earlier_citizen_holds_now,
     what_two_people_sign_is_the_same,
     a_new_name_takes_the_place_of_the_old_one,
     naming_a_certificate_is_not_holding_it,
@@ -204,6 +206,10 @@ async fn a_code_takes_two_officers_and_its_time(family: Family) {
         assert!(value.len() < 3 || !refused.text().contains(value), "{}", refused.text());
     }
     is(&counter.record("staff", &citizen).await, 403, "not-permitted");
+    // A name is as long in characters as the certificate has room for (X.520: ub-common-name is 64).
+    let named = async |name: String| counter.record("citizen", &Citizen { name: name.leak(), ..Citizen::new("李雷") }).await;
+    is(&named("李".repeat(65)).await, 422, "field-refused");
+    named("李".repeat(64)).await.ok();
     let id = text(&counter.record("citizen", &citizen).await.ok().json(), "id");
     let (check, confirmation) = (format!("checks/{id}/statement"), format!("checks/{id}/confirmation"));
     let (registration, approver) = (&counter.office.registration, &counter.office.approver);
@@ -375,6 +381,60 @@ async fn one_officer_does_not_end_a_contest_and_whoever_asked_does(family: Famil
     assert_eq!((text(&listed["items"][0], "id"), text(&listed["items"][0], "state")), (later.clone(), "moot".to_owned()));
     let path = format!("contests/{later}/upholding");
     is(&sign(&counter.approver, &counter.office.approver, "uphold-contest", &later, &path).await, 409, "wrong-state");
+    ca.audit_finds_nothing().await;
+}
+
+async fn the_erasure_of_the_earlier_citizen_ends_the_contest(family: Family) {
+    let ca = at_once().await;
+    let counter = Counter::open(&ca, family).await;
+    let citizen = Citizen::new("李雷");
+    let (_, client, person) = certificate(&ca, &counter, "citizen", &citizen, family).await;
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let token = proof(&ca, &counter, "citizen", &citizen).await;
+        let asked = enrol(&ca.anonymous(), &application(&counter, &token, "citizen", &new_csr(family))).await.ok().json();
+        waiting.push((text(&asked, "enrolment"), token));
+    }
+    sign(&client, &person, "erase", &person.id, &format!("{}/erasure", person.id)).await.ok();
+
+    let [(first, first_token), (second, second_token)] = &waiting[..] else { panic!("two") };
+    ca.services().upkeep().await;
+    let one = issued(&ca.anonymous(), first_token, first).await;
+    assert_eq!(verdict(&ca, &one["chain"]).await.0, "PASSED");
+    let path = format!("contests/{first}/dismissal");
+    is(&sign(&counter.approver, &counter.office.approver, "dismiss-contest", first, &path).await, 409, "wrong-state");
+    ca.audit_finds_nothing().await;
+
+    // The next contests with the first.
+    let path = format!("contests/{second}/dismissal");
+    for person in [&counter.office.approver, &counter.office.administrator] {
+        sign(&ca.client(person), person, "dismiss-contest", second, &path).await.ok();
+    }
+    assert_eq!(collect(&ca.anonymous(), second_token, second).await["state"], "rejected");
+    ca.audit_finds_nothing().await;
+}
+
+async fn upholding_means_whatever_the_earlier_citizen_holds_now(family: Family) {
+    let ca = at_once().await;
+    let counter = Counter::open(&ca, family).await;
+    let citizen = Citizen::new("李雷");
+    let (old, client, _) = certificate(&ca, &counter, "citizen", &citizen, family).await;
+    let token = proof(&ca, &counter, "citizen", &citizen).await;
+    let later = text(&enrol(&ca.anonymous(), &application(&counter, &token, "citizen", &new_csr(family))).await.ok().json(), "enrolment");
+    let renamed = proof(&ca, &counter, "citizen", &Citizen { name: "李磊", ..citizen }).await;
+    let mut body = application(&counter, &renamed, "citizen", &new_csr(family));
+    body["replaces"] = old["id"].clone();
+    let replacing = text(&enrol(&client, &body).await.ok().json(), "enrolment");
+    let new = issued(&ca.anonymous(), &renamed, &replacing).await;
+    ca.audit_finds_nothing().await;
+
+    let path = format!("contests/{later}/upholding");
+    for person in [&counter.office.approver, &counter.office.administrator] {
+        sign(&ca.client(person), person, "uphold-contest", &later, &path).await.ok();
+    }
+    assert_eq!(verdict(&ca, &new["chain"]).await, ("FAILED".to_owned(), "revoked".to_owned()));
+    ca.services().upkeep().await;
+    assert_eq!(verdict(&ca, &issued(&ca.anonymous(), &token, &later).await["chain"]).await.0, "PASSED");
     ca.audit_finds_nothing().await;
 }
 

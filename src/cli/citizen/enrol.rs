@@ -68,9 +68,10 @@ impl Enrol {
         let state = collected["state"].as_str().context("the server's answer has no state")?;
         match state {
             "submitted" => {
-                connection.print(&submitted, |_| {
-                    format!("enrolment {enrolment} waits for a decision; run the same command again to collect the certificate")
-                });
+                let next = "run the same command again to collect the certificate";
+                let mut waiting = submitted.clone();
+                waiting["next"] = json!(next);
+                connection.print(&waiting, |_| format!("enrolment {enrolment} waits for a decision; {next}"));
                 return Ok(());
             }
             "issued" => self.claim.print(&self.claim.keep(&as_claimed(&collected), &secret, &*key)?),

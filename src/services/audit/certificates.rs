@@ -209,6 +209,8 @@ impl Check<'_> {
             key_fingerprint: row.key_fingerprint.clone(),
             subject_der: certificate.subject_der(),
             commitment,
+            not_after: row.not_after,
+            revoked: book.map.history(key).last().is_some_and(|change| change.state == State::Revoked),
         });
     }
 

@@ -1,11 +1,11 @@
 //! Identity checks, proofs, slots, contests, notices and suspension codes against the statements, leaves and enrolments that
 //! they rest on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::{Error, Findings, Records};
+use super::{Error, Facts, Findings, Issued, Records};
 use crate::{
     crypto::digest::sha256,
     ledger::EventType,
@@ -78,11 +78,12 @@ fn withdrawal(row: &IdentityCheckRow) -> Option<[u8; 32]> {
     Some(withdrawal_commitment(&row.id, &statement))
 }
 
-pub(super) async fn check(connection: &mut Connection, records: &Records, findings: &mut Findings) -> Result<(), Error> {
+pub(super) async fn check(connection: &mut Connection, records: &Records, facts: &Facts, findings: &mut Findings) -> Result<(), Error> {
     check_codes_at_counters(records, findings);
     check_proofings(records, findings);
     check_slots(records, findings);
     check_contests(records, findings);
+    check_holders(records, facts, findings);
     check_notices(records, findings);
     check_erasures(records, findings);
     check_resumptions(records, findings);
@@ -224,6 +225,92 @@ fn proof_of<'a>(row: &SlotRow, enrolment: Option<&store::EnrolmentRow>, records:
     own.or_else(|| records.citizens.proofings.iter().find(|proof| earlier(proof) && proof.blind_index.as_ref() == Some(&row.blind_index)))
 }
 
+/// Which enrolment is of which citizen and profile: by its own proof, or as the renewal of one that is.
+fn slots_of<'a>(records: &'a Records, facts: &'a Facts) -> HashMap<&'a str, Slot<'a>> {
+    let proofs = &records.citizens.proofings;
+    let proven: HashMap<&str, &[u8]> =
+        proofs.iter().filter_map(|proof| Some((proof.enrolment.as_deref()?, proof.blind_index.as_deref()?))).collect();
+    let answered: HashMap<&str, &str> =
+        facts.issued.iter().flat_map(|(enrolment, issued)| issued.iter().map(|one| (one.id.as_str(), enrolment.as_str()))).collect();
+    let mut slots: HashMap<&str, Slot<'_>> = HashMap::new();
+    // In the order in which they were asked for: what is renewed comes before its renewal.
+    for row in &records.enrolments {
+        let follows = row.replaces.as_ref().and_then(|id| answered.get(hex::encode(id).as_str()).copied());
+        let own = proven.get(row.id.as_str()).map(|index| (row.profile.as_str(), *index));
+        if let Some(key) = own.or_else(|| slots.get(follows?).map(|slot| slot.key)) {
+            slots.insert(&row.id, Slot { key, row, proven: own.is_some(), follows });
+        }
+    }
+    slots
+}
+
+/// An enrolment for the one certificate of a citizen.
+struct Slot<'a> {
+    /// Profile and blind index.
+    key: (&'a str, &'a [u8]),
+    row: &'a store::EnrolmentRow,
+    proven: bool,
+    /// The enrolment whose certificate it takes the place of.
+    follows: Option<&'a str>,
+}
+
+/// The slots that there must be: whoever waits for a citizen's one certificate, or has it, holds the slot, or contests with who does.
+fn check_holders(records: &Records, facts: &Facts, findings: &mut Findings) {
+    let enrolments = slots_of(records, facts);
+    let slots: HashMap<(&str, &[u8]), &SlotRow> =
+        records.citizens.slots.iter().map(|row| ((row.profile.as_str(), row.blind_index.as_slice()), row)).collect();
+    let open: HashMap<&str, &ContestRow> =
+        records.citizens.contests.iter().filter(|row| row.state == "open").map(|row| (row.later.as_str(), row)).collect();
+    let upheld = records.citizens.contests.iter().filter(|row| row.state == "upheld");
+    let lost: BTreeSet<&str> = upheld.filter_map(|row| Some(enrolments.get(row.earlier.as_str())?.row.person.as_str())).collect();
+    let name = |(profile, index): (&str, &[u8])| format!("{profile}/{}", hex::encode(index));
+    for (id, one) in &enrolments {
+        let slot = slots.get(&one.key);
+        if let Some(contest) = open.get(id) {
+            if slot.is_none_or(|slot| slot.enrolment != contest.earlier) {
+                findings.disagree(("identity_slot", &name(one.key), "enrolment"), ("contest", id, "earlier"));
+            }
+            continue;
+        }
+        // Whoever lost a contest may have asked for another certificate before: it waits until it expires.
+        let waits = matches!(one.row.state.as_str(), "submitted" | "approved") && !lost.contains(one.row.person.as_str());
+        let issued = facts.issued.get(*id).map(Vec::as_slice).unwrap_or_default();
+        let valid: Vec<&Issued> = issued.iter().filter(|one| !one.revoked).collect();
+        let holder = slot.and_then(|slot| enrolments.get(slot.enrolment.as_str()));
+        let own = holder.is_some_and(|holder| holder.row.person == one.row.person);
+        let over = holder.is_some_and(|holder| valid.iter().all(|one| one.not_after <= holder.row.submitted_at));
+        if !own && (waits || !valid.is_empty() && !over) {
+            findings.row("identity_slot", name(one.key)).add("enrolment", format!("enrolment {id} must hold it"));
+        }
+        if !own && waits {
+            findings.row("contest", *id).add("later", "missing: it waits and does not hold its slot");
+        }
+    }
+    let mut by_key: HashMap<(&str, &[u8]), Vec<&Slot<'_>>> = HashMap::new();
+    for one in enrolments.values() {
+        by_key.entry(one.key).or_default().push(one);
+    }
+    for slot in slots.values() {
+        let Some(holder) = enrolments.get(slot.enrolment.as_str()) else { continue };
+        let newer = |other: &&Slot<'_>| other.proven && other.row.person == holder.row.person && other.row.seq > holder.row.seq;
+        let followed = |other: &&Slot<'_>| other.follows == Some(&slot.enrolment);
+        let same = |other: &&Slot<'_>| other.key == holder.key && (holder.proven && newer(other) || followed(other));
+        if let Some(next) = by_key.get(&holder.key).into_iter().flatten().copied().find(same) {
+            let what = format!("enrolment {} of the same person has followed", next.row.id);
+            findings.row("identity_slot", name(holder.key)).add("enrolment", what);
+        }
+    }
+    for (digest, found) in &records.decisions {
+        let Some(text) = &found.parsed else { continue };
+        let decides = matches!(text.decision.act, Act::UpholdContest | Act::DismissContest) && text.statements.len() == 2;
+        let about = text.decision.about.to_string();
+        let recorded = |row: &ContestRow| row.later == about && row.decision.as_ref() == Some(digest);
+        if decides && !records.citizens.contests.iter().any(recorded) {
+            findings.row("contest", about).add("decision", "missing: two officers have decided it");
+        }
+    }
+}
+
 fn check_contests(records: &Records, findings: &mut Findings) {
     for row in &records.citizens.contests {
         let find = |id: &str| records.enrolments.iter().find(|enrolment| enrolment.id == id);
@@ -237,12 +324,14 @@ fn check_contests(records: &Records, findings: &mut Findings) {
         }
         let decision = row.decision.as_ref().map(|digest| records.decisions.get(digest).and_then(|found| found.parsed.as_ref()));
         let ended = find(&row.later).filter(|later| ENDED.contains(&later.state.as_str()));
+        let is_of = |id: &str, person: &str| find(id).is_some_and(|enrolment| enrolment.person == person);
         let of_two = |found: &HashedText| found.decision.about.to_string() == row.later && found.statements.len() == 2;
         let state = match decision {
             None if ended.is_some() => "ended with its later enrolment",
             None => "open",
             Some(Some(found)) if found.decision.act == Act::UpholdContest && of_two(found) => "upheld",
             Some(Some(found)) if found.decision.act == Act::DismissContest && of_two(found) => "dismissed",
+            Some(Some(found)) if found.decision.act == Act::Erase && is_of(&row.earlier, &found.decision.about.to_string()) => "moot",
             Some(Some(_)) if ended.is_some_and(|later| later.decision == row.decision) => "moot",
             Some(_) => "decided by nobody",
         };

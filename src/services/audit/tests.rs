@@ -261,6 +261,19 @@ async fn rows_that_are_added_or_removed_are_found() {
             "token",
             "insert into token select 'another', name, department, 'certificates:read', salt, proposed_by, proposed_at, expires_at, zeroblob(32), statement, granted_at, null, null from token where revoked_at is null and statement is not null",
         ),
+        ("identity_slot", "delete from identity_slot"),
+        (
+            "identity_slot",
+            "update identity_slot set enrolment = (select later from contest where state = 'dismissed') \
+             where enrolment = (select earlier from contest where state = 'dismissed')",
+        ),
+        (
+            "identity_slot",
+            "update identity_slot set enrolment = (select later from contest where state = 'open') \
+             where enrolment = (select earlier from contest where state = 'open')",
+        ),
+        ("contest", "delete from contest where state = 'open'"),
+        ("contest", "delete from contest where state = 'dismissed'"),
         ("contest", "update contest set state = 'open', decision = null where state <> 'open'"),
         ("re_review", "delete from re_review where item = (select min(item) from re_review)"),
         ("re_review", "insert into re_review select statement, 'enrolment', (select id from enrolment limit 1) from re_review limit 1"),

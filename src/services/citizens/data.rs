@@ -59,6 +59,7 @@ impl Services {
                 expected: "without an open request",
             });
         }
+        self.check_something_is_held(person).await?;
         let object = self.person_object(id).await?;
         let pair = if caller.person() == id {
             self.policy().decide(&caller.actor, Act::Erase, &object(Vec::new()))?;
@@ -77,12 +78,31 @@ impl Services {
         }
         let body = erasure_commitment(person, &decision);
         entries.push((OPERATIONS.to_owned(), self.operation(EventType::ERASE, &body, decision, body.to_vec())?));
-        rows.push(Row::Citizen(Change::Erase { person: person.to_owned() }));
+        rows.push(Row::Citizen(Change::Erase { person: person.to_owned(), decision }));
         self.journal.commit(Commit { kind: Kind::Revoke, rows, entries }).await?;
         for row in &certificates {
             self.publish_after_change(row).await;
         }
         Ok(true)
+    }
+
+    /// Refuses the second erasure of somebody.
+    pub(super) async fn check_something_is_held(&self, person: &str) -> Result<(), Error> {
+        let (row, enrolments) = {
+            let mut connection = self.db.read().await?;
+            let row = store::people::find_person(&mut connection, person).await?;
+            (row, store::citizens::enrolments_of_person(&mut connection, person).await?)
+        };
+        if row.is_some_and(|row| row.sealed_profile.is_some()) || enrolments.is_empty() {
+            return Ok(());
+        }
+        for id in enrolments {
+            match self.find_enrolment(&id).await {
+                Err(Error::Erased(_)) => {}
+                other => return other.map(drop),
+            }
+        }
+        Err(Error::Erased("person"))
     }
 
     /// A statement that decides by itself.

@@ -54,6 +54,9 @@ impl Services {
                 let (person, subject) = self.person_subject(about).await?;
                 let object = self.person_object(person).await?;
                 self.policy().decide(&caller.actor, act, &object(Vec::new()))?;
+                if act == Act::Erase {
+                    self.check_something_is_held(about).await?;
+                }
                 Ok(subject)
             }
         }

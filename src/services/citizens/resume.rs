@@ -34,6 +34,13 @@ pub const BY_PROOF: &str = "identity-proved";
 impl Services {
     /// Ends a suspension by a proof of who its holder is; answers a fresh suspension code. Whatever does not fit is one refusal.
     pub async fn resume_by_proof(&self, token: &str, certificate: &str) -> Result<Code, Error> {
+        match self.resume_if_proven(token, certificate).await {
+            Err(Error::ProofingRefused) => Err(Error::ResumptionRefused),
+            other => other,
+        }
+    }
+
+    async fn resume_if_proven(&self, token: &str, certificate: &str) -> Result<Code, Error> {
         let proof = self.find_proof(token).await?;
         let row = match self.find_certificate(certificate).await {
             Err(Error::Unknown { .. }) => return Err(Error::ProofingRefused),

@@ -45,7 +45,7 @@ pub async fn life(installation: &Installation, department: &Department) {
     let person = services.find_enrolment(&erased).await.unwrap().person;
     // Two administrators erase; the fixture has one, so the store does what the second would lead to.
     let mut tx = services.db.begin_write().await.unwrap();
-    let change = store::citizens::Change::Erase { person: person.to_string() };
+    let change = store::citizens::Change::Erase { person: person.to_string(), decision: [0; 32] };
     store::citizens::write(tx.connection(), &change).await.unwrap();
     tx.commit().await.unwrap();
     let registrar = installation.caller(&department.registrar).await;

@@ -75,6 +75,9 @@ impl Services {
         let profile = self.profile(&new.profile)?;
         self.proofing_rules(&new.profile)?;
         check_text("name", &new.name)?;
+        // What the profile does not certify is refused here, not when the person comes with the code.
+        let refused = |field| Error::FieldRefused { profile: profile.name().to_string(), field };
+        profile.check_requested("CN", &new.name).map_err(refused)?;
         check_contact(&new.contact)?;
         let number = IdentityNumber::resident(&new.number, self.clock.now().date()).map_err(|error| Error::malformed("number", error))?;
         let department = self.department_id(new.department.as_deref()).await?;

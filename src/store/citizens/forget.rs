@@ -41,8 +41,22 @@ pub async fn forget(connection: &mut Connection, now: i64, stale: i64) -> Result
     Ok(rows)
 }
 
-/// Sealed subjects, salts, indexes, numbers and contacts of one person; certificates, decisions and leaves stay.
-pub(super) async fn erase(connection: &mut Connection, person: &str) -> Result<(), Error> {
+/// Sealed subjects, salts, indexes, numbers and contacts of one person; certificates, decisions and leaves stay. Whoever came
+/// second for what the person held goes on, by the decision that erases: there is nobody left to contest with.
+pub(super) async fn erase(connection: &mut Connection, person: &str, decision: &[u8]) -> Result<(), Error> {
+    const CONTESTS: [&str; 3] = [
+        // The one that came first of those that wait,
+        "update contest set state = 'moot', decision = $2 where state = 'open' and earlier in (select id from enrolment where person = $1) \
+         and not exists (select 1 from contest o where o.earlier = contest.earlier and o.state = 'open' and (o.opened_at < contest.opened_at \
+         or (o.opened_at = contest.opened_at and o.later < contest.later)))",
+        // has the slot,
+        "update identity_slot set enrolment = (select m.later from contest m where m.earlier = identity_slot.enrolment and m.state = 'moot' \
+         and m.decision = $2) where enrolment in (select m.earlier from contest m join enrolment e on e.id = m.earlier \
+         where e.person = $1 and m.state = 'moot' and m.decision = $2)",
+        // and the others contest with that one.
+        "update contest set earlier = (select m.later from contest m where m.earlier = contest.earlier and m.state = 'moot' \
+         and m.decision = $2) where state = 'open' and earlier in (select id from enrolment where person = $1)",
+    ];
     const SQL: [&str; 7] = [
         "delete from contact_notice where about = $1 or about in (select p.identity_check from proofing p \
          join enrolment e on e.id = p.enrolment where e.person = $1) or about in (select p.identity_check from proofing p \
@@ -57,6 +71,9 @@ pub(super) async fn erase(connection: &mut Connection, person: &str) -> Result<(
         "update enrolment set sealed_subject = null, salt = null where person = $1",
         "update person set sealed_profile = null where id = $1",
     ];
+    for sql in CONTESTS {
+        on!(connection, c => sqlx::query(sql).bind(person).bind(decision).execute(c).await.map(drop))?;
+    }
     for sql in SQL {
         on!(connection, c => sqlx::query(sql).bind(person).execute(c).await.map(drop))?;
     }

@@ -41,6 +41,8 @@ async fn what_is_held_about_a_person_is_exported_and_erased(family: Family) {
     is(&sign(&counter.approver, &counter.office.approver, "erase", &person.id, &erasure).await, 403, "not-permitted");
     assert_eq!(text(&sign(&client, &person, "erase", &person.id, &erasure).await.ok().json(), "state"), "erased");
     assert_eq!(verdict(&ca, &one["chain"]).await, ("FAILED".to_owned(), "revoked".to_owned()));
+    let administrator_client = ca.client(administrator);
+    is(&sign(&administrator_client, administrator, "erase", &person.id, &erasure).await, 410, "erased");
     let enrolment = text(&held["enrolments"][0]["request"], "enrolment");
     is(&counter.approver.get(&format!("/api/v1/enrolments/{enrolment}")).await, 410, "erased");
     let mut sql = ca.sql().await;
