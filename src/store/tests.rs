@@ -900,6 +900,7 @@ async fn citizens_run_on_both() {
         assert_eq!(citizens::proofing_of(c, "e").await.unwrap().unwrap().id, "x");
         assert_eq!(citizens::proofings_of_person(c, "p").await.unwrap().len(), 1);
         assert_eq!(citizens::proofings(c).await.unwrap().len(), 3);
+        assert!(citizens::proven_the_same(c, "p").await.unwrap().is_empty());
 
         let slot = citizens::SlotRow { profile: "staff".into(), blind_index: vec![7; 32], enrolment: "e".into(), taken_at: 1 };
         assert!(citizens::waiting_for_proof(c, "staff", "high", 10).await.unwrap().is_empty());

@@ -79,6 +79,7 @@ impl Services {
         let body = erasure_commitment(person, &decision);
         entries.push((OPERATIONS.to_owned(), self.operation(EventType::ERASE, &body, decision, body.to_vec())?));
         rows.push(Row::Citizen(Change::Erase { person: person.to_owned(), decision }));
+        rows.extend(self.ended_records_of(id).await?.into_iter().map(|person| Row::Citizen(Change::Erase { person, decision })));
         self.journal.commit(Commit { kind: Kind::Revoke, rows, entries }).await?;
         for row in &certificates {
             self.publish_after_change(row).await;
@@ -127,7 +128,8 @@ impl Services {
         let certificates = self.certificates_of_person(id).await?;
         let certificates: Vec<Value> =
             certificates.iter().map(|row| Ok(json!([hex::encode(&row.id), self.status_name(row)?]))).collect::<Result<_, Error>>()?;
-        let shown = json!({"person": person, "enrolments": enrolments, "certificates": certificates});
+        let ended = self.ended_records_of(id).await?;
+        let shown = json!({"person": person, "enrolments": enrolments, "certificates": certificates, "same_number": ended});
         Ok((id, Subject { about: About::from(id), shown, salt: [0; 32], log: OPERATIONS.to_owned() }))
     }
 
@@ -141,6 +143,30 @@ impl Services {
         let department = department.as_deref().map(str::parse).transpose().map_err(|_| Error::Corrupt(format!("person {person}")))?;
         let department = self.path(department).await?;
         Ok(move |decided_by| Object::Citizen(rules::CitizenCase { department: department.clone(), concerns: vec![person], decided_by }))
+    }
+
+    /// Other records of the same person, under the same number, that came to nothing or have ended: no valid certificate, no open
+    /// request, no role. They go the way of this one. What still holds something is another's until officers have decided.
+    async fn ended_records_of(&self, person: PersonId) -> Result<Vec<String>, Error> {
+        let others = {
+            let mut connection = self.db.read().await?;
+            store::citizens::proven_the_same(&mut connection, &person.to_string()).await?
+        };
+        let mut ended = Vec::new();
+        for other in others {
+            let id: PersonId = other.parse().map_err(|_| Error::Corrupt(format!("person {other}")))?;
+            let mut holds = !self.roles(id).await?.is_empty();
+            for row in self.certificates_of_person(id).await? {
+                holds |= self.is_live(&row)?;
+            }
+            for one in self.enrolments_of(&other).await? {
+                holds |= one["state"] == "submitted" || one["state"] == "approved";
+            }
+            if !holds {
+                ended.push(other);
+            }
+        }
+        Ok(ended)
     }
 
     async fn certificates_of_person(&self, person: PersonId) -> Result<Vec<CertificateRow>, Error> {
@@ -165,18 +191,27 @@ impl Services {
             Some(_) => Some(self.find_officer(&id).await?.name),
             None => None,
         };
+        let (mut proofs, mut enrolments) = (self.proofs_of(&id).await?, self.enrolments_of(&id).await?);
+        let mut notices = self.notices_to(&id).await?;
+        let ended = self.ended_records_of(person).await?;
+        for other in &ended {
+            proofs.extend(self.proofs_of(other).await?);
+            enrolments.extend(self.enrolments_of(other).await?);
+            notices.extend(self.notices_to(other).await?);
+        }
         Ok(json!({
             "person": id,
+            "same_number": ended,
             "kind": row.kind,
             "name": name,
             "employee_number": number.as_ref().map(EmployeeNumber::expose),
             "department": row.department,
             "created_at": instant(row.created_at),
             "roles": roles,
-            "proofs": self.proofs_of(&id).await?,
-            "enrolments": self.enrolments_of(&id).await?,
+            "proofs": proofs,
+            "enrolments": enrolments,
             "certificates": self.certificate_views(person).await?,
-            "notices": self.notices_to(&id).await?,
+            "notices": notices,
             "statements": self.statements_of(&id).await?,
         }))
     }

@@ -117,6 +117,13 @@ pub async fn proofings_of_person(connection: &mut Connection, person: &str) -> R
     Ok(on!(connection, c => sqlx::query_as(SQL).bind(person).fetch_all(c).await)?)
 }
 
+/// Other persons who were proven to be the same: under an index of a proof of this one.
+pub async fn proven_the_same(connection: &mut Connection, person: &str) -> Result<Vec<String>, Error> {
+    const SQL: &str = "select distinct e.person from proofing p join enrolment e on e.id = p.enrolment where e.person <> $1 \
+         and p.blind_index in (select q.blind_index from proofing q join enrolment o on o.id = q.enrolment where o.person = $1) order by e.person";
+    Ok(on!(connection, c => sqlx::query_scalar(SQL).bind(person).fetch_all(c).await)?)
+}
+
 /// Every proofing, for the audit.
 pub async fn proofings(connection: &mut Connection) -> Result<Vec<ProofingRow>, Error> {
     const SQL: &str = concat!(proofing_columns!(), "order by p.id");

@@ -5,11 +5,12 @@ use std::{process::Stdio, time::Duration as Wait};
 use hufu::cli::Family;
 use serde_json::json;
 
-use super::{Citizen, Counter, application, at_once, certificate, collect, enrol, is, prove, sign, verdict};
+use super::{Citizen, Counter, application, at_once, certificate, collect, enrol, is, proof, prove, sign, verdict};
 use crate::world::{Agent, Ca, TLS_VERSIONS, in_both_families, new_csr, text};
 
 in_both_families! {
     what_is_held_about_a_person_is_exported_and_erased,
+    a_rejected_application_of_the_same_person_is_held_and_erased_too,
     nothing_personal_is_in_logs_database_or_ledger,
 }
 
@@ -71,6 +72,34 @@ async fn what_is_held_about_a_person_is_exported_and_erased(family: Family) {
     is(&sign(&ca.client(&other), &other, "erase", &other.id, &format!("{}/erasure", other.id)).await, 409, "wrong-state");
     let done = sign(&ca.client(&other), &other, "erase", &again.id, &erasure).await.ok().json();
     assert_eq!(text(&done, "state"), "erased");
+    ca.audit_finds_nothing().await;
+}
+
+async fn a_rejected_application_of_the_same_person_is_held_and_erased_too(family: Family) {
+    let ca = at_once().await;
+    let counter = Counter::open(&ca, family).await;
+    let citizen = Citizen::new("李雷");
+    let (_, client, person) = certificate(&ca, &counter, "citizen", &citizen, family).await;
+    let (_, stranger, _) = certificate(&ca, &counter, "citizen", &Citizen::new("韩梅"), family).await;
+    let token = proof(&ca, &counter, "citizen", &citizen).await;
+    let later = text(&enrol(&ca.anonymous(), &application(&counter, &token, "citizen", &new_csr(family))).await.ok().json(), "enrolment");
+    let proofs = async |agent: &Agent| {
+        let held = agent.get("/api/v1/citizens/self").await.ok().json();
+        held["proofs"].as_array().unwrap().iter().filter(|proof| proof["number"] == citizen.number).count()
+    };
+    assert_eq!(proofs(&client).await, 1, "what still waits may be another's");
+    for officer in [&counter.office.approver, &counter.office.administrator] {
+        sign(&ca.client(officer), officer, "dismiss-contest", &later, &format!("contests/{later}/dismissal")).await.ok();
+    }
+    assert_eq!((proofs(&client).await, proofs(&stranger).await), (2, 0));
+
+    sign(&client, &person, "erase", &person.id, &format!("{}/erasure", person.id)).await.ok();
+    let mut sql = ca.sql().await;
+    let kept = "select count(*) from proofing where sealed_subject is not null or sealed_number is not null or blind_index is not null";
+    assert_eq!(sql.number(kept).await, 1, "the stranger's");
+    let checks = "select count(*) from identity_check where sealed_subject is not null or sealed_number is not null or salt is not null";
+    assert_eq!(sql.number(checks).await, 1, "the stranger's");
+    is(&counter.approver.get(&format!("/api/v1/enrolments/{later}")).await, 410, "erased");
     ca.audit_finds_nothing().await;
 }
 
