@@ -4,7 +4,7 @@ use std::{path::Path, process::Stdio};
 
 use hufu::cli::Family;
 use serde_json::Value;
-use time::{Duration, format_description::well_known::Rfc3339};
+use time::format_description::well_known::Rfc3339;
 
 use super::{Citizen, at_once, verdict};
 use crate::world::{Ca, Office, in_both_families, text};
@@ -102,7 +102,7 @@ async fn a_citizen_comes_to_a_certificate_and_through_life_by_commands(family: F
     assert_eq!((&enrolment["submitted_by"], &enrolment["person"]), (&mine["person"], &ward["person"]));
 
     // Death.
-    let since = (ca.now() - Duration::hours(1)).replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap();
+    let since = ca.now().replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap();
     let revoked = format!("revoke {} --reason cessationOfOperation --since {since} --identity {approver} --yes", text(&new, "id"));
     shell.ok(&revoked).await;
     let person = text(&mine, "person");
